@@ -1,0 +1,36 @@
+'use strict';
+
+const net = require('node:net');
+const { Pipe } = require('./pipe');
+
+/** One accepted connection and, unless it fell into a black hole, its connection to the target. */
+class Link {
+  #client;
+  #upstream;
+  #request;
+  #reply;
+
+  constructor(client, targetPort, { request, reply }, flowing) {
+    this.#client = client;
+    this.#upstream = targetPort === null ? null : connect(targetPort);
+    this.#request = new Pipe(client, this.#upstream, request, flowing.request);
+    if (this.#upstream) this.#reply = new Pipe(this.#upstream, client, reply, flowing.reply);
+    else client.on('end', () => client.destroy());
+  }
+
+  flow({ request, reply }) {
+    this.#request.open = request;
+    if (this.#reply) this.#reply.open = reply;
+  }
+
+  reset() {
+    this.#client.resetAndDestroy();
+    this.#upstream?.resetAndDestroy();
+  }
+}
+
+function connect(port) {
+  return net.connect({ port, host: '127.0.0.1', allowHalfOpen: true, noDelay: true });
+}
+
+module.exports = { Link };

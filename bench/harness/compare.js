@@ -1,0 +1,42 @@
+'use strict';
+
+const { median } = require('./stats');
+
+const BETTER = {
+  higher: (a, b) => a > b,
+  lower: (a, b) => a < b,
+};
+
+function compareSides(suite, sides) {
+  if (!sides[suite.subject]) return [];
+  return suite.comparisons
+    .map((comparison) => compareOne(suite.subject, comparison, sides))
+    .filter(Boolean);
+}
+
+function compareOne(subject, { label, metric, better, versus }, sides) {
+  const peer = versus === 'best' ? bestPeer(subject, metric, better, sides) : versus;
+  if (!sides[peer]) return null;
+  const ours = sides[subject];
+  const theirs = sides[peer];
+  return {
+    label,
+    metric,
+    better,
+    peer,
+    ratioOfMedians: ours.summary[metric] / theirs.summary[metric],
+    medianOfRatios: median(
+      ours.rounds.map((round, index) => round[metric] / theirs.rounds[index][metric]),
+    ),
+  };
+}
+
+// By its median, so that every round is compared with the same peer.
+function bestPeer(subject, metric, better, sides) {
+  const value = (name) => sides[name].summary[metric];
+  return Object.keys(sides)
+    .filter((name) => name !== subject)
+    .reduce((best, name) => (best && !BETTER[better](value(name), value(best)) ? best : name), null);
+}
+
+module.exports = { compareSides };

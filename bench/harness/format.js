@@ -1,0 +1,24 @@
+'use strict';
+
+// JSON has no Infinity: a side whose every operation failed is read back with nulls.
+function number(value, digits) {
+  if (!Number.isFinite(value)) return '–';
+  return value.toLocaleString('en-US', {
+    minimumFractionDigits: digits,
+    maximumFractionDigits: digits,
+  });
+}
+
+function headerCells(metrics) {
+  return ['', ...metrics.map(({ label }) => label)];
+}
+
+function sideCells(metrics, name, { summary }) {
+  return [name, ...metrics.map(({ key, digits }) => number(summary[key], digits))];
+}
+
+function ratioText({ ratioOfMedians, medianOfRatios }) {
+  return `${number(ratioOfMedians, 2)}× (${number(medianOfRatios, 2)}×)`;
+}
+
+module.exports = { headerCells, sideCells, ratioText };

@@ -1,0 +1,55 @@
+'use strict';
+
+const { headerCells, sideCells, ratioText } = require('./format');
+
+function renderMarkdown(report) {
+  return [
+    ...(report.run.partial ? ['**From a partial run, not for publication.**', ''] : []),
+    ...machineLines(report),
+    '',
+    ...ratioTable(report.workloads),
+    ...report.workloads.flatMap((workload) => workloadTable(workload, report.metrics)),
+    '',
+  ].join('\n');
+}
+
+function machineLines({ date, machine, packages, run }) {
+  const versions = Object.entries(packages).map(([name, version]) => `${name} ${version}`);
+  return [
+    `- Machine: ${machine.cpu}, ${machine.cores} cores, ${machine.memoryGiB} GiB, ${machine.kernel}`,
+    `- Node.js ${machine.node}, redis-server ${machine.redisServer} on the same machine`,
+    `- Packages: ${versions.join(', ')}`,
+    `- ${date.slice(0, 10)}: medians of ${run.rounds} rounds of ${run.millis} ms each, ` +
+      `after ${run.warmups} warm-up`,
+  ];
+}
+
+function ratioTable(workloads) {
+  const { comparisons } = workloads[0];
+  if (comparisons.length === 0) return [];
+  const header = comparisons.map(({ label, better }) => `${label}, ${better} is better`);
+  return [
+    ...table(
+      ['workload', ...header],
+      workloads.map((workload) => [workload.title, ...workload.comparisons.map(ratioCell)]),
+    ),
+    '',
+    'Each ratio is one of medians; in brackets, the median of the ratios of each round.',
+  ];
+}
+
+function ratioCell(comparison) {
+  return `${ratioText(comparison)} ${comparison.peer}`;
+}
+
+function workloadTable({ title, sides }, metrics) {
+  const rows = Object.entries(sides).map(([name, side]) => sideCells(metrics, name, side));
+  return ['', `### ${title}`, '', ...table(headerCells(metrics), rows)];
+}
+
+function table(header, rows) {
+  const rule = header.map((_, column) => (column === 0 ? '---' : '---:'));
+  return [header, rule, ...rows].map((cells) => `| ${cells.join(' | ')} |`);
+}
+
+module.exports = { renderMarkdown };

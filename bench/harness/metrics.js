@@ -1,0 +1,35 @@
+'use strict';
+
+const { median, spreadPercent } = require('./stats');
+
+// The result file carries these, so that it can be rendered without the suite.
+const METRICS = [
+  { key: 'opsPerSecond', label: 'ops/s', digits: 0 },
+  { key: 'spreadPercent', label: 'ops/s spread %', digits: 0 },
+  { key: 'p50Micros', label: 'p50 µs', digits: 1 },
+  { key: 'p99Micros', label: 'p99 µs', digits: 1 },
+  { key: 'mainThreadMicros', label: 'main µs/op', digits: 2 },
+  { key: 'cpuMicros', label: 'CPU µs/op', digits: 2 },
+  { key: 'commandsPerOp', label: 'cmds/op', digits: 2 },
+  { key: 'errors', label: 'errors', digits: 0 },
+];
+
+const MEDIAN_OF = [
+  'opsPerSecond',
+  'p50Micros',
+  'p99Micros',
+  'mainThreadMicros',
+  'cpuMicros',
+  'commandsPerOp',
+];
+
+function summarizeRounds(rounds) {
+  const column = (key) => rounds.map((round) => round[key]);
+  return {
+    ...Object.fromEntries(MEDIAN_OF.map((key) => [key, median(column(key))])),
+    spreadPercent: spreadPercent(column('opsPerSecond')),
+    errors: column('errors').reduce((sum, count) => sum + count, 0),
+  };
+}
+
+module.exports = { METRICS, summarizeRounds };

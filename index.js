@@ -1,0 +1,17 @@
+'use strict';
+
+const { createBackplane } = require('./lib/backplane');
+
+/** Configured from the environment at the first call of one of its functions. */
+const backplane = createBackplane();
+
+// One by one, so that `import { cacheGet } from 'redis-backplane'` finds each name.
+module.exports.createBackplane = createBackplane;
+module.exports.cacheGet = backplane.cacheGet;
+module.exports.cacheSet = backplane.cacheSet;
+module.exports.cacheDelete = backplane.cacheDelete;
+module.exports.cacheDeletePattern = backplane.cacheDeletePattern;
+module.exports.cacheGetOrSet = backplane.cacheGetOrSet;
+module.exports.isRedisAvailable = backplane.isRedisAvailable;
+module.exports.getClient = backplane.getClient;
+module.exports.close = backplane.close;

@@ -1,0 +1,88 @@
+'use strict';
+
+// Checks of arguments. Each answers an error, or null when there is nothing to complain about,
+// so that a function can reject with it and nothing is ever thrown from an async function.
+
+const { typeError, rangeError } = require('./errors');
+
+const MAX_KEY_BYTES = 64 * 1024;
+const MAX_VALUE_BYTES = 64 * 1024 * 1024;
+const MAX_TTL_SECONDS = 10 * 365 * 24 * 3600;
+/** Bytes that one UTF-16 unit takes in UTF-8, at most. */
+const UTF8_PER_UNIT = 3;
+
+function isLongerThan(text, bytes) {
+  if (text.length > bytes) return true;
+  if (text.length * UTF8_PER_UNIT <= bytes) return false;
+  return Buffer.byteLength(text) > bytes;
+}
+
+function name(value, what, code) {
+  if (typeof value !== 'string') {
+    return typeError(code, `${what} must be a string, not ${kindOf(value)}`);
+  }
+  if (value.length === 0) return rangeError(code, `${what} must not be empty`);
+  if (isLongerThan(value, MAX_KEY_BYTES)) {
+    return rangeError(code, `${what} must not be longer than ${MAX_KEY_BYTES} bytes`);
+  }
+  // UTF-8 has no form for half a pair; two such keys would become one.
+  if (!value.isWellFormed()) return rangeError(code, `${what} must be well-formed Unicode`);
+  return null;
+}
+
+function key(value) {
+  return name(value, 'key', 'E_INVALID_KEY');
+}
+
+function pattern(value) {
+  return name(value, 'pattern', 'E_INVALID_PATTERN');
+}
+
+function ttl(seconds, what = 'ttlSeconds') {
+  if (typeof seconds !== 'number') {
+    return typeError('E_INVALID_TTL', `${what} must be a number, not ${kindOf(seconds)}`);
+  }
+  if (!(seconds > 0 && seconds <= MAX_TTL_SECONDS)) {
+    return rangeError('E_INVALID_TTL', `${what} must be above 0 and at most ${MAX_TTL_SECONDS}`);
+  }
+  return null;
+}
+
+/** Like a TTL, but 0 is allowed and means none. */
+function optionalTtl(seconds, what) {
+  return seconds === 0 ? null : ttl(seconds, what);
+}
+
+function callback(value, what) {
+  if (typeof value === 'function') return null;
+  return typeError('E_INVALID_CALLBACK', `${what} must be a function, not ${kindOf(value)}`);
+}
+
+/** Milliseconds that a timer can wait. */
+function timeoutMs(value, what) {
+  if (Number.isInteger(value) && value > 0 && value < 2 ** 31) return null;
+  return rangeError('E_INVALID_OPTION', `${what} must be a whole number of milliseconds from 1 to 2^31 - 1`);
+}
+
+/** What JSON cannot hold; the text is answered as `{ text }`. */
+function json(value) {
+  let text;
+  try {
+    text = JSON.stringify(value);
+  } catch (cause) {
+    return { error: typeError('E_INVALID_VALUE', 'value cannot be written as JSON', cause) };
+  }
+  if (text === undefined) {
+    return { error: typeError('E_INVALID_VALUE', `value must be something JSON can hold, not ${kindOf(value)}`) };
+  }
+  if (isLongerThan(text, MAX_VALUE_BYTES)) {
+    return { error: rangeError('E_INVALID_VALUE', `value must not be longer than ${MAX_VALUE_BYTES} bytes of JSON`) };
+  }
+  return { text };
+}
+
+function kindOf(value) {
+  return value === null ? 'null' : typeof value;
+}
+
+module.exports = { key, pattern, ttl, optionalTtl, callback, timeoutMs, json, kindOf };

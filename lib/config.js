@@ -1,0 +1,135 @@
+'use strict';
+
+// From the options of createBackplane and the environment to checked settings. Options win;
+// empty strings count as unset. An error names the setting and never holds its value.
+
+const check = require('./check');
+const { typeError, rangeError } = require('./errors');
+const { parseUrl, isUnusable } = require('./url');
+const { createLogger } = require('./log');
+
+const DEFAULT_HOST = 'localhost';
+const DEFAULT_PORT = 6379;
+const DEFAULTS = { connectTimeoutMs: 2000, commandTimeoutMs: 1000 };
+const MEMORY_DEFAULTS = { maxEntries: 100_000, maxBytes: 64 * 1024 * 1024 };
+const TLS_FIELDS = ['ca', 'cert', 'key', 'servername'];
+const NO_LOGIN = { username: undefined, password: undefined, db: 0 };
+
+/** Throws the TypeError or RangeError that every call then rejects with. */
+function resolveConfig(options = {}, env = process.env) {
+  if (typeof options !== 'object' || options === null) {
+    throw typeError('E_INVALID_OPTION', 'options must be an object');
+  }
+  const logger = createLogger(options.logger);
+  const server = locate(options, env, logger);
+  return {
+    logger,
+    native: {
+      ...server,
+      tls: tls(options.tls, server.tls),
+      username: text(options, 'username') ?? server.username,
+      password: text(options, 'password') ?? server.password,
+      keyPrefix: text(options, 'keyPrefix') ?? '',
+      connectTimeoutMs: timeout(options, 'connectTimeoutMs'),
+      commandTimeoutMs: timeout(options, 'commandTimeoutMs'),
+      ...memory(options.memory),
+    },
+  };
+}
+
+/** Where the server is: the first of url, host and port, REDIS_URL, the other variables. */
+function locate(options, env, logger) {
+  const fromOptions = usableUrl(text(options, 'url'), 'url', logger);
+  if (fromOptions) return fromOptions;
+  const host = text(options, 'host');
+  const port = options.port === undefined ? undefined : checkPort(options.port, 'port');
+  if (host === undefined && port === undefined) {
+    const fromEnv = usableUrl(env.REDIS_URL, 'REDIS_URL', logger);
+    if (fromEnv) return fromEnv;
+  }
+  return {
+    ...NO_LOGIN,
+    host: host ?? variable(env, 'HOST')?.value ?? DEFAULT_HOST,
+    port: port ?? portFromEnv(env) ?? DEFAULT_PORT,
+    username: variable(env, 'USER')?.value,
+    password: variable(env, 'PASSWORD')?.value,
+  };
+}
+
+function usableUrl(url, setting, logger) {
+  if (!url) return undefined;
+  const reason = isUnusable(url);
+  if (reason) {
+    logger.warn(`⚠️  redis-backplane ignores ${setting}: it ${reason}`);
+    return undefined;
+  }
+  return parseUrl(url, setting);
+}
+
+/** `REDISHOST` before `REDIS_HOST`, and so on. */
+function variable(env, part) {
+  for (const name of [`REDIS${part}`, `REDIS_${part}`]) {
+    if (env[name]) return { name, value: env[name] };
+  }
+  return undefined;
+}
+
+function portFromEnv(env) {
+  const found = variable(env, 'PORT');
+  if (!found) return undefined;
+  return checkPort(/^\d+$/.test(found.value) ? Number(found.value) : NaN, found.name);
+}
+
+function checkPort(port, setting) {
+  if (Number.isInteger(port) && port >= 1 && port <= 65535) return port;
+  throw rangeError('E_INVALID_PORT', `${setting} must be a whole number from 1 to 65535`);
+}
+
+function text(options, name) {
+  const value = options[name];
+  if (value === undefined || value === '') return undefined;
+  if (typeof value === 'string') return value;
+  throw typeError('E_INVALID_OPTION', `${name} must be a string, not ${check.kindOf(value)}`);
+}
+
+function timeout(options, name) {
+  const value = options[name] ?? DEFAULTS[name];
+  const error = check.timeoutMs(value, name);
+  if (error) throw error;
+  return value;
+}
+
+function memory(bounds = {}) {
+  if (typeof bounds !== 'object' || bounds === null) {
+    throw typeError('E_INVALID_OPTION', 'memory must be an object');
+  }
+  const resolved = {};
+  for (const [name, fallback] of Object.entries(MEMORY_DEFAULTS)) {
+    resolved[name] = bounds[name] ?? fallback;
+    if (!Number.isSafeInteger(resolved[name]) || resolved[name] < 1) {
+      throw rangeError('E_INVALID_OPTION', `memory.${name} must be a whole number above 0`);
+    }
+  }
+  return resolved;
+}
+
+/** `tls` may turn TLS on by itself (`true` or an object); `rediss://` always does. */
+function tls(option, isOn) {
+  if (option === undefined || option === false) return isOn ? {} : undefined;
+  if (option === true) return {};
+  if (typeof option !== 'object' || option === null) {
+    throw typeError('E_INVALID_OPTION', 'tls must be an object');
+  }
+  const settings = {};
+  for (const field of TLS_FIELDS) {
+    const value = option[field];
+    if (Buffer.isBuffer(value)) settings[field] = value.toString();
+    else settings[field] = text(option, field);
+  }
+  if ((settings.cert === undefined) !== (settings.key === undefined)) {
+    throw typeError('E_INVALID_OPTION', 'tls.cert and tls.key go together');
+  }
+  return settings;
+}
+
+module.exports = { resolveConfig };

@@ -1,0 +1,80 @@
+'use strict';
+
+// One backplane as JavaScript sees it: configured at its first call, closed once.
+
+const EventEmitter = require('node:events');
+
+const { resolveConfig } = require('./config');
+const { closed } = require('./errors');
+const { narrate } = require('./log');
+const { queue, Op } = require('./queue');
+
+class Core {
+  constructor(options) {
+    this.options = options;
+    this.queue = null;
+    this.number = -1;
+    this.configError = null;
+    this.closing = null;
+    this.logger = null;
+    /** Emits `state` with `{ state, reason }`. */
+    this.events = new EventEmitter();
+  }
+
+  /** Null, or why no call can be made. Configures the backplane at the first call. */
+  unusable() {
+    if (this.closing !== null) return closed();
+    if (this.queue === null && this.configError === null) this.configure();
+    return this.configError;
+  }
+
+  configure() {
+    let config;
+    try {
+      config = resolveConfig(this.options);
+    } catch (error) {
+      this.configError = error;
+      return;
+    }
+    this.logger = config.logger;
+    const tell = narrate(config.logger);
+    this.number = queue().open(config.native, (event) => {
+      tell(event);
+      if (event.state) this.events.emit('state', event);
+    });
+    this.queue = queue();
+  }
+
+  /** Begins to connect, unless that was done. Throws when the configuration is wrong. */
+  start() {
+    const error = this.unusable();
+    if (error) throw error;
+    this.queue.post(Op.Start, this.number);
+  }
+
+  /** `idle`, `connecting`, `ready`, `degraded` or `closed`. */
+  state() {
+    if (this.closing !== null) return 'closed';
+    return this.queue === null ? 'idle' : this.queue.state(this.number);
+  }
+
+  isRedisAvailable() {
+    if (this.closing !== null) return false;
+    if (this.state() === 'idle') this.start();
+    return this.state() === 'ready';
+  }
+
+  close() {
+    this.closing ??= this.end();
+    return this.closing;
+  }
+
+  async end() {
+    if (this.queue === null) return;
+    // Calls of this tick have been written before, so they go first.
+    await this.queue.send(Op.Close, this.number, '');
+    this.queue.forget(this.number);
+  }
+}
+
+module.exports = { Core };

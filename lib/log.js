@@ -1,0 +1,54 @@
+'use strict';
+
+const { typeError } = require('./errors');
+
+const METHODS = ['debug', 'info', 'warn', 'error'];
+
+const silent = () => {};
+/** What there is to say is little: see the log lines in README.md. */
+const defaultLogger = {
+  debug: silent,
+  info: (line) => console.log(line),
+  warn: (line) => console.warn(line),
+  error: (line) => console.error(line),
+};
+
+/** A logger that never throws, whatever the caller's does. */
+function createLogger(logger = defaultLogger) {
+  for (const method of METHODS) {
+    if (typeof logger?.[method] !== 'function') {
+      throw typeError('E_INVALID_OPTION', `logger must have the functions ${METHODS.join(', ')}`);
+    }
+  }
+  const guarded = {};
+  for (const method of METHODS) {
+    guarded[method] = (line) => {
+      try {
+        logger[method](line);
+      } catch {
+        // A logger that fails must not take the server with it, and there is nowhere to say so.
+      }
+    };
+  }
+  return guarded;
+}
+
+/** Tells the story of the connection: one line when it is there, one for each outage. */
+function narrate(logger) {
+  let away = false;
+  return ({ state, reason, overflow }) => {
+    if (overflow) {
+      logger.warn('⚠️  Redis: too many keys were written to remember each; the whole cache will be deleted when Redis is back');
+    } else if (state === 'ready') {
+      away = false;
+      logger.info('✅ Redis: Connected and ready');
+    } else if (state === 'degraded') {
+      const line = `⚠️  Redis unavailable (${reason}), using memory`;
+      if (away) logger.debug(line);
+      else logger.warn(line);
+      away = true;
+    }
+  };
+}
+
+module.exports = { createLogger, narrate };

@@ -1,0 +1,276 @@
+'use strict';
+
+// The JavaScript end of the two queues. All calls of one tick are written into shared memory and
+// handed over at once; all answers that are ready come back at once. The other end, and the
+// layout of both, is in src/binding (submission.rs, page.rs).
+
+const native = require('./native');
+const { failure } = require('./errors');
+
+const WORDS = 16 * 1024;
+const TEXT_BYTES = 256 * 1024;
+const VALUE_BYTES = 1024 * 1024;
+const PAGE_ANSWERS = 4096;
+/** A call has at most this many words. */
+const CALL_WORDS = 16;
+/** Bytes that one UTF-16 unit takes in UTF-8, at most. */
+const UTF8_PER_UNIT = 3;
+
+const UNDEFINED = 0;
+const NULL = 1;
+const TRUE = 2;
+const FALSE = 3;
+const JSON_NARROW = 4;
+const JSON_WIDE = 5;
+const ERROR = 6;
+const EVENT = 7;
+
+/** Calls of this environment on their way to the I/O thread, and their answers. */
+class CallQueue {
+  constructor() {
+    this.words = new Float64Array(WORDS);
+    this.textMemory = Buffer.from(new ArrayBuffer(TEXT_BYTES));
+    this.valueMemory = Buffer.from(new ArrayBuffer(VALUE_BYTES));
+    this.answers = new Uint32Array(2 * PAGE_ANSWERS);
+    this.native = new native.Queue(
+      this.words,
+      this.textMemory,
+      this.valueMemory,
+      this.answers,
+      (count, separator, narrowCount, narrow, wideCount, wide) =>
+        this.take(count, parse(narrow, narrowCount, separator), parse(wide, wideCount, separator))
+    );
+    this.settlers = [];
+    this.freeIds = [];
+    this.listeners = new Map();
+    this.reset();
+    this.scheduled = false;
+    this.flushTick = () => {
+      this.scheduled = false;
+      this.flush();
+    };
+    this.resolve = null;
+    this.capture = (resolve) => {
+      this.resolve = resolve;
+    };
+  }
+
+  /** Makes a backplane; `listener` hears of its events. */
+  open(options, listener) {
+    const backplane = this.native.open(options);
+    this.listeners.set(backplane, listener);
+    return backplane;
+  }
+
+  forget(backplane) {
+    this.listeners.delete(backplane);
+    this.native.forget(backplane);
+  }
+
+  state(backplane) {
+    return this.native.state(backplane);
+  }
+
+  /** Writes a call that wants no answer. */
+  post(op, backplane) {
+    this.reserve(0, 0);
+    this.begin(op, 0, backplane);
+  }
+
+  /**
+   * Writes a call: its text, then its numbers (up to the first undefined), then its value.
+   * Answers a promise of the result; a stored value that is not JSON is `null`.
+   */
+  send(op, backplane, text, value, n0, n1, n2, n3) {
+    const valueUnits = value === undefined ? 0 : value.length;
+    this.reserve(text.length, valueUnits);
+    const promise = this.expect(op, backplane);
+    const { words } = this;
+    words[this.used++] = text.length;
+    this.text += text;
+    if (n0 !== undefined) words[this.used++] = n0;
+    if (n1 !== undefined) words[this.used++] = n1;
+    if (n2 !== undefined) words[this.used++] = n2;
+    if (n3 !== undefined) words[this.used++] = n3;
+    if (value !== undefined) words[this.used++] = this.write(value);
+    return promise;
+  }
+
+  /** Writes a call whose only argument is binary. */
+  sendBytes(op, backplane, bytes) {
+    this.reserve(0, 0);
+    const promise = this.expect(op, backplane);
+    this.extras.push(bytes);
+    this.words[this.used++] = -this.extras.length;
+    return promise;
+  }
+
+  /** Makes room for one more call, if need be by sending what is there. */
+  reserve(textUnits, valueUnits) {
+    const fits =
+      this.used + CALL_WORDS <= WORDS &&
+      (this.text.length + textUnits) * UTF8_PER_UNIT <= TEXT_BYTES &&
+      (this.valueBytes === 0 || this.valueBytes + valueUnits * UTF8_PER_UNIT <= VALUE_BYTES);
+    if (!fits) this.flush();
+  }
+
+  expect(op, backplane) {
+    const id = this.freeIds.length > 0 ? this.freeIds.pop() : this.settlers.length;
+    this.begin(op, id, backplane);
+    this.calls++;
+    const promise = new Promise(this.capture);
+    this.settlers[id] = this.resolve;
+    return promise;
+  }
+
+  begin(op, id, backplane) {
+    const { words } = this;
+    words[this.used++] = op;
+    words[this.used++] = id;
+    words[this.used++] = backplane;
+    if (!this.scheduled) {
+      this.scheduled = true;
+      process.nextTick(this.flushTick);
+    }
+  }
+
+  /** Puts a value into shared memory, or beside it when it is too large; answers its length. */
+  write(value) {
+    if (value.length * UTF8_PER_UNIT > VALUE_BYTES) {
+      this.extras.push(Buffer.from(value));
+      return -this.extras.length;
+    }
+    const bytes = this.valueMemory.utf8Write(value, this.valueBytes);
+    this.valueBytes += bytes;
+    return bytes;
+  }
+
+  flush() {
+    if (this.used === 0) return;
+    const { text, extras } = this;
+    const textBytes = this.textMemory.utf8Write(text, 0);
+    const isAscii = textBytes === text.length;
+    this.native.submit(
+      this.calls,
+      this.used,
+      textBytes,
+      isAscii,
+      this.valueBytes,
+      extras.length > 0 ? extras : undefined
+    );
+    this.reset();
+  }
+
+  reset() {
+    this.calls = 0;
+    this.used = 0;
+    this.text = '';
+    this.valueBytes = 0;
+    this.extras = [];
+  }
+
+  /** Settles the calls of a page. `narrow` and `wide` hold a value at every even place. */
+  take(count, narrow, wide) {
+    const { answers } = this;
+    const events = [];
+    let nextNarrow = 0;
+    let nextWide = 0;
+    for (let i = 0; i < count; i++) {
+      const id = answers[2 * i];
+      const kind = answers[2 * i + 1];
+      let value;
+      if (kind === JSON_NARROW) {
+        value = narrow[nextNarrow];
+        nextNarrow += 2;
+      } else if (kind >= JSON_WIDE) {
+        value = wide[nextWide];
+        nextWide += 2;
+      } else {
+        value = constant(kind);
+      }
+      if (kind === EVENT) events.push([id, value]);
+      else this.settle(id, kind === ERROR ? Promise.reject(failure(value[0], value[1])) : value);
+    }
+    for (const [backplane, event] of events) this.tell(backplane, event);
+  }
+
+  settle(id, value) {
+    const resolve = this.settlers[id];
+    this.settlers[id] = undefined;
+    this.freeIds.push(id);
+    resolve(value);
+  }
+
+  tell(backplane, event) {
+    const listener = this.listeners.get(backplane);
+    if (listener === undefined) return;
+    try {
+      listener(event);
+    } catch (error) {
+      // A listener of the caller's threw: that is an uncaught exception, and nobody else's.
+      process.nextTick(() => {
+        throw error;
+      });
+    }
+  }
+}
+
+function constant(kind) {
+  switch (kind) {
+    case NULL:
+      return null;
+    case TRUE:
+      return true;
+    case FALSE:
+      return false;
+    case UNDEFINED:
+    default:
+      return undefined;
+  }
+}
+
+/** Parses a page's text: `[value, separator, value, separator, …]`. */
+function parse(text, count, separator) {
+  if (count === 0) return [];
+  try {
+    const values = JSON.parse(text);
+    if (isIntact(values, count, separator)) return values;
+  } catch {
+    // One of the texts is not JSON; below they are parsed one by one.
+  }
+  return takeApart(text, count, separator);
+}
+
+function isIntact(values, count, separator) {
+  if (values.length !== 2 * count) return false;
+  for (let i = 1; i < values.length; i += 2) {
+    if (values[i] !== separator) return false;
+  }
+  return true;
+}
+
+/** A text that is not JSON is a miss, and harms none of its neighbours. */
+function takeApart(text, count, separator) {
+  const end = `,${separator}]`;
+  const texts = text.slice(1, -end.length).split(`,${separator},`);
+  const values = new Array(2 * count).fill(null);
+  if (texts.length !== count) return values;
+  texts.forEach((one, i) => {
+    try {
+      values[2 * i] = JSON.parse(one);
+    } catch {
+      values[2 * i] = null;
+    }
+  });
+  return values;
+}
+
+let shared;
+
+/** The queue of this environment, made when it is first needed. */
+function queue() {
+  shared ??= new CallQueue();
+  return shared;
+}
+
+module.exports = { queue, Op: native.Op };

@@ -1,0 +1,13 @@
+'use strict';
+
+// Takes the place of a server's own src/infrastructure/database/redisClient.js.
+
+const backplane = require('./index');
+
+module.exports.getClient = backplane.getClient;
+module.exports.isRedisAvailable = backplane.isRedisAvailable;
+module.exports.cacheSet = backplane.cacheSet;
+module.exports.cacheGet = backplane.cacheGet;
+module.exports.cacheDelete = backplane.cacheDelete;
+module.exports.cacheDeletePattern = backplane.cacheDeletePattern;
+module.exports.close = backplane.close;

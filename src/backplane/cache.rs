@@ -1,0 +1,133 @@
+//! The cache: JSON texts under `cache:<key>`, as the modules that this package replaces keep
+//! them.
+
+use super::Backplane;
+use crate::store::{Fetched, Json, Key, Lease, Lifetime, Pattern, Store, Ttl};
+
+pub(super) const SPACE: &[u8] = b"cache:";
+
+impl Backplane {
+    /// A miss for whatever cannot be read.
+    pub async fn cache_get(&self, name: &[u8]) -> Option<Json> {
+        let key = &self.cache_key(name);
+        let remote = self.on_remote(move |store| async move { store.get(key).await });
+        let found = match remote.await {
+            Some(outcome) => outcome,
+            None => self.memory.get(key).await,
+        };
+        found.ok().flatten()
+    }
+
+    /// `false`: not kept, or not known to be.
+    pub async fn cache_set(&self, name: &[u8], value: Json, ttl: Ttl) -> bool {
+        let key = &self.cache_key(name);
+        let text = &value;
+        let remote = self
+            .on_remote(move |store| async move { store.set(key, text.clone(), ttl).await })
+            .await;
+        let kept = match remote {
+            Some(outcome) => outcome,
+            None => {
+                self.outdated(key).await;
+                self.memory.set(key, value, ttl).await
+            }
+        };
+        kept.unwrap_or(false)
+    }
+
+    /// `false`: not known to be carried out.
+    pub async fn cache_delete(&self, name: &[u8]) -> bool {
+        let key = &self.cache_key(name);
+        let remote = self.on_remote(move |store| async move { store.delete(key).await });
+        let deleted = match remote.await {
+            Some(outcome) => outcome,
+            None => {
+                self.outdated(key).await;
+                self.memory.delete(key).await
+            }
+        };
+        deleted.is_ok()
+    }
+
+    /// How many keys were removed where the call was carried out.
+    pub async fn cache_delete_pattern(&self, glob: &[u8]) -> u64 {
+        let space = &self.key(SPACE, b"");
+        let pattern = &Pattern::new(glob);
+        let remote = self
+            .on_remote_in_steps(move |store| async move { store.delete_matching(space, pattern).await })
+            .await;
+        let removed = match remote {
+            Some(outcome) => outcome,
+            None => self.delete_matching_here(space, pattern).await,
+        };
+        removed.unwrap_or(0)
+    }
+
+    /// Reads for somebody who can load the value; a lease is good for one [`Self::cache_fill`].
+    pub async fn cache_fetch(&self, name: &[u8], lease_ttl: Ttl) -> Fetched {
+        let key = &self.cache_key(name);
+        let remote = self.on_remote(move |store| async move { store.fetch(key, lease_ttl).await });
+        let fetched = match remote.await {
+            Some(outcome) => outcome,
+            None => self.memory.fetch(key, lease_ttl).await,
+        };
+        // Nobody holds this lease: the value is loaded, and not kept.
+        fetched.unwrap_or_else(|_| Fetched::Absent(Lease::unique()))
+    }
+
+    /// Whether the loaded value was kept.
+    pub async fn cache_fill(
+        &self,
+        name: &[u8],
+        lease: Lease,
+        value: Json,
+        lifetime: Lifetime,
+    ) -> bool {
+        let key = &self.cache_key(name);
+        let (lease, text) = (&lease, &value);
+        let remote = self
+            .on_remote(move |store| async move { store.fill(key, lease, text.clone(), lifetime).await })
+            .await;
+        let kept = match remote {
+            Some(outcome) => outcome,
+            None => {
+                let kept = self.memory.fill(key, lease, value.clone(), lifetime).await;
+                if kept == Ok(true) {
+                    self.outdated(key).await;
+                }
+                kept
+            }
+        };
+        kept.unwrap_or(false)
+    }
+
+    pub async fn cache_abandon(&self, name: &[u8], lease: Lease) {
+        let key = &self.cache_key(name);
+        let lease = &lease;
+        let remote = self.on_remote(move |store| async move { store.abandon(key, lease).await });
+        if remote.await.is_none() {
+            let _ = self.memory.abandon(key, lease).await;
+        }
+    }
+
+    fn cache_key(&self, name: &[u8]) -> Key {
+        self.key(SPACE, name)
+    }
+
+    /// What Redis holds under `key` is older than what this process now has.
+    async fn outdated(&self, key: &Key) {
+        self.journal.add_key(key);
+        if let Some(server) = self.refusing() {
+            // Only the sooner for the others; the journal makes sure of it.
+            let _ = server.delete(key).await;
+        }
+    }
+
+    async fn delete_matching_here(&self, space: &Key, pattern: &Pattern) -> crate::store::Result<u64> {
+        self.journal.add_pattern(pattern);
+        if let Some(server) = self.refusing() {
+            let _ = server.delete_matching(space, pattern).await;
+        }
+        self.memory.delete_matching(space, pattern).await
+    }
+}

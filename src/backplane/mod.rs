@@ -1,0 +1,177 @@
+//! What the calls mean: on Redis while it is there, in this process while it is not, and what
+//! has to be put right in between. Knows the stores by their traits.
+
+mod cache;
+mod client;
+mod journal;
+mod recovery;
+mod remote;
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use tokio::sync::Notify;
+use tokio::task::AbortHandle;
+
+use crate::store::Key;
+use crate::store::availability::{Availability, Switch};
+use crate::store::memory::{Bounds, Clock, MemoryStore};
+use crate::store::remote::RedisStore;
+use crate::store::remote::connection::endpoint::Endpoint;
+use crate::store::remote::connection::supervisor::Supervisor;
+
+pub use client::CallError;
+use journal::Journal;
+use recovery::Replay;
+
+/// How often expired entries are taken out of the in-memory store.
+const SWEEP_EVERY: Duration = Duration::from_secs(30);
+
+pub struct Options {
+    pub endpoint: Endpoint,
+    /// Before every key.
+    pub key_prefix: String,
+    pub memory: Bounds,
+}
+
+/// What the user of a backplane is told, in the order in which it happened.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Event {
+    /// `reason`: why Redis is away; empty otherwise.
+    State { name: &'static str, reason: String },
+    /// More was written in an outage than could be remembered key by key.
+    JournalOverflow,
+}
+
+pub type OnEvent = Arc<dyn Fn(Event) + Send + Sync>;
+
+pub struct Backplane {
+    options: Options,
+    memory: Arc<MemoryStore>,
+    journal: Arc<Journal>,
+    switch: Arc<Switch<RedisStore>>,
+    running: Mutex<Option<Running>>,
+    pending: AtomicUsize,
+    drained: Notify,
+}
+
+/// What lives from the first call to `close`.
+struct Running {
+    since: Instant,
+    _supervisor: Supervisor,
+    sweeper: AbortHandle,
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.sweeper.abort();
+    }
+}
+
+impl Backplane {
+    pub fn new(options: Options, on_event: OnEvent) -> Arc<Self> {
+        let overflow = on_event.clone();
+        Arc::new(Self {
+            memory: Arc::new(MemoryStore::new(options.memory, Clock::system())),
+            journal: Arc::new(Journal::new(move || overflow(Event::JournalOverflow))),
+            switch: Arc::new(Switch::new(move |state| on_event(event(state)))),
+            options,
+            running: Mutex::default(),
+            pending: AtomicUsize::new(0),
+            drained: Notify::new(),
+        })
+    }
+
+    /// Makes the first attempt to connect, once. To be called on the I/O thread.
+    pub fn start(&self) {
+        if !matches!(self.switch.now(), Availability::Idle) {
+            return;
+        }
+        let replay = Replay {
+            journal: self.journal.clone(),
+            memory: self.memory.clone(),
+            cache_space: self.key(cache::SPACE, b""),
+        };
+        let supervisor = Supervisor::start(
+            self.options.endpoint.clone(),
+            self.key(b"backplane:probe", b""),
+            Arc::new(replay),
+            self.switch.clone(),
+        );
+        *self.running() = Some(Running {
+            since: Instant::now(),
+            _supervisor: supervisor,
+            sweeper: tokio::spawn(sweep(self.memory.clone())).abort_handle(),
+        });
+    }
+
+    /// Lets the calls that are under way come to their end, then ends everything else.
+    pub async fn close(&self) {
+        let all_done = self.drained.notified();
+        if self.pending.load(Ordering::Acquire) > 0 {
+            let patience = self.options.endpoint.command_timeout;
+            let _ = tokio::time::timeout(patience, all_done).await;
+        }
+        *self.running() = None;
+        self.switch.set(Availability::Closed);
+        self.memory.clear();
+    }
+
+    /// `idle`, `connecting`, `ready`, `degraded` or `closed`. From any thread.
+    pub fn state_name(&self) -> &'static str {
+        name(&self.switch.now())
+    }
+
+    /// Counts a call as under way until the guard is dropped.
+    pub fn pending(self: &Arc<Self>) -> Pending {
+        self.pending.fetch_add(1, Ordering::Relaxed);
+        Pending(self.clone())
+    }
+
+    fn key(&self, space: &[u8], name: &[u8]) -> Key {
+        Key::new(&[self.options.key_prefix.as_bytes(), space, name])
+    }
+
+    fn running(&self) -> MutexGuard<'_, Option<Running>> {
+        self.running.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+pub struct Pending(Arc<Backplane>);
+
+impl Drop for Pending {
+    fn drop(&mut self) {
+        if self.0.pending.fetch_sub(1, Ordering::AcqRel) == 1 {
+            self.0.drained.notify_waiters();
+        }
+    }
+}
+
+fn name<S>(state: &Availability<S>) -> &'static str {
+    match state {
+        Availability::Idle => "idle",
+        Availability::Connecting => "connecting",
+        Availability::Ready(_) => "ready",
+        Availability::Degraded(_) => "degraded",
+        Availability::Closed => "closed",
+    }
+}
+
+fn event<S>(state: &Availability<S>) -> Event {
+    let reason = match state {
+        Availability::Degraded(outage) => outage.reason.clone(),
+        _ => String::new(),
+    };
+    Event::State {
+        name: name(state),
+        reason,
+    }
+}
+
+async fn sweep(memory: Arc<MemoryStore>) {
+    loop {
+        tokio::time::sleep(SWEEP_EVERY).await;
+        memory.sweep();
+    }
+}

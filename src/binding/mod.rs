@@ -1,0 +1,16 @@
+//! The only place that knows Node: what crosses between JavaScript and the I/O thread, and how.
+//!
+//! Calls cross as one submission a tick, answers as one page a turn of the I/O thread; both are
+//! flat memory, so that a call costs no promise, no reference and no string on the way.
+//!
+//! - [`queue`]: the object that JavaScript holds, one for each environment.
+//! - [`submission`]: what comes in; [`dispatch`] calls the backplane.
+//! - [`outbox`] and [`page`]: what goes out.
+//! - [`options`]: the configuration of a backplane.
+
+mod dispatch;
+mod options;
+mod outbox;
+mod page;
+mod queue;
+mod submission;

@@ -1,0 +1,74 @@
+//! The configuration of a backplane, as the facade hands it over: checked and complete.
+
+use std::time::Duration;
+
+use napi_derive::napi;
+
+use crate::backplane::Options;
+use crate::store::memory::Bounds;
+use crate::store::remote::connection::endpoint::{Address, Endpoint, Secret, TlsOptions};
+
+/// Every value has been checked by `lib/config.js`.
+#[napi(object)]
+pub struct BackplaneOptions {
+    pub host: String,
+    pub port: u16,
+    /// A Unix socket; takes the place of host and port.
+    pub path: Option<String>,
+    pub tls: Option<TlsSettings>,
+    pub username: Option<String>,
+    pub password: Option<String>,
+    pub db: u32,
+    pub key_prefix: String,
+    pub connect_timeout_ms: u32,
+    pub command_timeout_ms: u32,
+    pub max_entries: f64,
+    pub max_bytes: f64,
+}
+
+#[napi(object)]
+pub struct TlsSettings {
+    pub ca: Option<String>,
+    pub cert: Option<String>,
+    pub key: Option<String>,
+    pub servername: Option<String>,
+}
+
+impl From<BackplaneOptions> for Options {
+    fn from(options: BackplaneOptions) -> Self {
+        let address = match options.path {
+            Some(path) => Address::Unix(path.into()),
+            None => Address::Tcp {
+                host: options.host,
+                port: options.port,
+            },
+        };
+        Options {
+            endpoint: Endpoint {
+                address,
+                tls: options.tls.map(TlsOptions::from),
+                username: options.username,
+                password: options.password.map(Secret),
+                db: options.db,
+                connect_timeout: Duration::from_millis(options.connect_timeout_ms.into()),
+                command_timeout: Duration::from_millis(options.command_timeout_ms.into()),
+            },
+            key_prefix: options.key_prefix,
+            memory: Bounds {
+                max_entries: options.max_entries as u64,
+                max_bytes: options.max_bytes as u64,
+            },
+        }
+    }
+}
+
+impl From<TlsSettings> for TlsOptions {
+    fn from(settings: TlsSettings) -> Self {
+        Self {
+            ca: settings.ca,
+            cert: settings.cert,
+            key: settings.key.map(Secret),
+            servername: settings.servername,
+        }
+    }
+}

@@ -1,0 +1,177 @@
+//! Answers on their way to JavaScript: many of them, one crossing, one `JSON.parse`.
+//!
+//! All JSON texts of a page are joined into one array, with a separator behind each: a number
+//! drawn at random for the page. A stored text that is not JSON, or more than one JSON text,
+//! moves the separators, so that JavaScript notices and takes the page apart; it cannot put its
+//! content into the place of another call's.
+
+use serde_json::Value as JsonValue;
+
+/// A page that has grown to this is sent, and another begun: the most that is parsed at once.
+pub const PAGE_BYTES: usize = 1 << 20;
+/// Two words each; the shared memory on the other side holds as many.
+pub const PAGE_ANSWERS: usize = 4096;
+
+#[derive(Debug)]
+pub enum Answer {
+    Undefined,
+    Null,
+    Bool(bool),
+    /// A text that should be JSON, but may be anything that is stored.
+    Json(Vec<Text>),
+    Error { code: &'static str, message: String },
+    /// Not an answer: something that happened to the backplane `id`.
+    Event(JsonValue),
+}
+
+/// A part of a JSON text; parts are joined as they are.
+pub type Text = bytes::Bytes;
+
+/// How an answer is written, for JavaScript (`lib/queue.js`).
+mod kind {
+    pub const UNDEFINED: u32 = 0;
+    pub const NULL: u32 = 1;
+    pub const TRUE: u32 = 2;
+    pub const FALSE: u32 = 3;
+    pub const JSON_NARROW: u32 = 4;
+    pub const JSON_WIDE: u32 = 5;
+    pub const ERROR: u32 = 6;
+    pub const EVENT: u32 = 7;
+}
+
+#[derive(Debug)]
+pub struct Page {
+    /// Id and kind of every answer.
+    pub words: Vec<u32>,
+    pub separator: u32,
+    /// Texts in ASCII, which JavaScript stores and parses at one byte a character.
+    pub narrow: Texts,
+    /// Texts that hold anything else, in UTF-8.
+    pub wide: Texts,
+    /// Answers that end a call.
+    pub completed: u32,
+}
+
+impl Default for Page {
+    fn default() -> Self {
+        Self {
+            words: Vec::new(),
+            // A small integer in V8 on every platform.
+            separator: fastrand::u32(1 << 24..1 << 30),
+            narrow: Texts::default(),
+            wide: Texts::default(),
+            completed: 0,
+        }
+    }
+}
+
+impl Page {
+    pub fn is_empty(&self) -> bool {
+        self.words.is_empty()
+    }
+
+    pub fn is_full(&self) -> bool {
+        self.words.len() >= 2 * PAGE_ANSWERS
+            || self.narrow.joined.len() + self.wide.joined.len() >= PAGE_BYTES
+    }
+
+    pub fn push(&mut self, id: u32, answer: Answer) {
+        self.completed += u32::from(!matches!(answer, Answer::Event(_)));
+        let kind = match answer {
+            Answer::Undefined => kind::UNDEFINED,
+            Answer::Null => kind::NULL,
+            Answer::Bool(true) => kind::TRUE,
+            Answer::Bool(false) => kind::FALSE,
+            Answer::Json(parts) => self.push_json(&parts),
+            Answer::Error { code, message } => {
+                self.push_value(&serde_json::json!([code, message]));
+                kind::ERROR
+            }
+            Answer::Event(event) => {
+                self.push_value(&event);
+                kind::EVENT
+            }
+        };
+        self.words.extend([id, kind]);
+    }
+
+    /// Closes the arrays.
+    pub fn finish(&mut self) {
+        for texts in [&mut self.narrow, &mut self.wide] {
+            if texts.values > 0 {
+                texts.joined.push(b']');
+            }
+        }
+    }
+
+    fn push_json(&mut self, parts: &[Text]) -> u32 {
+        if parts.iter().all(|part| part.is_ascii()) {
+            self.narrow.append(parts, self.separator);
+            return kind::JSON_NARROW;
+        }
+        if parts.iter().all(|part| std::str::from_utf8(part).is_ok()) {
+            self.wide.append(parts, self.separator);
+            return kind::JSON_WIDE;
+        }
+        // Not UTF-8, so not JSON: a miss, as any other text that is not JSON.
+        kind::NULL
+    }
+
+    /// Errors and events: rare, and always in the wide text, whatever they hold.
+    fn push_value(&mut self, value: &JsonValue) {
+        let text = Text::from(value.to_string());
+        self.wide.append(&[text], self.separator);
+    }
+}
+
+/// JSON texts joined into one array, a separator behind each.
+#[derive(Debug, Default)]
+pub struct Texts {
+    pub joined: Vec<u8>,
+    pub values: u32,
+}
+
+impl Texts {
+    fn append(&mut self, parts: &[Text], separator: u32) {
+        self.joined.push(if self.values == 0 { b'[' } else { b',' });
+        for part in parts {
+            self.joined.extend_from_slice(part);
+        }
+        self.joined.push(b',');
+        self.joined.extend_from_slice(separator.to_string().as_bytes());
+        self.values += 1;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn json(text: &'static str) -> Answer {
+        Answer::Json(vec![Text::from_static(text.as_bytes())])
+    }
+
+    #[test]
+    fn texts_are_joined_with_the_separator_behind_each() {
+        let mut page = Page::default();
+        page.push(1, json(r#"{"a":1}"#));
+        page.push(2, json("\"é\""));
+        page.push(3, json("2"));
+        page.push(4, Answer::Bool(true));
+        page.finish();
+        let s = page.separator;
+        assert_eq!(page.words, [1, 4, 2, 5, 3, 4, 4, 2]);
+        assert_eq!(page.narrow.joined, format!(r#"[{{"a":1}},{s},2,{s}]"#).as_bytes());
+        assert_eq!(page.wide.joined, format!("[\"é\",{s}]").as_bytes());
+        assert_eq!(page.completed, 4);
+    }
+
+    #[test]
+    fn bytes_that_are_no_text_are_a_miss() {
+        let mut page = Page::default();
+        page.push(1, Answer::Json(vec![Text::from_static(&[0xff, 0xfe])]));
+        page.finish();
+        assert_eq!(page.words, [1, kind::NULL]);
+        assert_eq!(page.wide.values, 0);
+    }
+}

@@ -1,0 +1,238 @@
+//! The two queues of one environment (a main thread, a worker, a jest context).
+
+use std::cell::Cell;
+use std::collections::HashMap;
+use std::rc::Rc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use bytes::Bytes;
+use napi::bindgen_prelude::*;
+use napi::threadsafe_function::ThreadsafeFunctionCallMode;
+use napi::{check_status, sys};
+use napi_derive::napi;
+use serde_json::json;
+
+use super::dispatch::dispatch;
+use super::options::BackplaneOptions;
+use super::outbox::Outbox;
+use super::page::{Answer, Page};
+use super::submission::Submission;
+use crate::backplane::{Backplane, Event, OnEvent};
+use crate::io_thread;
+
+/// Arguments of the JavaScript function that takes a page: the number of answers, the separator,
+/// and both texts, each after the number of values in it.
+type PageArgs = FnArgs<(u32, u32, u32, PageText, u32, PageText)>;
+
+type Backplanes = Arc<Mutex<HashMap<u32, Arc<Backplane>>>>;
+
+/// Calls in, answers out. Keeps the process alive exactly while a call is pending.
+#[napi]
+pub struct Queue {
+    words: Float64Array,
+    text: Uint8Array,
+    bytes: Uint8Array,
+    alive: Rc<KeepAlive>,
+    outbox: Arc<Outbox>,
+    backplanes: Backplanes,
+    opened: u32,
+}
+
+#[napi]
+impl Queue {
+    /// `words`, `text` and `bytes` are where JavaScript writes submissions (submission.rs);
+    /// `answers` is where it finds id and kind of each answer when `on_page` is called.
+    #[napi(constructor)]
+    pub fn new(
+        env: Env,
+        words: Float64Array,
+        text: Uint8Array,
+        bytes: Uint8Array,
+        answers: Uint32Array,
+        on_page: Function<'_, PageArgs, ()>,
+    ) -> Result<Self> {
+        let alive = Rc::new(KeepAlive::new(env));
+        let carrier = {
+            let alive = alive.clone();
+            let mut answers = answers;
+            on_page
+                .build_threadsafe_function::<Page>()
+                .weak::<true>()
+                .build_callback(move |context| {
+                    alive.completed(context.value.completed);
+                    Ok(open_page(context.value, &mut answers))
+                })?
+        };
+        alive.attach(carrier.raw());
+        let outbox = Outbox::new(Box::new(move |page| {
+            carrier.call(page, ThreadsafeFunctionCallMode::NonBlocking);
+        }));
+        Ok(Self {
+            words,
+            text,
+            bytes,
+            alive,
+            outbox,
+            backplanes: Arc::default(),
+            opened: 0,
+        })
+    }
+
+    /// Makes a backplane and answers its number. Opens no connection.
+    #[napi]
+    pub fn open(&mut self, options: BackplaneOptions) -> u32 {
+        let number = self.opened;
+        self.opened += 1;
+        let backplane = Backplane::new(options.into(), teller(self.outbox.clone(), number));
+        lock(&self.backplanes).insert(number, backplane);
+        number
+    }
+
+    /// Forgets a backplane that has been closed.
+    #[napi]
+    pub fn forget(&mut self, backplane: u32) {
+        lock(&self.backplanes).remove(&backplane);
+    }
+
+    /// `idle`, `connecting`, `ready`, `degraded` or `closed`.
+    #[napi]
+    pub fn state(&self, backplane: u32) -> &'static str {
+        let backplane = lock(&self.backplanes).get(&backplane).cloned();
+        backplane.map_or("closed", |backplane| backplane.state_name())
+    }
+
+    /// Hands over what was written: `calls` that want an answer, in the first `words` words, the
+    /// first `text` and `bytes` bytes, and `extras`.
+    #[napi]
+    pub fn submit(
+        &mut self,
+        calls: u32,
+        words: u32,
+        text: u32,
+        text_is_ascii: bool,
+        bytes: u32,
+        extras: Option<Vec<Uint8Array>>,
+    ) {
+        let extras = extras.unwrap_or_default();
+        let submission = Submission {
+            words: self.words[..words as usize].to_vec(),
+            text: self.text[..text as usize].to_vec(),
+            text_is_ascii,
+            bytes: Bytes::copy_from_slice(&self.bytes[..bytes as usize]),
+            extras: extras.iter().map(|extra| Bytes::copy_from_slice(extra)).collect(),
+        };
+        self.alive.submitted(calls);
+        let outbox = self.outbox.clone();
+        let backplanes = self.backplanes.clone();
+        io_thread::spawn(async move {
+            dispatch(&submission, &outbox, |number| {
+                lock(&backplanes).get(&number).cloned()
+            });
+        });
+    }
+}
+
+/// The environment is gone: so is everything that was done for it.
+impl Drop for Queue {
+    fn drop(&mut self) {
+        for (_, backplane) in lock(&self.backplanes).drain() {
+            io_thread::spawn(async move { backplane.close().await });
+        }
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn teller(outbox: Arc<Outbox>, number: u32) -> OnEvent {
+    Arc::new(move |event| {
+        let event = match event {
+            Event::State { name, reason } => json!({ "state": name, "reason": reason }),
+            Event::JournalOverflow => json!({ "overflow": true }),
+        };
+        outbox.push(number, Answer::Event(event));
+    })
+}
+
+fn open_page(page: Page, answers: &mut Uint32Array) -> PageArgs {
+    let count = page.words.len() as u32 / 2;
+    // SAFETY: this runs on the JavaScript thread, while no JavaScript runs.
+    let shared = unsafe { answers.as_mut() };
+    shared[..page.words.len()].copy_from_slice(&page.words);
+    (
+        count,
+        page.separator,
+        page.narrow.values,
+        PageText::Narrow(page.narrow.joined),
+        page.wide.values,
+        PageText::Wide(page.wide.joined),
+    )
+        .into()
+}
+
+/// One of the two texts of a page, made a JavaScript string when it is handed over.
+pub enum PageText {
+    /// ASCII.
+    Narrow(Vec<u8>),
+    /// UTF-8.
+    Wide(Vec<u8>),
+}
+
+impl ToNapiValue for PageText {
+    unsafe fn to_napi_value(env: sys::napi_env, text: Self) -> Result<sys::napi_value> {
+        let mut string = std::ptr::null_mut();
+        let status = match text {
+            // SAFETY: the pointer and the length are those of the vector.
+            Self::Narrow(text) => unsafe {
+                let length = text.len() as isize;
+                sys::napi_create_string_latin1(env, text.as_ptr().cast(), length, &mut string)
+            },
+            Self::Wide(text) => unsafe {
+                let length = text.len() as isize;
+                sys::napi_create_string_utf8(env, text.as_ptr().cast(), length, &mut string)
+            },
+        };
+        check_status!(status)?;
+        Ok(string)
+    }
+}
+
+/// References the page function while calls are pending, so that the process stays alive for
+/// their answers and for nothing else. Lives on the JavaScript thread.
+struct KeepAlive {
+    env: Env,
+    pending: Cell<u32>,
+    function: Cell<sys::napi_threadsafe_function>,
+}
+
+impl KeepAlive {
+    fn new(env: Env) -> Self {
+        Self {
+            env,
+            pending: Cell::new(0),
+            function: Cell::new(std::ptr::null_mut()),
+        }
+    }
+
+    fn attach(&self, function: sys::napi_threadsafe_function) {
+        self.function.set(function);
+    }
+
+    fn submitted(&self, calls: u32) {
+        if self.pending.get() == 0 && calls > 0 {
+            // SAFETY: the function lives as long as its environment, in which this runs.
+            unsafe { sys::napi_ref_threadsafe_function(self.env.raw(), self.function.get()) };
+        }
+        self.pending.set(self.pending.get() + calls);
+    }
+
+    fn completed(&self, calls: u32) {
+        let pending = self.pending.get().saturating_sub(calls);
+        if pending == 0 && calls > 0 {
+            // SAFETY: as above.
+            unsafe { sys::napi_unref_threadsafe_function(self.env.raw(), self.function.get()) };
+        }
+        self.pending.set(pending);
+    }
+}

@@ -1,0 +1,34 @@
+//! The I/O thread: one per process, shared by every environment (main thread, workers, jest
+//! contexts) and every backplane. It is the only thing that is process-wide.
+
+use std::future::Future;
+use std::time::Duration;
+
+use once_cell::sync::Lazy;
+use tokio::runtime::{Builder, Handle};
+
+/// Name resolution is the only work that leaves the I/O thread; a few lookups that hang in a
+/// broken resolver must not hold up the others.
+const RESOLVER_THREADS: usize = 8;
+const RESOLVER_KEEP_ALIVE: Duration = Duration::from_secs(1);
+
+static HANDLE: Lazy<Handle> = Lazy::new(|| {
+    let runtime = Builder::new_current_thread()
+        .enable_io()
+        .enable_time()
+        .max_blocking_threads(RESOLVER_THREADS)
+        .thread_keep_alive(RESOLVER_KEEP_ALIVE)
+        .build()
+        .expect("a runtime needs an epoll instance and an eventfd");
+    let handle = runtime.handle().clone();
+    std::thread::Builder::new()
+        .name("redis-backplane".into())
+        .spawn(move || runtime.block_on(std::future::pending::<()>()))
+        .expect("the I/O thread could not be started");
+    handle
+});
+
+/// Runs `task` on the I/O thread, from any thread, in the order of the calls.
+pub fn spawn(task: impl Future<Output = ()> + Send + 'static) {
+    HANDLE.spawn(task);
+}

@@ -1,0 +1,14 @@
+//! redis-backplane: what a Node.js server uses Redis for, as one native addon.
+//!
+//! The map of the crate, top to bottom; a module uses only what stands below it:
+//!
+//! - [`binding`] knows Node: two queues carry calls in and answers out, a batch at a time.
+//! - [`backplane`] knows what a call means, and what it means while Redis is away.
+//! - [`store`] knows how to carry it out: the [`store::Store`] trait, once on Redis
+//!   ([`store::redis`]) and once in this process ([`store::memory`]).
+//! - [`io_thread`] is the one thread on which all of that runs.
+
+pub mod backplane;
+pub mod binding;
+pub mod io_thread;
+pub mod store;

@@ -1,0 +1,105 @@
+//! Whether the remote store can be asked, and what has to happen before it may be asked again.
+
+use std::future::Future;
+use std::sync::Arc;
+
+use tokio::sync::watch;
+
+use super::Result;
+
+/// `Idle → Connecting → Ready ⇄ Degraded → Closed`.
+#[derive(Debug)]
+pub enum Availability<S> {
+    /// No attempt has been made.
+    Idle,
+    /// An attempt is under way and nothing is known yet; calls wait for its outcome.
+    Connecting,
+    Ready(Arc<S>),
+    Degraded(Outage<S>),
+    Closed,
+}
+
+#[derive(Debug)]
+pub struct Outage<S> {
+    /// For people: says why, holds no secret.
+    pub reason: String,
+    /// A server that answers but will not serve; deletes may still work there.
+    pub refusing: Option<Arc<S>>,
+}
+
+impl<S> Clone for Availability<S> {
+    fn clone(&self) -> Self {
+        match self {
+            Self::Idle => Self::Idle,
+            Self::Connecting => Self::Connecting,
+            Self::Ready(store) => Self::Ready(store.clone()),
+            Self::Degraded(outage) => Self::Degraded(Outage {
+                reason: outage.reason.clone(),
+                refusing: outage.refusing.clone(),
+            }),
+            Self::Closed => Self::Closed,
+        }
+    }
+}
+
+/// Holds the state: the keeper of the remote store sets it, everybody else reads it.
+///
+/// The listener hears of every change, in order, before anybody who reads it can act on it.
+pub struct Switch<S> {
+    state: watch::Sender<Availability<S>>,
+    listener: Box<dyn Fn(&Availability<S>) + Send + Sync>,
+}
+
+impl<S> Switch<S> {
+    pub fn new(listener: impl Fn(&Availability<S>) + Send + Sync + 'static) -> Self {
+        Self {
+            state: watch::Sender::new(Availability::Idle),
+            listener: Box::new(listener),
+        }
+    }
+
+    pub fn now(&self) -> Availability<S> {
+        self.state.borrow().clone()
+    }
+
+    pub fn set(&self, next: Availability<S>) {
+        self.change(|_| Some(next));
+    }
+
+    /// Changes the state if `next` finds a reason to. Closed stays closed.
+    pub fn change(&self, next: impl FnOnce(&Availability<S>) -> Option<Availability<S>>) {
+        self.state.send_if_modified(|state| {
+            if matches!(state, Availability::Closed) {
+                return false;
+            }
+            let Some(next) = next(state) else {
+                return false;
+            };
+            *state = next;
+            (self.listener)(state);
+            true
+        });
+    }
+
+    /// The store, as soon as it is ready; `None` as soon as it is known not to be.
+    pub async fn settled(&self) -> Option<Arc<S>> {
+        let mut receiver = self.state.subscribe();
+        let waiting =
+            |state: &Availability<S>| matches!(state, Availability::Idle | Availability::Connecting);
+        match receiver.wait_for(|state| !waiting(state)).await.as_deref() {
+            Ok(Availability::Ready(store)) => Some(store.clone()),
+            _ => None,
+        }
+    }
+}
+
+/// Brings the remote store up to date before the first call goes there.
+pub trait Recovery<S>: Send + Sync + 'static {
+    /// Repeats until nothing is left to do, then calls `open` without giving up the thread in
+    /// between, so that nothing can be added after the last look.
+    fn recover(
+        &self,
+        store: &S,
+        open: impl FnOnce() + Send,
+    ) -> impl Future<Output = Result<()>> + Send;
+}

@@ -1,0 +1,36 @@
+//! Time that only goes forward, and that a test can move.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Instant;
+
+#[derive(Clone, Debug)]
+pub enum Clock {
+    /// Milliseconds since the clock was made, monotonic.
+    System(Instant),
+    Manual(Arc<AtomicU64>),
+}
+
+impl Clock {
+    pub fn system() -> Self {
+        Self::System(Instant::now())
+    }
+
+    pub fn manual() -> Self {
+        Self::Manual(Arc::default())
+    }
+
+    pub fn now_ms(&self) -> u64 {
+        match self {
+            Self::System(start) => start.elapsed().as_millis() as u64,
+            Self::Manual(now) => now.load(Ordering::Relaxed),
+        }
+    }
+
+    /// Moves a manual clock; the system's cannot be moved.
+    pub fn advance(&self, ms: u64) {
+        if let Self::Manual(now) = self {
+            now.fetch_add(ms, Ordering::Relaxed);
+        }
+    }
+}

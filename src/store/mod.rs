@@ -1,0 +1,70 @@
+//! What a store can do: typed operations, each of them atomic, each touching one key, so that
+//! every one of them works on a cluster.
+//!
+//! Two stores implement the trait, [`redis`] and [`memory`], and one suite of tests
+//! (`tests/store_contract.rs`) runs on both. What an operation means to a caller, and which of
+//! the two stores answers it, is the business of [`crate::backplane`].
+
+pub mod availability;
+pub mod error;
+pub mod glob;
+pub mod memory;
+pub mod redis;
+pub mod types;
+
+/// The store on the network. Only [`self::redis`] itself knows what it is made of.
+pub use self::redis as remote;
+
+use std::future::Future;
+
+pub use error::{Result, StoreError};
+pub use glob::Pattern;
+pub use types::{Fetched, Json, Key, Lease, Lifetime, Reply, Ttl};
+
+/// Atomic operations on cached JSON texts.
+pub trait Store: Send + Sync {
+    /// The text under `key`, unless it is absent, expired, of another type, or only a lease. O(1).
+    fn get(&self, key: &Key) -> impl Future<Output = Result<Option<Json>>> + Send;
+
+    /// Replaces whatever is under `key`, of any type. `false`: the store did not keep it (the
+    /// text is larger than the whole store). O(1).
+    fn set(&self, key: &Key, value: Json, ttl: Ttl) -> impl Future<Output = Result<bool>> + Send;
+
+    /// Makes `key` absent, leases included. O(1).
+    fn delete(&self, key: &Key) -> impl Future<Output = Result<()>> + Send;
+
+    /// Makes all of `keys` absent, not as one: each by itself. O(keys).
+    fn delete_all(&self, keys: &[Key]) -> impl Future<Output = Result<()>> + Send;
+
+    /// Deletes every key that begins with `space` and goes on with a match of `pattern`, in
+    /// bounded steps; answers how many it removed. O(keys in the store).
+    fn delete_matching(
+        &self,
+        space: &Key,
+        pattern: &Pattern,
+    ) -> impl Future<Output = Result<u64>> + Send;
+
+    /// Reads `key` for somebody who can load the value when it is not there: answers the value,
+    /// or a lease that [`Store::fill`] takes. The lease of an absent key lasts `lease_ttl`.
+    ///
+    /// Any other write or delete of the key, by anybody, ends the lease (the idea of the leases
+    /// of "Scaling Memcache at Facebook", NSDI '13, section 3.2.1). O(1).
+    fn fetch(&self, key: &Key, lease_ttl: Ttl) -> impl Future<Output = Result<Fetched>> + Send;
+
+    /// Sets `key` if `lease` still holds; answers whether it did. O(1).
+    fn fill(
+        &self,
+        key: &Key,
+        lease: &Lease,
+        value: Json,
+        lifetime: Lifetime,
+    ) -> impl Future<Output = Result<bool>> + Send;
+
+    /// Gives back the lease of an absent key, so that the next [`Store::fetch`] gets a new one. O(1).
+    fn abandon(&self, key: &Key, lease: &Lease) -> impl Future<Output = Result<()>> + Send;
+}
+
+/// Commands of the caller's own; only a server has them.
+pub trait RawCommands: Send + Sync {
+    fn call(&self, words: &[&[u8]]) -> impl Future<Output = Result<Reply>> + Send;
+}

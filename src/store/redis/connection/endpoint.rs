@@ -1,0 +1,53 @@
+//! Where the server is and how to be let in. Nothing in here prints a secret.
+
+use std::fmt;
+use std::path::PathBuf;
+use std::time::Duration;
+
+#[derive(Clone, Debug)]
+pub struct Endpoint {
+    pub address: Address,
+    /// `Some`: TLS, always verified.
+    pub tls: Option<TlsOptions>,
+    pub username: Option<String>,
+    pub password: Option<Secret>,
+    pub db: u32,
+    /// Bounds name resolution, connecting, TLS and the first commands together.
+    pub connect_timeout: Duration,
+    /// Bounds every step after that.
+    pub command_timeout: Duration,
+}
+
+#[derive(Clone, Debug)]
+pub enum Address {
+    Tcp { host: String, port: u16 },
+    Unix(PathBuf),
+}
+
+#[derive(Clone, Default)]
+pub struct TlsOptions {
+    /// PEM; replaces the built-in roots.
+    pub ca: Option<String>,
+    /// PEM, with `key`: the client's certificate chain.
+    pub cert: Option<String>,
+    pub key: Option<Secret>,
+    /// The name that the server's certificate has to hold; default: the host.
+    pub servername: Option<String>,
+}
+
+#[derive(Clone)]
+pub struct Secret(pub String);
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("<secret>")
+    }
+}
+
+impl fmt::Debug for TlsOptions {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("TlsOptions")
+            .field("servername", &self.servername)
+            .finish_non_exhaustive()
+    }
+}

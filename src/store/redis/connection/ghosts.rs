@@ -1,0 +1,45 @@
+//! Connections that this process gave up but that may still live on the server.
+//!
+//! A server that was stopped, or a network that was cut, may hold commands that were sent long
+//! ago and carry them out when it wakes: a write from before the outage would then come after
+//! the deletes that follow it. So the next connection first has the old ones killed.
+
+use std::collections::VecDeque;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use redis::aio::MultiplexedConnection;
+
+use super::open::{Connection, Identity, kill};
+
+/// Older ones have long been closed by the server's own keep-alive.
+const MAX_GHOSTS: usize = 32;
+
+#[derive(Default)]
+pub struct Ghosts(Mutex<VecDeque<Identity>>);
+
+impl Ghosts {
+    pub fn add(&self, connection: &Connection) {
+        if let Some(identity) = &connection.identity {
+            let mut ghosts = self.lock();
+            ghosts.push_back(identity.clone());
+            if ghosts.len() > MAX_GHOSTS {
+                ghosts.pop_front();
+            }
+        }
+    }
+
+    /// Kills them all; one whose killing could not be asked for stays for the next connection.
+    pub async fn lay(&self, commands: &mut MultiplexedConnection, within: Duration) {
+        let ghosts: Vec<Identity> = self.lock().iter().cloned().collect();
+        for ghost in ghosts {
+            if kill(commands, &ghost, within).await {
+                self.lock().retain(|other| *other != ghost);
+            }
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, VecDeque<Identity>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

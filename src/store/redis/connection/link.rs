@@ -1,0 +1,195 @@
+//! The connections to one server while it is up: a lane for calls, and a second one, opened when
+//! it is first needed, for what is long or large. Answers come in order on a connection, so what
+//! takes long must not stand in front of what is short.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use redis::{Cmd, Value, cmd};
+use tokio::sync::{Mutex, watch};
+
+use super::endpoint::Endpoint;
+use super::ghosts::Ghosts;
+use super::lane::{Failure, Lane, OnFailure};
+use super::open::{ConnectError, open, probe};
+use crate::store::redis::script::Lua;
+use crate::store::{Key, Result, StoreError};
+
+/// A connection that lasted this long has proved itself: the next attempt need not wait.
+const STABLE_AFTER: Duration = Duration::from_secs(1);
+
+pub struct Link {
+    pub calls: Lane,
+    bulk: Mutex<Option<Arc<Lane>>>,
+    health: Arc<Health>,
+    ghosts: Arc<Ghosts>,
+    endpoint: Arc<Endpoint>,
+    probe_key: Key,
+}
+
+/// What is known to be wrong with a link; the first to learn of it tells everybody.
+pub struct Health {
+    pub since: Instant,
+    failure: watch::Sender<Option<Failure>>,
+    on_failure: Box<dyn Fn(&Health, &Failure) + Send + Sync>,
+}
+
+impl Health {
+    pub fn new(on_failure: impl Fn(&Health, &Failure) + Send + Sync + 'static) -> Arc<Self> {
+        Arc::new(Self {
+            since: Instant::now(),
+            failure: watch::Sender::new(None),
+            on_failure: Box::new(on_failure),
+        })
+    }
+
+    pub fn is_stable(&self) -> bool {
+        self.since.elapsed() >= STABLE_AFTER
+    }
+
+    /// A lost connection stays lost, whatever else is said of it.
+    fn report(&self, failure: Failure) {
+        let news = self.failure.send_if_modified(|known| {
+            let final_already = matches!(known, Some(Failure::Closed | Failure::Silent));
+            if !final_already {
+                *known = Some(failure.clone());
+            }
+            !final_already
+        });
+        if news {
+            (self.on_failure)(self, &failure);
+        }
+    }
+
+    /// Waits for the next failure that has not been [`Health::clear`]ed.
+    pub async fn failed(&self) -> Failure {
+        let mut receiver = self.failure.subscribe();
+        match receiver.wait_for(Option::is_some).await.as_deref() {
+            Ok(Some(failure)) => failure.clone(),
+            _ => Failure::Closed,
+        }
+    }
+
+    /// Forgets a refusal, before the server is asked again.
+    pub fn clear(&self) {
+        self.failure.send_if_modified(|known| {
+            let refused = matches!(known, Some(Failure::Refused(_)));
+            if refused {
+                *known = None;
+            }
+            refused
+        });
+    }
+}
+
+impl Link {
+    /// Connects, and has what is left of former connections killed.
+    pub async fn establish(
+        endpoint: Arc<Endpoint>,
+        probe_key: Key,
+        ghosts: Arc<Ghosts>,
+        health: Arc<Health>,
+    ) -> std::result::Result<Self, ConnectError> {
+        let ended = health.clone();
+        let connection = open(&endpoint, move || ended.report(Failure::Closed)).await?;
+        let mut commands = connection.commands.clone();
+        ghosts.lay(&mut commands, endpoint.command_timeout).await;
+        let reporter = health.clone();
+        let on_failure: OnFailure = Arc::new(move |failure| reporter.report(failure));
+        Ok(Self {
+            calls: Lane::new(connection, endpoint.command_timeout, on_failure),
+            bulk: Mutex::default(),
+            health,
+            ghosts,
+            endpoint,
+            probe_key,
+        })
+    }
+
+    pub fn health(&self) -> &Arc<Health> {
+        &self.health
+    }
+
+    pub fn command_timeout(&self) -> Duration {
+        self.endpoint.command_timeout
+    }
+
+    /// Whether the server would serve a read and a write now.
+    pub async fn probe(&self) -> Result<()> {
+        let mut commands = self.calls.connection().commands.clone();
+        probe(&mut commands, &self.probe_key, self.command_timeout()).await
+    }
+
+    /// Finds a connection that is open but dead: the lane reports it.
+    pub async fn heartbeat(&self) {
+        let _ = self.calls.query(cmd("PING")).await;
+    }
+
+    /// Sends one command on the lane for long work. When that lane breaks while the one for
+    /// calls is well, the answer is `TimedOut`, and the next command finds a new lane.
+    pub async fn bulk(&self, command: Cmd) -> Result<Value> {
+        match self.bulk_lane().await {
+            Some(lane) => self.unless_broken(&lane, lane.query(command)).await,
+            None => self.calls.query(command).await,
+        }
+    }
+
+    pub async fn bulk_script(&self, lua: &Lua, key: &Key, args: &[&[u8]]) -> Result<Value> {
+        match self.bulk_lane().await {
+            Some(lane) => self.unless_broken(&lane, lane.script(lua, key, args)).await,
+            None => self.calls.script(lua, key, args).await,
+        }
+    }
+
+    pub async fn unless_broken<T>(
+        &self,
+        lane: &Arc<Lane>,
+        answer: impl Future<Output = Result<T>>,
+    ) -> Result<T> {
+        match answer.await {
+            Err(StoreError::Lost) => {
+                self.give_up(lane).await;
+                Err(StoreError::TimedOut)
+            }
+            other => other,
+        }
+    }
+
+    /// `None`: the server lets no second connection in; the work has to share the first.
+    pub async fn bulk_lane(&self) -> Option<Arc<Lane>> {
+        let mut slot = self.bulk.lock().await;
+        if let Some(lane) = slot.as_ref().filter(|lane| !lane.is_closed()) {
+            return Some(lane.clone());
+        }
+        let connection = open(&self.endpoint, || ()).await.ok()?;
+        let health = self.health.clone();
+        let on_failure: OnFailure = Arc::new(move |failure| {
+            if matches!(failure, Failure::Refused(_)) {
+                health.report(failure);
+            }
+        });
+        let lane = Arc::new(Lane::new(connection, self.command_timeout(), on_failure));
+        *slot = Some(lane.clone());
+        Some(lane)
+    }
+
+    /// Makes sure that nothing more happens on a broken bulk lane.
+    async fn give_up(&self, broken: &Arc<Lane>) {
+        let mut slot = self.bulk.lock().await;
+        if slot.as_ref().is_some_and(|lane| Arc::ptr_eq(lane, broken)) {
+            *slot = None;
+            self.ghosts.add(broken.connection());
+            let mut commands = self.calls.connection().commands.clone();
+            self.ghosts.lay(&mut commands, self.command_timeout()).await;
+        }
+    }
+}
+
+impl Drop for Link {
+    fn drop(&mut self) {
+        self.ghosts.add(self.calls.connection());
+        if let Some(lane) = self.bulk.get_mut() {
+            self.ghosts.add(lane.connection());
+        }
+    }
+}

@@ -1,0 +1,18 @@
+//! Connections to one Redis server, over redis-rs' `MultiplexedConnection`.
+//!
+//! - [`endpoint`]: where and who; [`dial`] opens the stream, [`open`] the connection on it.
+//! - [`lane`]: what callers use: a queue of commands in front of one connection.
+//! - [`link`]: the lanes to one server while it is up.
+//! - [`supervisor`]: the state machine that keeps a link, for ever.
+
+mod backoff;
+mod dial;
+pub mod endpoint;
+mod ghosts;
+pub mod lane;
+pub mod link;
+mod open;
+pub mod supervisor;
+mod tls;
+
+pub use open::{ConnectError, Identity};

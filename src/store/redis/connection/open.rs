@@ -1,0 +1,234 @@
+//! Makes one connection: stream, authentication, name, and a first look at whether the server
+//! would serve.
+
+use std::io;
+use std::time::Duration;
+
+use redis::aio::MultiplexedConnection;
+use redis::{AsyncConnectionConfig, Cmd, Pipeline, RedisConnectionInfo, Value, cmd};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::task::AbortHandle;
+use tokio::time::timeout;
+
+use super::dial::{ByteStream, dial};
+use super::endpoint::Endpoint;
+use crate::store::redis::reply;
+use crate::store::{Key, StoreError};
+
+/// As shown by `CLIENT LIST`.
+const CLIENT_NAME: &str = "redis-backplane";
+/// Requests that may wait for the driver; each is a whole chunk of calls.
+const DRIVER_QUEUE: usize = 1024;
+/// Bytes that gather before the driver writes: a tick's calls leave in one system call.
+const WRITE_BUFFER: usize = 256 * 1024;
+
+/// Bytes of the first answer that are read before the peer is taken for something else.
+const LONGEST_GREETING: usize = 1024;
+
+/// A connection that has been let in. Ends when it is dropped.
+pub struct Connection {
+    pub commands: MultiplexedConnection,
+    pub identity: Option<Identity>,
+    driver: AbortHandle,
+}
+
+impl Connection {
+    pub fn is_closed(&self) -> bool {
+        self.driver.is_finished()
+    }
+
+    /// Closes the stream; commands that are under way fail.
+    pub fn end(&self) {
+        self.driver.abort();
+    }
+}
+
+impl Drop for Connection {
+    fn drop(&mut self) {
+        self.end();
+    }
+}
+
+/// How the server knows a connection, for [`kill`]ing it from another one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Identity {
+    id: String,
+    address: String,
+}
+
+#[derive(Debug)]
+pub enum ConnectError {
+    /// Nobody there, or not Redis, or not in time.
+    Unreachable(String),
+    /// The server answered that it will not have us; holds its error code.
+    Refused(String),
+}
+
+/// Connects within `connect_timeout`. `on_end` runs when the connection ends by itself.
+pub async fn open(
+    endpoint: &Endpoint,
+    on_end: impl FnOnce() + Send + 'static,
+) -> Result<Connection, ConnectError> {
+    match timeout(endpoint.connect_timeout, open_now(endpoint, on_end)).await {
+        Ok(outcome) => outcome,
+        Err(_) => {
+            let ms = endpoint.connect_timeout.as_millis();
+            Err(ConnectError::Unreachable(format!("no answer within {ms} ms")))
+        }
+    }
+}
+
+async fn open_now(
+    endpoint: &Endpoint,
+    on_end: impl FnOnce() + Send + 'static,
+) -> Result<Connection, ConnectError> {
+    let mut stream = dial(endpoint)
+        .await
+        .map_err(|error| ConnectError::Unreachable(error.to_string()))?;
+    greet(&mut stream, endpoint).await?;
+    let config = AsyncConnectionConfig::new()
+        .set_response_timeout(None)
+        .set_connection_timeout(None)
+        .set_pipeline_buffer_size(DRIVER_QUEUE)
+        .set_write_backpressure_boundary(WRITE_BUFFER);
+    // All that a login needs is said here, where the server's own error code can be read.
+    let no_login = RedisConnectionInfo::default().set_skip_set_lib_name();
+    let (commands, driver) =
+        MultiplexedConnection::new_with_config(&no_login, stream, config)
+            .await
+            .map_err(|error| ConnectError::Unreachable(error.to_string()))?;
+    let driver = tokio::spawn(async move {
+        driver.await;
+        on_end();
+    })
+    .abort_handle();
+    // From here on dropping the connection ends the driver, whatever comes.
+    let mut connection = Connection {
+        commands,
+        identity: None,
+        driver,
+    };
+    connection.identity = introduce(&mut connection.commands, endpoint.db).await?;
+    Ok(connection)
+}
+
+/// The first exchange, by hand: a server that is full says so before it was asked, and a driver
+/// would drop an answer that nobody waits for.
+async fn greet(
+    stream: &mut Box<dyn ByteStream>,
+    endpoint: &Endpoint,
+) -> Result<(), ConnectError> {
+    let hello = match (&endpoint.username, &endpoint.password) {
+        (Some(username), Some(password)) => command(&["AUTH", username, &password.0]),
+        (None, Some(password)) => command(&["AUTH", &password.0]),
+        _ => command(&["PING"]),
+    };
+    let unreachable = |error: io::Error| ConnectError::Unreachable(error.to_string());
+    // A full server may have closed its side already; its answer can still be read.
+    let sent = stream.write_all(&hello.get_packed_command()).await;
+    let line = read_line(stream).await.map_err(unreachable)?;
+    match line.split_first() {
+        Some((b'+', _)) => sent.map_err(unreachable),
+        Some((b'-', text)) => {
+            let text = String::from_utf8_lossy(text);
+            let (code, details) = text.split_once(' ').unwrap_or((&text, ""));
+            Err(ConnectError::Refused(reply::refusal_code(code, details)))
+        }
+        _ => Err(ConnectError::Unreachable("this is not a Redis server".into())),
+    }
+}
+
+async fn read_line(stream: &mut Box<dyn ByteStream>) -> io::Result<Vec<u8>> {
+    let mut line = Vec::new();
+    while !line.ends_with(b"\r\n") && line.len() < LONGEST_GREETING {
+        line.push(stream.read_u8().await?);
+    }
+    Ok(line)
+}
+
+/// Chooses the database and names the connection. Old servers and narrow ACLs may not know the
+/// naming commands; nothing depends on them but the killing of a connection that was given up.
+async fn introduce(
+    commands: &mut MultiplexedConnection,
+    db: u32,
+) -> Result<Option<Identity>, ConnectError> {
+    let words: [&[&str]; 5] = [
+        &["SELECT", &db.to_string()],
+        &["CLIENT", "SETNAME", CLIENT_NAME],
+        &["CLIENT", "SETINFO", "LIB-NAME", CLIENT_NAME],
+        &["CLIENT", "SETINFO", "LIB-VER", env!("CARGO_PKG_VERSION")],
+        &["CLIENT", "INFO"],
+    ];
+    let mut pipeline = Pipeline::with_capacity(words.len());
+    for command_words in &words {
+        pipeline.add_command(command(command_words));
+    }
+    let replies = commands
+        .send_packed_commands(&pipeline, 0, words.len())
+        .await
+        .map_err(|error| ConnectError::Unreachable(error.to_string()))?;
+    if let Some(Value::ServerError(error)) = replies.first() {
+        let details = error.details().unwrap_or_default();
+        return Err(ConnectError::Refused(format!("SELECT {db}: {details}")));
+    }
+    Ok(replies.into_iter().next_back().and_then(identity))
+}
+
+fn identity(client_info: Value) -> Option<Identity> {
+    let text = match client_info {
+        Value::BulkString(text) => String::from_utf8(text).ok()?,
+        Value::VerbatimString { text, .. } => text,
+        _ => return None,
+    };
+    let field = |name: &str| text.split(' ').find_map(|pair| pair.strip_prefix(name));
+    Some(Identity {
+        id: field("id=")?.to_owned(),
+        address: field("addr=")?.to_owned(),
+    })
+}
+
+/// Ends a connection that this process has given up, so that nothing that it had sent can take
+/// effect from now on. The address guards a stranger who has the same id on a restarted server.
+/// Answers whether the server did, or never will (not allowed, not known, already gone).
+pub async fn kill(
+    commands: &mut MultiplexedConnection,
+    ghost: &Identity,
+    within: Duration,
+) -> bool {
+    let kill = command(&["CLIENT", "KILL", "ID", &ghost.id, "ADDR", &ghost.address]);
+    matches!(timeout(within, commands.send_packed_command(&kill)).await, Ok(Ok(_)))
+}
+
+/// Asks the server whether it would serve reads and writes, without writing anything.
+///
+/// `SETRANGE key 0 ""` on an absent key changes nothing, yet Redis refuses it wherever it would
+/// refuse a write: on a replica (READONLY), after a failed save (MISCONF), out of memory (OOM).
+pub async fn probe(
+    commands: &mut MultiplexedConnection,
+    probe_key: &Key,
+    within: Duration,
+) -> Result<(), StoreError> {
+    let mut pipeline = Pipeline::with_capacity(2);
+    pipeline.add_command(command(&["PING"]));
+    let mut write = cmd("SETRANGE");
+    write.arg(probe_key.as_bytes()).arg(0).arg("");
+    pipeline.add_command(write);
+    let sent = timeout(within, commands.send_packed_commands(&pipeline, 0, 2));
+    let Ok(Ok(replies)) = sent.await else {
+        return Err(StoreError::Lost);
+    };
+    for answer in replies {
+        if let Err(refused @ StoreError::Refused(_)) = reply::accept(answer) {
+            return Err(refused);
+        }
+    }
+    Ok(())
+}
+
+fn command(words: &[&str]) -> Cmd {
+    let mut command = Cmd::new();
+    for word in words {
+        command.arg(*word);
+    }
+    command
+}

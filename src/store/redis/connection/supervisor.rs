@@ -1,0 +1,187 @@
+//! Keeps a link to the server, for ever: connects, watches, reconnects. It publishes the state
+//! `Connecting → Ready ⇄ Degraded → Closed`, and before every `Ready` has the store recovered.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::task::AbortHandle;
+use tokio::time::sleep;
+
+use super::backoff::Backoff;
+use super::endpoint::Endpoint;
+use super::ghosts::Ghosts;
+use super::lane::Failure;
+use super::link::{Health, Link};
+use super::open::ConnectError;
+use crate::store::availability::{Availability, Outage, Recovery, Switch};
+use crate::store::redis::RedisStore;
+use crate::store::{Key, StoreError};
+
+/// With the deadline of a command on top, a dead connection is found within 2 s by default.
+const HEARTBEAT: Duration = Duration::from_secs(1);
+/// Out of memory, Redis still deletes; whoever deletes then need not wait for the end of it.
+const STILL_DELETES: &str = "OOM";
+/// What only a person can mend is tried slowly.
+const NEEDS_A_PERSON: &[&str] = &["NOAUTH", "NOPERM", "WRONGPASS"];
+
+pub type State = Availability<RedisStore>;
+
+/// Ends everything when it is dropped.
+pub struct Supervisor {
+    switch: Arc<Switch<RedisStore>>,
+    task: AbortHandle,
+}
+
+impl Supervisor {
+    /// Starts the first attempt. To be called on the I/O thread.
+    pub fn start<R: Recovery<RedisStore>>(
+        endpoint: Endpoint,
+        probe_key: Key,
+        recovery: Arc<R>,
+        switch: Arc<Switch<RedisStore>>,
+    ) -> Self {
+        switch.set(State::Connecting);
+        let keeper = Keeper {
+            endpoint: Arc::new(endpoint),
+            probe_key,
+            recovery,
+            ghosts: Arc::default(),
+            switch: switch.clone(),
+        };
+        let task = tokio::spawn(keeper.run()).abort_handle();
+        Self { switch, task }
+    }
+}
+
+impl Drop for Supervisor {
+    fn drop(&mut self) {
+        self.task.abort();
+        self.switch.set(State::Closed);
+    }
+}
+
+struct Keeper<R> {
+    endpoint: Arc<Endpoint>,
+    probe_key: Key,
+    recovery: Arc<R>,
+    ghosts: Arc<Ghosts>,
+    switch: Arc<Switch<RedisStore>>,
+}
+
+impl<R: Recovery<RedisStore>> Keeper<R> {
+    async fn run(self) {
+        let mut backoff = Backoff::default();
+        loop {
+            let health = self.health();
+            match self.attempt(health.clone(), &mut backoff).await {
+                Failure::Closed if health.is_stable() => {
+                    backoff.reset();
+                    continue;
+                }
+                Failure::Refused(code) if NEEDS_A_PERSON.contains(&code.as_str()) => {
+                    backoff.slow_down();
+                }
+                _ if health.is_stable() => backoff.reset(),
+                _ => {}
+            }
+            sleep(backoff.next()).await;
+        }
+    }
+
+    /// One link, from the first byte to its end; answers how it ended.
+    async fn attempt(&self, health: Arc<Health>, backoff: &mut Backoff) -> Failure {
+        let link = Link::establish(
+            self.endpoint.clone(),
+            self.probe_key.clone(),
+            self.ghosts.clone(),
+            health,
+        );
+        match link.await {
+            Ok(link) => self.serve(Arc::new(RedisStore::new(link)), backoff).await,
+            Err(ConnectError::Refused(code)) => {
+                self.degrade(&code, None);
+                Failure::Refused(code)
+            }
+            Err(ConnectError::Unreachable(reason)) => {
+                self.degrade(&reason, None);
+                Failure::Silent
+            }
+        }
+    }
+
+    async fn serve(&self, store: Arc<RedisStore>, backoff: &mut Backoff) -> Failure {
+        loop {
+            match self.admit(&store).await {
+                Ok(()) => match self.watch(&store).await {
+                    Failure::Refused(code) if code == STILL_DELETES => {}
+                    end => return end,
+                },
+                Err(StoreError::Refused(code)) if code == STILL_DELETES => {
+                    self.degrade(&code, Some(store.clone()));
+                }
+                Err(StoreError::Refused(code)) => {
+                    self.degrade(&code, None);
+                    return Failure::Refused(code);
+                }
+                Err(error) => {
+                    self.degrade(&error.to_string(), None);
+                    return Failure::Silent;
+                }
+            }
+            sleep(backoff.next()).await;
+            store.link().health().clear();
+        }
+    }
+
+    /// Lets calls in, once the server would serve and knows all that it must.
+    async fn admit(&self, store: &Arc<RedisStore>) -> Result<(), StoreError> {
+        store.link().probe().await?;
+        let open = || self.switch.set(State::Ready(store.clone()));
+        self.recovery.recover(store, open).await
+    }
+
+    async fn watch(&self, store: &Arc<RedisStore>) -> Failure {
+        let link = store.link();
+        loop {
+            tokio::select! {
+                failure = link.health().failed() => return failure,
+                () = sleep(HEARTBEAT) => link.heartbeat().await,
+            }
+        }
+    }
+
+    /// A link's health, which ends `Ready` the moment it fails, before any caller hears of it.
+    fn health(&self) -> Arc<Health> {
+        let switch = self.switch.clone();
+        Health::new(move |health, failure| {
+            switch.change(|state| match state {
+                State::Ready(store) if std::ptr::eq(&**store.link().health(), health) => {
+                    Some(after(failure, health.is_stable(), store.clone()))
+                }
+                _ => None,
+            });
+        })
+    }
+
+    fn degrade(&self, reason: &str, refusing: Option<Arc<RedisStore>>) {
+        self.switch.set(State::Degraded(Outage {
+            reason: reason.to_owned(),
+            refusing,
+        }));
+    }
+}
+
+/// A connection that was fine and ends may just have been closed (`timeout` on the server,
+/// `CLIENT KILL`, a restart): calls wait for one attempt before Redis is taken to be away.
+fn after(failure: &Failure, stable: bool, store: Arc<RedisStore>) -> State {
+    let (reason, refusing) = match failure {
+        Failure::Closed if stable => return State::Connecting,
+        Failure::Closed => ("the connection was closed".to_owned(), None),
+        Failure::Silent => ("no answer in time".to_owned(), None),
+        Failure::Refused(code) => {
+            let refusing = (code == STILL_DELETES).then_some(store);
+            (code.clone(), refusing)
+        }
+    };
+    State::Degraded(Outage { reason, refusing })
+}

@@ -1,0 +1,12 @@
+-- Sets a value if the lease that came with the miss still stands.
+--
+-- KEYS[1]  the cache key
+-- ARGV[1]  how a value under that lease ends (trailer.rs)
+-- ARGV[2]  the new value
+-- ARGV[3]  how long it lasts, milliseconds
+-- Answers 1 when it was set, 0 when the key has changed or gone since. O(1).
+if redis.pcall('GETRANGE', KEYS[1], -#ARGV[1], -1) ~= ARGV[1] then
+  return 0
+end
+redis.call('SET', KEYS[1], ARGV[2], 'PX', ARGV[3])
+return 1

@@ -1,0 +1,213 @@
+//! The store on a Redis server. The only place that knows redis-rs.
+//!
+//! Every operation is one command or one script on one key. Values larger than [`LARGE_BYTES`]
+//! travel on the lane for long work.
+
+pub mod connection;
+mod large;
+mod raw;
+mod reply;
+mod scan;
+mod script;
+mod trailer;
+
+use redis::{Cmd, Value};
+
+use connection::link::Link;
+use script::{CACHE_ABANDON, CACHE_FILL, CACHE_LEASE};
+use trailer::Trailer;
+
+use super::{Fetched, Json, Key, Lease, Lifetime, Pattern, Result, Store, StoreError, Ttl};
+use large::LargeWrites;
+
+/// Values up to this size share the lane for calls; a larger one would hold up what follows it.
+pub const LARGE_BYTES: usize = 256 * 1024;
+
+pub struct RedisStore {
+    link: Link,
+    large: LargeWrites,
+}
+
+impl std::fmt::Debug for RedisStore {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("RedisStore")
+    }
+}
+
+impl RedisStore {
+    pub fn new(link: Link) -> Self {
+        Self {
+            link,
+            large: LargeWrites::default(),
+        }
+    }
+
+    pub fn link(&self) -> &Link {
+        &self.link
+    }
+
+    /// Sends one command about `key`, after any large write of it that is under way.
+    async fn query(&self, key: &Key, command: Cmd) -> Result<Value> {
+        if self.large.is_idle() {
+            return self.link.calls.query(command).await;
+        }
+        let in_turn = async {
+            self.large.finished(key).await;
+            self.link.calls.query(command).await
+        };
+        tokio::time::timeout(self.link.command_timeout(), in_turn)
+            .await
+            .unwrap_or(Err(StoreError::TimedOut))
+    }
+
+    /// What is stored under `key`, trailer included. A large value comes on the other lane.
+    async fn read(&self, key: &Key) -> Result<Option<Vec<u8>>> {
+        let stored = match self.query(key, read_up_to_large(key)).await {
+            Ok(Value::BulkString(start)) if start.len() == LARGE_BYTES => {
+                self.link.bulk(command(&[b"GET", key.as_bytes()])).await
+            }
+            other => other,
+        };
+        match stored {
+            // GETRANGE answers an absent key with an empty text, which no JSON text is.
+            Ok(Value::BulkString(stored)) if !stored.is_empty() => Ok(Some(stored)),
+            Ok(_) => Ok(None),
+            Err(StoreError::Rejected(text)) if text.starts_with("WRONGTYPE") => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Whether a value that may be served stale is still fresh: the server alone counts its time.
+    async fn is_fresh(&self, key: &Key, trailer: Trailer) -> Result<bool> {
+        match self.query(key, command(&[b"PTTL", key.as_bytes()])).await? {
+            Value::Int(ms_left) => Ok(ms_left > trailer.stale_ms as i64),
+            _ => Ok(false),
+        }
+    }
+
+    async fn fetched(&self, key: &Key, stored: Vec<u8>) -> Result<Fetched> {
+        let (text, Some(trailer)) = Trailer::split(&stored) else {
+            return Ok(Fetched::Fresh(stored.into()));
+        };
+        if trailer.is_placeholder() {
+            return Ok(Fetched::Absent(trailer.lease));
+        }
+        let text = Json::copy_from_slice(text);
+        Ok(if self.is_fresh(key, trailer).await? {
+            Fetched::Fresh(text)
+        } else {
+            Fetched::Stale(text, trailer.lease)
+        })
+    }
+}
+
+impl Store for RedisStore {
+    async fn get(&self, key: &Key) -> Result<Option<Json>> {
+        let Some(stored) = self.read(key).await? else {
+            return Ok(None);
+        };
+        let (text, trailer) = Trailer::split(&stored);
+        match trailer {
+            None => Ok(Some(stored.into())),
+            Some(trailer) if trailer.is_placeholder() => Ok(None),
+            Some(trailer) => {
+                let text = Json::copy_from_slice(text);
+                Ok(self.is_fresh(key, trailer).await?.then_some(text))
+            }
+        }
+    }
+
+    async fn set(&self, key: &Key, value: Json, ttl: Ttl) -> Result<bool> {
+        let command = write(key, &value, ttl.as_millis());
+        if value.len() > LARGE_BYTES {
+            return self.write_large(key, command).await;
+        }
+        self.query(key, command).await.map(|_| true)
+    }
+
+    async fn delete(&self, key: &Key) -> Result<()> {
+        let unlink = command(&[b"UNLINK", key.as_bytes()]);
+        self.query(key, unlink).await.map(|_| ())
+    }
+
+    async fn delete_all(&self, keys: &[Key]) -> Result<()> {
+        let commands = keys.iter().map(|key| command(&[b"UNLINK", key.as_bytes()]));
+        self.link.calls.query_all(commands.collect()).await.map(|_| ())
+    }
+
+    async fn delete_matching(&self, space: &Key, pattern: &Pattern) -> Result<u64> {
+        scan::delete_matching(&self.link, space, pattern).await
+    }
+
+    async fn fetch(&self, key: &Key, lease_ttl: Ttl) -> Result<Fetched> {
+        if let Some(stored) = self.read(key).await? {
+            return self.fetched(key, stored).await;
+        }
+        let lease = Lease::unique();
+        let ms = lease_ttl.as_millis().to_string();
+        let args: [&[u8]; 2] = [&Trailer::placeholder(lease), ms.as_bytes()];
+        match self.link.calls.script(&CACHE_LEASE, key, &args).await? {
+            Value::BulkString(stored) => self.fetched(key, stored).await,
+            _ => Ok(Fetched::Absent(lease)),
+        }
+    }
+
+    async fn fill(
+        &self,
+        key: &Key,
+        lease: &Lease,
+        value: Json,
+        lifetime: Lifetime,
+    ) -> Result<bool> {
+        let mut stored = value.to_vec();
+        if lifetime.stale_ms > 0 {
+            let trailer = Trailer {
+                stale_ms: lifetime.stale_ms,
+                lease: Lease::unique(),
+            };
+            trailer.append_to(&mut stored);
+        }
+        let ms = (lifetime.fresh.as_millis() + lifetime.stale_ms).to_string();
+        let args: [&[u8]; 3] = [&Trailer::lease_digits(*lease), &stored, ms.as_bytes()];
+        let filled = if stored.len() > LARGE_BYTES {
+            self.link.bulk_script(&CACHE_FILL, key, &args).await?
+        } else {
+            self.link.calls.script(&CACHE_FILL, key, &args).await?
+        };
+        Ok(filled == Value::Int(1))
+    }
+
+    async fn abandon(&self, key: &Key, lease: &Lease) -> Result<()> {
+        let args: [&[u8]; 1] = [&Trailer::placeholder(*lease)];
+        self.link.calls.script(&CACHE_ABANDON, key, &args).await?;
+        Ok(())
+    }
+}
+
+/// `GETRANGE` instead of `GET`: the same cost, and no reply is larger than the lane bears.
+fn read_up_to_large(key: &Key) -> Cmd {
+    const LAST: usize = LARGE_BYTES - 1;
+    let mut command = Cmd::with_capacity(4, key.as_bytes().len() + 16);
+    command.arg("GETRANGE").arg(key.as_bytes()).arg(0).arg(LAST);
+    command
+}
+
+fn write(key: &Key, value: &Json, ms: u64) -> Cmd {
+    let mut command = Cmd::with_capacity(5, key.as_bytes().len() + value.len() + 32);
+    command
+        .arg("SET")
+        .arg(key.as_bytes())
+        .arg(&value[..])
+        .arg("PX")
+        .arg(ms);
+    command
+}
+
+fn command(words: &[&[u8]]) -> Cmd {
+    let bytes = words.iter().map(|word| word.len()).sum();
+    let mut command = Cmd::with_capacity(words.len(), bytes);
+    for word in words {
+        command.arg(*word);
+    }
+    command
+}

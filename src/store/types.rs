@@ -1,0 +1,79 @@
+//! The vocabulary of the stores.
+
+use bytes::Bytes;
+
+/// A JSON text in UTF-8. Stores never look inside.
+pub type Json = Bytes;
+
+/// The full name of a key as Redis sees it, prefix included.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Key(Box<[u8]>);
+
+impl Key {
+    pub fn new(parts: &[&[u8]]) -> Self {
+        Self(parts.concat().into_boxed_slice())
+    }
+
+    pub fn as_bytes(&self) -> &[u8] {
+        &self.0
+    }
+}
+
+/// A time to live in whole milliseconds, never 0.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd)]
+pub struct Ttl(u64);
+
+impl Ttl {
+    pub const fn from_whole_millis(ms: u64) -> Self {
+        Self(ms)
+    }
+
+    /// Rounds up, so that nothing lives shorter than it was promised.
+    pub fn from_millis(ms: f64) -> Self {
+        Self((ms.ceil() as u64).max(1))
+    }
+
+    pub fn as_millis(self) -> u64 {
+        self.0
+    }
+}
+
+/// How long a loaded value is served, and how much longer it is kept for a loader that fails.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Lifetime {
+    pub fresh: Ttl,
+    /// Milliseconds after `fresh`; 0 keeps nothing.
+    pub stale_ms: u64,
+}
+
+/// The right to fill one key once. Opaque; equal leases are the same lease.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Lease(pub u64);
+
+impl Lease {
+    /// A lease that nobody else holds. 0 stands for "no lease" in stored entries.
+    pub fn unique() -> Self {
+        Self(fastrand::u64(1..))
+    }
+}
+
+/// What [`super::Store::fetch`] found.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Fetched {
+    Fresh(Json),
+    /// Past its TTL, kept for a loader that fails.
+    Stale(Json, Lease),
+    Absent(Lease),
+}
+
+/// What a server answers to a command of the caller's own.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Reply {
+    Nil,
+    Int(i64),
+    Double(f64),
+    Text(Bytes),
+    Array(Vec<Reply>),
+    /// An error inside an answer, as in the answer of EXEC.
+    Error(String),
+}
