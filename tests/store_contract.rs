@@ -1,0 +1,345 @@
+//! What every store promises. The same tests run on both of them, unmodified.
+
+mod support;
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use redis_backplane::store::memory::{Bounds, Clock, MemoryStore};
+use redis_backplane::store::remote::RedisStore;
+use redis_backplane::store::remote::connection::supervisor::Supervisor;
+use redis_backplane::store::{Fetched, Json, Key, Lifetime, Pattern, Store, Ttl};
+use support::{Server, connect};
+
+const MINUTE: Ttl = Ttl::from_whole_millis(60_000);
+
+/// A store, and a way to let its time pass.
+trait World {
+    type Store: Store;
+    fn store(&self) -> &Self::Store;
+    async fn a_moment(&self);
+}
+
+struct InMemory(MemoryStore, Clock);
+
+impl InMemory {
+    async fn new() -> Self {
+        let clock = Clock::manual();
+        let bounds = Bounds {
+            max_entries: 100_000,
+            max_bytes: 64 << 20,
+        };
+        Self(MemoryStore::new(bounds, clock.clone()), clock)
+    }
+}
+
+impl World for InMemory {
+    type Store = MemoryStore;
+    fn store(&self) -> &MemoryStore {
+        &self.0
+    }
+    async fn a_moment(&self) {
+        self.1.advance(5);
+    }
+}
+
+struct OnRedis {
+    store: Arc<RedisStore>,
+    _supervisor: Supervisor,
+    _server: Server,
+}
+
+impl OnRedis {
+    async fn new() -> Self {
+        let server = Server::start();
+        let (store, supervisor) = connect(&server).await;
+        Self {
+            store,
+            _supervisor: supervisor,
+            _server: server,
+        }
+    }
+}
+
+impl World for OnRedis {
+    type Store = RedisStore;
+    fn store(&self) -> &RedisStore {
+        &self.store
+    }
+    async fn a_moment(&self) {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+}
+
+/// Makes two tests of each: one on each store.
+macro_rules! contract {
+    ($($name:ident),* $(,)?) => {
+        mod in_memory {
+            $(#[tokio::test]
+            async fn $name() { super::$name(&super::InMemory::new().await).await })*
+        }
+        mod on_redis {
+            $(#[tokio::test]
+            async fn $name() { super::$name(&super::OnRedis::new().await).await })*
+        }
+    };
+}
+
+contract! {
+    a_value_is_what_was_set,
+    a_value_expires_and_not_before,
+    deletes_leave_nothing,
+    a_pattern_deletes_its_matches_in_its_space,
+    patterns_mean_the_same_everywhere,
+    hostile_keys_are_only_themselves,
+    a_lease_is_shared_and_filled_once,
+    a_write_ends_a_lease,
+    a_delete_ends_a_lease,
+    an_abandoned_lease_makes_room_for_a_new_one,
+    a_lease_expires,
+    a_stale_value_is_kept_for_a_loader_and_for_nobody_else,
+    a_delete_ends_a_stale_value_and_its_lease,
+}
+
+fn key(name: &str) -> Key {
+    Key::new(&[b"s:", name.as_bytes()])
+}
+
+fn json(text: &str) -> Json {
+    Bytes::copy_from_slice(text.as_bytes())
+}
+
+fn fresh(ms: u64) -> Lifetime {
+    Lifetime {
+        fresh: Ttl::from_whole_millis(ms),
+        stale_ms: 0,
+    }
+}
+
+async fn absent_lease(store: &impl Store, key: &Key) -> redis_backplane::store::Lease {
+    match store.fetch(key, MINUTE).await.unwrap() {
+        Fetched::Absent(lease) => lease,
+        other => panic!("expected a lease, found {other:?}"),
+    }
+}
+
+async fn eventually<W: World>(world: &W, what: &str, mut holds: impl AsyncFnMut() -> bool) {
+    let deadline = Instant::now() + Duration::from_secs(10);
+    while !holds().await {
+        assert!(Instant::now() < deadline, "never: {what}");
+        world.a_moment().await;
+    }
+}
+
+async fn a_value_is_what_was_set(world: &impl World) {
+    let store = world.store();
+    let k = key("a");
+    assert_eq!(store.get(&k).await.unwrap(), None);
+    let large = json(&format!("\"{}\"", "x".repeat(1 << 20)));
+    for text in [json("1"), json("null"), json("\"\""), large, json("{}")] {
+        assert!(store.set(&k, text.clone(), MINUTE).await.unwrap());
+        assert_eq!(store.get(&k).await.unwrap(), Some(text));
+    }
+}
+
+async fn a_value_expires_and_not_before(world: &impl World) {
+    let store = world.store();
+    let (short, long) = (key("short"), key("long"));
+    let ttl = Ttl::from_whole_millis(150);
+    let begun = Instant::now();
+    store.set(&short, json("1"), ttl).await.unwrap();
+    store.set(&long, json("1"), MINUTE).await.unwrap();
+    let early = store.get(&short).await.unwrap();
+    assert!(early.is_some() || begun.elapsed() >= Duration::from_millis(150));
+    eventually(world, "expired", async || store.get(&short).await.unwrap().is_none()).await;
+    assert!(store.get(&long).await.unwrap().is_some());
+    // A shorter TTL shortens.
+    store.set(&long, json("2"), Ttl::from_millis(0.2)).await.unwrap();
+    eventually(world, "expired", async || store.get(&long).await.unwrap().is_none()).await;
+}
+
+async fn deletes_leave_nothing(world: &impl World) {
+    let store = world.store();
+    let keys: Vec<Key> = (0..300).map(|i| key(&format!("d{i}"))).collect();
+    for k in &keys {
+        store.set(k, json("1"), MINUTE).await.unwrap();
+    }
+    store.delete(&keys[0]).await.unwrap();
+    store.delete(&keys[0]).await.unwrap();
+    assert_eq!(store.get(&keys[0]).await.unwrap(), None);
+    assert!(store.get(&keys[1]).await.unwrap().is_some());
+    store.delete_all(&keys).await.unwrap();
+    for k in &keys {
+        assert_eq!(store.get(k).await.unwrap(), None);
+    }
+}
+
+async fn a_pattern_deletes_its_matches_in_its_space(world: &impl World) {
+    let store = world.store();
+    for i in 0..3_000 {
+        store.set(&key(&format!("x:{i}")), json("1"), MINUTE).await.unwrap();
+    }
+    let elsewhere = Key::new(&[b"other:x:1"]);
+    store.set(&elsewhere, json("1"), MINUTE).await.unwrap();
+    store.set(&key("y:1"), json("1"), MINUTE).await.unwrap();
+    let removed = store.delete_matching(&key(""), &Pattern::new(b"x:*")).await.unwrap();
+    assert_eq!(removed, 3_000);
+    assert!(store.get(&elsewhere).await.unwrap().is_some());
+    assert!(store.get(&key("y:1")).await.unwrap().is_some());
+    // A space with glob characters in it is only itself.
+    let odd = Key::new(&[b"s*[", b"1"]);
+    store.set(&odd, json("1"), MINUTE).await.unwrap();
+    let space = Key::new(&[b"s*["]);
+    assert_eq!(store.delete_matching(&space, &Pattern::new(b"*")).await.unwrap(), 1);
+    assert!(store.get(&key("y:1")).await.unwrap().is_some());
+}
+
+/// The in-memory store has its own reading of a glob; both are held against one table, so they
+/// are held against each other.
+async fn patterns_mean_the_same_everywhere(world: &impl World) {
+    let names = ["", "a", "b", "ab", "a*b", "[a]", "a]", "\\", "a\\b", "^", "-", "é", "a-c"];
+    let table: &[(&str, &[&str])] = &[
+        ("?", &["a", "b", "\\", "^", "-"]),
+        ("??", &["ab", "a]", "é"]),
+        ("a*", &["a", "ab", "a*b", "a]", "a\\b", "a-c"]),
+        ("a\\*b", &["a*b"]),
+        ("[ab]", &["a", "b"]),
+        ("[^ab]", &["\\", "^", "-"]),
+        ("[a-c]*", &["a", "b", "ab", "a*b", "a]", "a\\b", "a-c"]),
+        ("[c-a]", &["a", "b"]),
+        ("[\\]a]", &["a"]),
+        ("\\[a\\]", &["[a]"]),
+        ("[ab", &["a", "b"]),
+        ("\\", &["\\"]),
+        ("a[\\*-]*", &["a*b", "a-c"]),
+        ("[]a", &[]),
+        ("[^]*", &["a", "b", "ab", "a*b", "[a]", "a]", "\\", "a\\b", "^", "-", "é", "a-c"]),
+        ("*b", &["b", "ab", "a*b", "a\\b"]),
+        ("*\\b", &["b", "ab", "a*b", "a\\b"]),
+    ];
+    let store = world.store();
+    for (pattern, expected) in table {
+        for name in names {
+            store.set(&key(name), json("1"), MINUTE).await.unwrap();
+        }
+        store.delete_matching(&key(""), &Pattern::new(pattern.as_bytes())).await.unwrap();
+        let mut gone = Vec::new();
+        for name in names {
+            if store.get(&key(name)).await.unwrap().is_none() {
+                gone.push(name);
+            }
+        }
+        assert_eq!(&gone[..], *expected, "pattern {pattern}");
+    }
+}
+
+async fn hostile_keys_are_only_themselves(world: &impl World) {
+    let store = world.store();
+    let names = ["*", "?", "[a]", "{x}", "a b", "a\0b", "\r\n", "é", "e\u{301}", "__proto__", "😀", "\""];
+    for (i, name) in names.iter().enumerate() {
+        store.set(&key(name), json(&i.to_string()), MINUTE).await.unwrap();
+    }
+    for (i, name) in names.iter().enumerate() {
+        assert_eq!(store.get(&key(name)).await.unwrap(), Some(json(&i.to_string())));
+    }
+    store.delete(&key("*")).await.unwrap();
+    assert!(store.get(&key("?")).await.unwrap().is_some());
+}
+
+async fn a_lease_is_shared_and_filled_once(world: &impl World) {
+    let store = world.store();
+    let k = key("l");
+    let lease = absent_lease(store, &k).await;
+    assert_eq!(absent_lease(store, &k).await, lease);
+    assert_eq!(store.get(&k).await.unwrap(), None, "a lease is no value");
+    assert!(store.fill(&k, &lease, json("1"), fresh(60_000)).await.unwrap());
+    assert!(!store.fill(&k, &lease, json("2"), fresh(60_000)).await.unwrap());
+    assert_eq!(store.get(&k).await.unwrap(), Some(json("1")));
+    assert_eq!(store.fetch(&k, MINUTE).await.unwrap(), Fetched::Fresh(json("1")));
+}
+
+async fn a_write_ends_a_lease(world: &impl World) {
+    let store = world.store();
+    let k = key("w");
+    let lease = absent_lease(store, &k).await;
+    store.set(&k, json("\"explicit\""), MINUTE).await.unwrap();
+    assert!(!store.fill(&k, &lease, json("\"loaded\""), fresh(60_000)).await.unwrap());
+    assert_eq!(store.get(&k).await.unwrap(), Some(json("\"explicit\"")));
+}
+
+async fn a_delete_ends_a_lease(world: &impl World) {
+    let store = world.store();
+    let k = key("d");
+    let first = absent_lease(store, &k).await;
+    store.delete(&k).await.unwrap();
+    let second = absent_lease(store, &k).await;
+    assert_ne!(first, second);
+    assert!(!store.fill(&k, &first, json("1"), fresh(60_000)).await.unwrap());
+    assert!(store.fill(&k, &second, json("2"), fresh(60_000)).await.unwrap());
+    let third = key("p");
+    let lease = absent_lease(store, &third).await;
+    store.delete_matching(&key(""), &Pattern::new(b"*")).await.unwrap();
+    assert!(!store.fill(&third, &lease, json("1"), fresh(60_000)).await.unwrap());
+}
+
+async fn an_abandoned_lease_makes_room_for_a_new_one(world: &impl World) {
+    let store = world.store();
+    let k = key("ab");
+    let first = absent_lease(store, &k).await;
+    store.abandon(&k, &first).await.unwrap();
+    let second = absent_lease(store, &k).await;
+    assert_ne!(first, second);
+    // Giving back what one no longer has changes nothing.
+    store.abandon(&k, &first).await.unwrap();
+    assert!(store.fill(&k, &second, json("1"), fresh(60_000)).await.unwrap());
+    store.abandon(&k, &second).await.unwrap();
+    assert_eq!(store.get(&k).await.unwrap(), Some(json("1")));
+}
+
+async fn a_lease_expires(world: &impl World) {
+    let store = world.store();
+    let k = key("le");
+    let Fetched::Absent(first) = store.fetch(&k, Ttl::from_whole_millis(30)).await.unwrap() else {
+        panic!("nothing is there");
+    };
+    eventually(world, "a new lease", async || absent_lease(store, &k).await != first).await;
+    assert!(!store.fill(&k, &first, json("1"), fresh(60_000)).await.unwrap());
+}
+
+async fn a_stale_value_is_kept_for_a_loader_and_for_nobody_else(world: &impl World) {
+    let store = world.store();
+    let k = key("st");
+    let lease = absent_lease(store, &k).await;
+    let lifetime = Lifetime {
+        fresh: Ttl::from_whole_millis(100),
+        stale_ms: 60_000,
+    };
+    assert!(store.fill(&k, &lease, json("1"), lifetime).await.unwrap());
+    eventually(world, "stale", async || store.get(&k).await.unwrap().is_none()).await;
+    let Fetched::Stale(text, lease) = store.fetch(&k, MINUTE).await.unwrap() else {
+        panic!("a stale value should be there");
+    };
+    assert_eq!(text, json("1"));
+    store.abandon(&k, &lease).await.unwrap();
+    assert!(store.fill(&k, &lease, json("2"), fresh(60_000)).await.unwrap());
+    assert_eq!(store.get(&k).await.unwrap(), Some(json("2")));
+}
+
+async fn a_delete_ends_a_stale_value_and_its_lease(world: &impl World) {
+    let store = world.store();
+    let k = key("sd");
+    let lease = absent_lease(store, &k).await;
+    let lifetime = Lifetime {
+        fresh: Ttl::from_whole_millis(1),
+        stale_ms: 60_000,
+    };
+    assert!(store.fill(&k, &lease, json("1"), lifetime).await.unwrap());
+    eventually(world, "stale", async || store.get(&k).await.unwrap().is_none()).await;
+    let Fetched::Stale(_, lease) = store.fetch(&k, MINUTE).await.unwrap() else {
+        panic!("a stale value should be there");
+    };
+    store.delete(&k).await.unwrap();
+    assert!(!store.fill(&k, &lease, json("2"), fresh(60_000)).await.unwrap());
+    assert!(matches!(store.fetch(&k, MINUTE).await.unwrap(), Fetched::Absent(_)));
+}

@@ -1,0 +1,103 @@
+//! A redis-server of the test's own: free port, own directory, ended when dropped.
+
+use std::net::{TcpListener, TcpStream};
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::{Duration, Instant};
+
+use redis_backplane::store::availability::{Availability, Recovery, Switch};
+use redis_backplane::store::remote::RedisStore;
+use redis_backplane::store::remote::connection::endpoint::{Address, Endpoint};
+use redis_backplane::store::remote::connection::supervisor::Supervisor;
+use redis_backplane::store::{Key, Result};
+
+static DIRECTORIES: AtomicU32 = AtomicU32::new(0);
+
+pub struct Server {
+    child: Child,
+    directory: PathBuf,
+    pub port: u16,
+}
+
+impl Server {
+    pub fn start() -> Self {
+        let binary = std::env::var("REDIS_SERVER_BIN").unwrap_or("redis-server".into());
+        let number = DIRECTORIES.fetch_add(1, Ordering::Relaxed);
+        let name = format!("redis-backplane-{}-{number}", std::process::id());
+        let directory = std::env::temp_dir().join(name);
+        std::fs::create_dir_all(&directory).unwrap();
+        let port = free_port();
+        let child = Command::new(&binary)
+            .args(["--port", &port.to_string(), "--bind", "127.0.0.1"])
+            .args(["--save", "", "--appendonly", "no", "--dir"])
+            .arg(&directory)
+            .stdout(Stdio::null())
+            .spawn()
+            .unwrap_or_else(|error| panic!("{binary} could not be started: {error}"));
+        let server = Self {
+            child,
+            directory,
+            port,
+        };
+        server.wait();
+        server
+    }
+
+    pub fn endpoint(&self) -> Endpoint {
+        Endpoint {
+            address: Address::Tcp {
+                host: "127.0.0.1".into(),
+                port: self.port,
+            },
+            tls: None,
+            username: None,
+            password: None,
+            db: 0,
+            connect_timeout: Duration::from_secs(5),
+            command_timeout: Duration::from_secs(5),
+        }
+    }
+
+    fn wait(&self) {
+        let deadline = Instant::now() + Duration::from_secs(10);
+        while TcpStream::connect(("127.0.0.1", self.port)).is_err() {
+            assert!(Instant::now() < deadline, "redis-server does not listen");
+            std::thread::sleep(Duration::from_millis(5));
+        }
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+        let _ = std::fs::remove_dir_all(&self.directory);
+    }
+}
+
+fn free_port() -> u16 {
+    let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
+    listener.local_addr().unwrap().port()
+}
+
+/// Nothing to put right.
+struct Nothing;
+
+impl Recovery<RedisStore> for Nothing {
+    async fn recover(&self, _: &RedisStore, open: impl FnOnce() + Send) -> Result<()> {
+        open();
+        Ok(())
+    }
+}
+
+/// A store that is ready, and what keeps it so.
+pub async fn connect(server: &Server) -> (Arc<RedisStore>, Supervisor) {
+    let switch = Arc::new(Switch::new(|_: &Availability<RedisStore>| ()));
+    let probe_key = Key::new(&[b"probe"]);
+    let supervisor =
+        Supervisor::start(server.endpoint(), probe_key, Arc::new(Nothing), switch.clone());
+    let store = switch.settled().await.expect("the server should be ready");
+    (store, supervisor)
+}
