@@ -1,0 +1,10 @@
+/** Takes the place of a server's own `src/infrastructure/database/redisClient.js`. */
+export {
+  getClient,
+  isRedisAvailable,
+  cacheSet,
+  cacheGet,
+  cacheDelete,
+  cacheDeletePattern,
+  close,
+} from './index';
