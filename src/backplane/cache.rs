@@ -28,7 +28,7 @@ impl Backplane {
         let kept = match remote {
             Some(outcome) => outcome,
             None => {
-                self.outdated(key).await;
+                Box::pin(self.outdated(key)).await;
                 self.memory.set(key, value, ttl).await
             }
         };
@@ -42,7 +42,7 @@ impl Backplane {
         let deleted = match remote.await {
             Some(outcome) => outcome,
             None => {
-                self.outdated(key).await;
+                Box::pin(self.outdated(key)).await;
                 self.memory.delete(key).await
             }
         };
@@ -129,5 +129,41 @@ impl Backplane {
             let _ = server.delete_matching(space, pattern).await;
         }
         self.memory.delete_matching(space, pattern).await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::time::Duration;
+
+    use super::*;
+    use crate::backplane::Options;
+    use crate::store::memory::Bounds;
+    use crate::store::remote::connection::endpoint::{Address, Endpoint};
+
+    #[test]
+    fn hot_calls_are_small() {
+        let options = Options {
+            endpoint: Endpoint {
+                address: Address::Unix("/nowhere".into()),
+                tls: None,
+                username: None,
+                password: None,
+                db: 0,
+                connect_timeout: Duration::from_secs(1),
+                command_timeout: Duration::from_secs(1),
+            },
+            key_prefix: String::new(),
+            memory: Bounds {
+                max_entries: 1,
+                max_bytes: 1,
+            },
+        };
+        let backplane = Backplane::new(options, Arc::new(|_| ()));
+        let get = backplane.cache_get(b"key");
+        let set = backplane.cache_set(b"key", Json::new(), Ttl::from_whole_millis(1));
+        assert!(size_of_val(&get) <= 1024, "{}", size_of_val(&get));
+        assert!(size_of_val(&set) <= 1024, "{}", size_of_val(&set));
     }
 }

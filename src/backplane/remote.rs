@@ -31,6 +31,18 @@ impl Backplane {
                 settled => return Some(settled),
             }
         }
+        Box::pin(self.on_remote_later(begun, operation)).await
+    }
+
+    /// Waits for Redis, as long as the call may take.
+    async fn on_remote_later<T, F>(
+        &self,
+        begun: Instant,
+        operation: impl Fn(Arc<RedisStore>) -> F,
+    ) -> Option<Result<T>>
+    where
+        F: Future<Output = Result<T>>,
+    {
         let deadline = self.deadline(begun).into();
         loop {
             // Gone silent for the whole deadline: to be taken as away, whatever comes later.

@@ -7,7 +7,7 @@ use std::collections::HashMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use redis::{Cmd, cmd};
+use redis::{Cmd, Value, cmd};
 use tokio::sync::Notify;
 use tokio::time::timeout;
 
@@ -74,6 +74,17 @@ impl Drop for Guard<'_> {
 }
 
 impl RedisStore {
+    /// Sends a command when no large write of its key is under way any more.
+    pub(super) async fn query_in_turn(&self, key: &Key, command: Cmd) -> Result<Value> {
+        let in_turn = async {
+            self.large.finished(key).await;
+            self.link.calls.query(command).await
+        };
+        timeout(self.link.command_timeout(), in_turn)
+            .await
+            .unwrap_or(Err(StoreError::TimedOut))
+    }
+
     /// `false`: it is not known whether the write took effect.
     pub(super) async fn write_large(&self, key: &Key, command: Cmd) -> Result<bool> {
         let _guard = self.large.begin(key);

@@ -2,6 +2,9 @@
 //!
 //! Every operation is one command or one script on one key. Values larger than [`LARGE_BYTES`]
 //! travel on the lane for long work.
+//!
+//! A call is a task, and a task is as large as its rarest path, and copied several times. So the
+//! rare paths of the hot operations are boxed; `hot_calls_are_small` in the tests keeps it so.
 
 pub mod connection;
 mod large;
@@ -51,20 +54,15 @@ impl RedisStore {
         if self.large.is_idle() {
             return self.link.calls.query(command).await;
         }
-        let in_turn = async {
-            self.large.finished(key).await;
-            self.link.calls.query(command).await
-        };
-        tokio::time::timeout(self.link.command_timeout(), in_turn)
-            .await
-            .unwrap_or(Err(StoreError::TimedOut))
+        Box::pin(self.query_in_turn(key, command)).await
     }
 
     /// What is stored under `key`, trailer included. A large value comes on the other lane.
     async fn read(&self, key: &Key) -> Result<Option<Vec<u8>>> {
         let stored = match self.query(key, read_up_to_large(key)).await {
             Ok(Value::BulkString(start)) if start.len() == LARGE_BYTES => {
-                self.link.bulk(command(&[b"GET", key.as_bytes()])).await
+                let whole = command(&[b"GET", key.as_bytes()]);
+                Box::pin(self.link.bulk(whole)).await
             }
             other => other,
         };
@@ -112,7 +110,8 @@ impl Store for RedisStore {
             Some(trailer) if trailer.is_placeholder() => Ok(None),
             Some(trailer) => {
                 let text = Json::copy_from_slice(text);
-                Ok(self.is_fresh(key, trailer).await?.then_some(text))
+                let is_fresh = Box::pin(self.is_fresh(key, trailer)).await?;
+                Ok(is_fresh.then_some(text))
             }
         }
     }
@@ -120,7 +119,7 @@ impl Store for RedisStore {
     async fn set(&self, key: &Key, value: Json, ttl: Ttl) -> Result<bool> {
         let command = write(key, &value, ttl.as_millis());
         if value.len() > LARGE_BYTES {
-            return self.write_large(key, command).await;
+            return Box::pin(self.write_large(key, command)).await;
         }
         self.query(key, command).await.map(|_| true)
     }
