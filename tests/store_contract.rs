@@ -152,11 +152,20 @@ async fn a_value_expires_and_not_before(world: &impl World) {
     store.set(&long, json("1"), MINUTE).await.unwrap();
     let early = store.get(&short).await.unwrap();
     assert!(early.is_some() || begun.elapsed() >= Duration::from_millis(150));
-    eventually(world, "expired", async || store.get(&short).await.unwrap().is_none()).await;
+    eventually(world, "expired", async || {
+        store.get(&short).await.unwrap().is_none()
+    })
+    .await;
     assert!(store.get(&long).await.unwrap().is_some());
     // A shorter TTL shortens.
-    store.set(&long, json("2"), Ttl::from_millis(0.2)).await.unwrap();
-    eventually(world, "expired", async || store.get(&long).await.unwrap().is_none()).await;
+    store
+        .set(&long, json("2"), Ttl::from_millis(0.2))
+        .await
+        .unwrap();
+    eventually(world, "expired", async || {
+        store.get(&long).await.unwrap().is_none()
+    })
+    .await;
 }
 
 async fn deletes_leave_nothing(world: &impl World) {
@@ -178,12 +187,18 @@ async fn deletes_leave_nothing(world: &impl World) {
 async fn a_pattern_deletes_its_matches_in_its_space(world: &impl World) {
     let store = world.store();
     for i in 0..3_000 {
-        store.set(&key(&format!("x:{i}")), json("1"), MINUTE).await.unwrap();
+        store
+            .set(&key(&format!("x:{i}")), json("1"), MINUTE)
+            .await
+            .unwrap();
     }
     let elsewhere = Key::new(&[b"other:x:1"]);
     store.set(&elsewhere, json("1"), MINUTE).await.unwrap();
     store.set(&key("y:1"), json("1"), MINUTE).await.unwrap();
-    let removed = store.delete_matching(&key(""), &Pattern::new(b"x:*")).await.unwrap();
+    let removed = store
+        .delete_matching(&key(""), &Pattern::new(b"x:*"))
+        .await
+        .unwrap();
     assert_eq!(removed, 3_000);
     assert!(store.get(&elsewhere).await.unwrap().is_some());
     assert!(store.get(&key("y:1")).await.unwrap().is_some());
@@ -191,14 +206,22 @@ async fn a_pattern_deletes_its_matches_in_its_space(world: &impl World) {
     let odd = Key::new(&[b"s*[", b"1"]);
     store.set(&odd, json("1"), MINUTE).await.unwrap();
     let space = Key::new(&[b"s*["]);
-    assert_eq!(store.delete_matching(&space, &Pattern::new(b"*")).await.unwrap(), 1);
+    assert_eq!(
+        store
+            .delete_matching(&space, &Pattern::new(b"*"))
+            .await
+            .unwrap(),
+        1
+    );
     assert!(store.get(&key("y:1")).await.unwrap().is_some());
 }
 
 /// The in-memory store has its own reading of a glob; both are held against one table, so they
 /// are held against each other.
 async fn patterns_mean_the_same_everywhere(world: &impl World) {
-    let names = ["", "a", "b", "ab", "a*b", "[a]", "a]", "\\", "a\\b", "^", "-", "é", "a-c"];
+    let names = [
+        "", "a", "b", "ab", "a*b", "[a]", "a]", "\\", "a\\b", "^", "-", "é", "a-c",
+    ];
     let table: &[(&str, &[&str])] = &[
         ("?", &["a", "b", "\\", "^", "-"]),
         ("??", &["ab", "a]", "é"]),
@@ -214,7 +237,12 @@ async fn patterns_mean_the_same_everywhere(world: &impl World) {
         ("\\", &["\\"]),
         ("a[\\*-]*", &["a*b", "a-c"]),
         ("[]a", &[]),
-        ("[^]*", &["a", "b", "ab", "a*b", "[a]", "a]", "\\", "a\\b", "^", "-", "é", "a-c"]),
+        (
+            "[^]*",
+            &[
+                "a", "b", "ab", "a*b", "[a]", "a]", "\\", "a\\b", "^", "-", "é", "a-c",
+            ],
+        ),
         ("*b", &["b", "ab", "a*b", "a\\b"]),
         ("*\\b", &["b", "ab", "a*b", "a\\b"]),
     ];
@@ -223,7 +251,10 @@ async fn patterns_mean_the_same_everywhere(world: &impl World) {
         for name in names {
             store.set(&key(name), json("1"), MINUTE).await.unwrap();
         }
-        store.delete_matching(&key(""), &Pattern::new(pattern.as_bytes())).await.unwrap();
+        store
+            .delete_matching(&key(""), &Pattern::new(pattern.as_bytes()))
+            .await
+            .unwrap();
         let mut gone = Vec::new();
         for name in names {
             if store.get(&key(name)).await.unwrap().is_none() {
@@ -236,12 +267,31 @@ async fn patterns_mean_the_same_everywhere(world: &impl World) {
 
 async fn hostile_keys_are_only_themselves(world: &impl World) {
     let store = world.store();
-    let names = ["*", "?", "[a]", "{x}", "a b", "a\0b", "\r\n", "é", "e\u{301}", "__proto__", "😀", "\""];
+    let names = [
+        "*",
+        "?",
+        "[a]",
+        "{x}",
+        "a b",
+        "a\0b",
+        "\r\n",
+        "é",
+        "e\u{301}",
+        "__proto__",
+        "😀",
+        "\"",
+    ];
     for (i, name) in names.iter().enumerate() {
-        store.set(&key(name), json(&i.to_string()), MINUTE).await.unwrap();
+        store
+            .set(&key(name), json(&i.to_string()), MINUTE)
+            .await
+            .unwrap();
     }
     for (i, name) in names.iter().enumerate() {
-        assert_eq!(store.get(&key(name)).await.unwrap(), Some(json(&i.to_string())));
+        assert_eq!(
+            store.get(&key(name)).await.unwrap(),
+            Some(json(&i.to_string()))
+        );
     }
     store.delete(&key("*")).await.unwrap();
     assert!(store.get(&key("?")).await.unwrap().is_some());
@@ -253,10 +303,23 @@ async fn a_lease_is_shared_and_filled_once(world: &impl World) {
     let lease = absent_lease(store, &k).await;
     assert_eq!(absent_lease(store, &k).await, lease);
     assert_eq!(store.get(&k).await.unwrap(), None, "a lease is no value");
-    assert!(store.fill(&k, &lease, json("1"), fresh(60_000)).await.unwrap());
-    assert!(!store.fill(&k, &lease, json("2"), fresh(60_000)).await.unwrap());
+    assert!(
+        store
+            .fill(&k, &lease, json("1"), fresh(60_000))
+            .await
+            .unwrap()
+    );
+    assert!(
+        !store
+            .fill(&k, &lease, json("2"), fresh(60_000))
+            .await
+            .unwrap()
+    );
     assert_eq!(store.get(&k).await.unwrap(), Some(json("1")));
-    assert_eq!(store.fetch(&k, MINUTE).await.unwrap(), Fetched::Fresh(json("1")));
+    assert_eq!(
+        store.fetch(&k, MINUTE).await.unwrap(),
+        Fetched::Fresh(json("1"))
+    );
 }
 
 async fn a_write_ends_a_lease(world: &impl World) {
@@ -264,7 +327,12 @@ async fn a_write_ends_a_lease(world: &impl World) {
     let k = key("w");
     let lease = absent_lease(store, &k).await;
     store.set(&k, json("\"explicit\""), MINUTE).await.unwrap();
-    assert!(!store.fill(&k, &lease, json("\"loaded\""), fresh(60_000)).await.unwrap());
+    assert!(
+        !store
+            .fill(&k, &lease, json("\"loaded\""), fresh(60_000))
+            .await
+            .unwrap()
+    );
     assert_eq!(store.get(&k).await.unwrap(), Some(json("\"explicit\"")));
 }
 
@@ -275,12 +343,30 @@ async fn a_delete_ends_a_lease(world: &impl World) {
     store.delete(&k).await.unwrap();
     let second = absent_lease(store, &k).await;
     assert_ne!(first, second);
-    assert!(!store.fill(&k, &first, json("1"), fresh(60_000)).await.unwrap());
-    assert!(store.fill(&k, &second, json("2"), fresh(60_000)).await.unwrap());
+    assert!(
+        !store
+            .fill(&k, &first, json("1"), fresh(60_000))
+            .await
+            .unwrap()
+    );
+    assert!(
+        store
+            .fill(&k, &second, json("2"), fresh(60_000))
+            .await
+            .unwrap()
+    );
     let third = key("p");
     let lease = absent_lease(store, &third).await;
-    store.delete_matching(&key(""), &Pattern::new(b"*")).await.unwrap();
-    assert!(!store.fill(&third, &lease, json("1"), fresh(60_000)).await.unwrap());
+    store
+        .delete_matching(&key(""), &Pattern::new(b"*"))
+        .await
+        .unwrap();
+    assert!(
+        !store
+            .fill(&third, &lease, json("1"), fresh(60_000))
+            .await
+            .unwrap()
+    );
 }
 
 async fn an_abandoned_lease_makes_room_for_a_new_one(world: &impl World) {
@@ -292,7 +378,12 @@ async fn an_abandoned_lease_makes_room_for_a_new_one(world: &impl World) {
     assert_ne!(first, second);
     // Giving back what one no longer has changes nothing.
     store.abandon(&k, &first).await.unwrap();
-    assert!(store.fill(&k, &second, json("1"), fresh(60_000)).await.unwrap());
+    assert!(
+        store
+            .fill(&k, &second, json("1"), fresh(60_000))
+            .await
+            .unwrap()
+    );
     store.abandon(&k, &second).await.unwrap();
     assert_eq!(store.get(&k).await.unwrap(), Some(json("1")));
 }
@@ -303,8 +394,16 @@ async fn a_lease_expires(world: &impl World) {
     let Fetched::Absent(first) = store.fetch(&k, Ttl::from_whole_millis(30)).await.unwrap() else {
         panic!("nothing is there");
     };
-    eventually(world, "a new lease", async || absent_lease(store, &k).await != first).await;
-    assert!(!store.fill(&k, &first, json("1"), fresh(60_000)).await.unwrap());
+    eventually(world, "a new lease", async || {
+        absent_lease(store, &k).await != first
+    })
+    .await;
+    assert!(
+        !store
+            .fill(&k, &first, json("1"), fresh(60_000))
+            .await
+            .unwrap()
+    );
 }
 
 async fn a_stale_value_is_kept_for_a_loader_and_for_nobody_else(world: &impl World) {
@@ -316,13 +415,21 @@ async fn a_stale_value_is_kept_for_a_loader_and_for_nobody_else(world: &impl Wor
         stale_ms: 60_000,
     };
     assert!(store.fill(&k, &lease, json("1"), lifetime).await.unwrap());
-    eventually(world, "stale", async || store.get(&k).await.unwrap().is_none()).await;
+    eventually(world, "stale", async || {
+        store.get(&k).await.unwrap().is_none()
+    })
+    .await;
     let Fetched::Stale(text, lease) = store.fetch(&k, MINUTE).await.unwrap() else {
         panic!("a stale value should be there");
     };
     assert_eq!(text, json("1"));
     store.abandon(&k, &lease).await.unwrap();
-    assert!(store.fill(&k, &lease, json("2"), fresh(60_000)).await.unwrap());
+    assert!(
+        store
+            .fill(&k, &lease, json("2"), fresh(60_000))
+            .await
+            .unwrap()
+    );
     assert_eq!(store.get(&k).await.unwrap(), Some(json("2")));
 }
 
@@ -335,11 +442,22 @@ async fn a_delete_ends_a_stale_value_and_its_lease(world: &impl World) {
         stale_ms: 60_000,
     };
     assert!(store.fill(&k, &lease, json("1"), lifetime).await.unwrap());
-    eventually(world, "stale", async || store.get(&k).await.unwrap().is_none()).await;
+    eventually(world, "stale", async || {
+        store.get(&k).await.unwrap().is_none()
+    })
+    .await;
     let Fetched::Stale(_, lease) = store.fetch(&k, MINUTE).await.unwrap() else {
         panic!("a stale value should be there");
     };
     store.delete(&k).await.unwrap();
-    assert!(!store.fill(&k, &lease, json("2"), fresh(60_000)).await.unwrap());
-    assert!(matches!(store.fetch(&k, MINUTE).await.unwrap(), Fetched::Absent(_)));
+    assert!(
+        !store
+            .fill(&k, &lease, json("2"), fresh(60_000))
+            .await
+            .unwrap()
+    );
+    assert!(matches!(
+        store.fetch(&k, MINUTE).await.unwrap(),
+        Fetched::Absent(_)
+    ));
 }

@@ -54,7 +54,9 @@ impl Backplane {
         let space = &self.key(SPACE, b"");
         let pattern = &Pattern::new(glob);
         let remote = self
-            .on_remote_in_steps(move |store| async move { store.delete_matching(space, pattern).await })
+            .on_remote_in_steps(
+                move |store| async move { store.delete_matching(space, pattern).await },
+            )
             .await;
         let removed = match remote {
             Some(outcome) => outcome,
@@ -86,7 +88,9 @@ impl Backplane {
         let key = &self.cache_key(name);
         let (lease, text) = (&lease, &value);
         let remote = self
-            .on_remote(move |store| async move { store.fill(key, lease, text.clone(), lifetime).await })
+            .on_remote(
+                move |store| async move { store.fill(key, lease, text.clone(), lifetime).await },
+            )
             .await;
         let kept = match remote {
             Some(outcome) => outcome,
@@ -123,7 +127,11 @@ impl Backplane {
         }
     }
 
-    async fn delete_matching_here(&self, space: &Key, pattern: &Pattern) -> crate::store::Result<u64> {
+    async fn delete_matching_here(
+        &self,
+        space: &Key,
+        pattern: &Pattern,
+    ) -> crate::store::Result<u64> {
         self.journal.add_pattern(pattern);
         if let Some(server) = self.refusing() {
             let _ = server.delete_matching(space, pattern).await;

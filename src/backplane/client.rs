@@ -21,13 +21,41 @@ pub enum CallError {
 const BLOCKS: &str = "would block the shared connection";
 const CHANGES_STATE: &str = "would change the state of the shared connection";
 const BLOCKING: &[&str] = &[
-    "BLMOVE", "BLMPOP", "BLPOP", "BRPOP", "BRPOPLPUSH", "BZMPOP", "BZPOPMAX", "BZPOPMIN", "WAIT",
+    "BLMOVE",
+    "BLMPOP",
+    "BLPOP",
+    "BRPOP",
+    "BRPOPLPUSH",
+    "BZMPOP",
+    "BZPOPMAX",
+    "BZPOPMIN",
+    "WAIT",
     "WAITAOF",
 ];
 const STATEFUL: &[&str] = &[
-    "ASKING", "AUTH", "DISCARD", "EXEC", "HELLO", "MONITOR", "MULTI", "PSUBSCRIBE", "PSYNC",
-    "PUNSUBSCRIBE", "QUIT", "READONLY", "READWRITE", "REPLCONF", "RESET", "SELECT", "SSUBSCRIBE",
-    "SUBSCRIBE", "SUNSUBSCRIBE", "SYNC", "UNSUBSCRIBE", "UNWATCH", "WATCH",
+    "ASKING",
+    "AUTH",
+    "DISCARD",
+    "EXEC",
+    "HELLO",
+    "MONITOR",
+    "MULTI",
+    "PSUBSCRIBE",
+    "PSYNC",
+    "PUNSUBSCRIBE",
+    "QUIT",
+    "READONLY",
+    "READWRITE",
+    "REPLCONF",
+    "RESET",
+    "SELECT",
+    "SSUBSCRIBE",
+    "SUBSCRIBE",
+    "SUNSUBSCRIBE",
+    "SYNC",
+    "UNSUBSCRIBE",
+    "UNWATCH",
+    "WATCH",
 ];
 const STATEFUL_CLIENT: &[&str] = &["CACHING", "REPLY", "TRACKING"];
 
@@ -83,7 +111,12 @@ mod tests {
 
     #[test]
     fn everything_else_is() {
-        for line in ["GET k", "XREAD STREAMS s 0", "CLIENT LIST", "SET block multi"] {
+        for line in [
+            "GET k",
+            "XREAD STREAMS s 0",
+            "CLIENT LIST",
+            "SET block multi",
+        ] {
             assert_eq!(verdict(line), None);
         }
     }

@@ -79,7 +79,9 @@ impl Backplane {
         let endpoint = &self.options.endpoint;
         let own = begun + endpoint.command_timeout;
         match &*self.running() {
-            Some(running) => own.max(running.since + endpoint.connect_timeout + endpoint.command_timeout),
+            Some(running) => {
+                own.max(running.since + endpoint.connect_timeout + endpoint.command_timeout)
+            }
             None => own,
         }
     }

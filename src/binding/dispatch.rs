@@ -70,16 +70,13 @@ pub fn dispatch(
             return;
         };
         backplane.start();
-        begin(*op, backplane.clone(), &mut reader, || Reply::new(outbox, id));
+        begin(*op, backplane.clone(), &mut reader, || {
+            Reply::new(outbox, id)
+        });
     }
 }
 
-fn begin(
-    op: Op,
-    backplane: Arc<Backplane>,
-    arguments: &mut Reader,
-    reply: impl FnOnce() -> Reply,
-) {
+fn begin(op: Op, backplane: Arc<Backplane>, arguments: &mut Reader, reply: impl FnOnce() -> Reply) {
     match op {
         Op::Start => {}
         Op::CacheGet => {

@@ -5,12 +5,13 @@
 //!
 //! - [`queue`]: the object that JavaScript holds, one for each environment.
 //! - [`submission`]: what comes in; [`dispatch`] calls the backplane.
-//! - [`outbox`] and [`page`]: what goes out.
+//! - [`outbox`] and [`page`]: what goes out, in buffers of the [`pool`].
 //! - [`options`]: the configuration of a backplane.
 
 mod dispatch;
 mod options;
 mod outbox;
 mod page;
+mod pool;
 mod queue;
 mod submission;

@@ -4,6 +4,7 @@ use std::mem;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::page::{Answer, Page};
+use super::pool::Pool;
 
 /// Takes a page to the JavaScript thread; drops it when that thread is gone.
 pub type Carrier = Box<dyn Fn(Page) + Send + Sync>;
@@ -11,13 +12,16 @@ pub type Carrier = Box<dyn Fn(Page) + Send + Sync>;
 pub struct Outbox {
     open: Mutex<Page>,
     carrier: Carrier,
+    pool: Pool,
 }
 
 impl Outbox {
-    pub fn new(carrier: Carrier) -> Arc<Self> {
+    /// `pool`: where the carrier gives the buffers of a page back to.
+    pub fn new(carrier: Carrier, pool: Pool) -> Arc<Self> {
         Arc::new(Self {
-            open: Mutex::default(),
+            open: Mutex::new(Page::new(&pool)),
             carrier,
+            pool,
         })
     }
 
@@ -39,7 +43,7 @@ impl Outbox {
 
     fn send(&self) {
         let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut page = mem::take(&mut *open);
+        let mut page = mem::replace(&mut *open, Page::new(&self.pool));
         drop(open);
         if !page.is_empty() {
             page.finish();
@@ -89,7 +93,10 @@ mod tests {
     fn recording() -> (Arc<Outbox>, Arc<Mutex<Vec<Page>>>) {
         let pages = Arc::new(Mutex::new(Vec::new()));
         let sent = pages.clone();
-        let outbox = Outbox::new(Box::new(move |page| sent.lock().unwrap().push(page)));
+        let outbox = Outbox::new(
+            Box::new(move |page| sent.lock().unwrap().push(page)),
+            Pool::default(),
+        );
         (outbox, pages)
     }
 
@@ -116,7 +123,12 @@ mod tests {
         assert!(failed.await.unwrap_err().is_panic());
         Reply::new(&outbox, 8).send(Answer::Null);
         tokio::task::yield_now().await;
-        let words: Vec<u32> = pages.lock().unwrap().iter().flat_map(|p| p.words.clone()).collect();
+        let words: Vec<u32> = pages
+            .lock()
+            .unwrap()
+            .iter()
+            .flat_map(|p| p.words.clone())
+            .collect();
         assert_eq!(words, [7, 6, 8, 1]);
     }
 }

@@ -7,6 +7,8 @@
 
 use serde_json::Value as JsonValue;
 
+use super::pool::Pool;
+
 /// A page that has grown to this is sent, and another begun: the most that is parsed at once.
 pub const PAGE_BYTES: usize = 1 << 20;
 /// Two words each; the shared memory on the other side holds as many.
@@ -19,7 +21,10 @@ pub enum Answer {
     Bool(bool),
     /// A text that should be JSON, but may be anything that is stored.
     Json(Vec<Text>),
-    Error { code: &'static str, message: String },
+    Error {
+        code: &'static str,
+        message: String,
+    },
     /// Not an answer: something that happened to the backplane `id`.
     Event(JsonValue),
 }
@@ -52,20 +57,18 @@ pub struct Page {
     pub completed: u32,
 }
 
-impl Default for Page {
-    fn default() -> Self {
+impl Page {
+    pub fn new(pool: &Pool) -> Self {
         Self {
             words: Vec::new(),
             // A small integer in V8 on every platform.
             separator: fastrand::u32(1 << 24..1 << 30),
-            narrow: Texts::default(),
-            wide: Texts::default(),
+            narrow: Texts::new(pool),
+            wide: Texts::new(pool),
             completed: 0,
         }
     }
-}
 
-impl Page {
     pub fn is_empty(&self) -> bool {
         self.words.is_empty()
     }
@@ -125,20 +128,28 @@ impl Page {
 }
 
 /// JSON texts joined into one array, a separator behind each.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Texts {
     pub joined: Vec<u8>,
     pub values: u32,
 }
 
 impl Texts {
+    fn new(pool: &Pool) -> Self {
+        Self {
+            joined: pool.take(),
+            values: 0,
+        }
+    }
+
     fn append(&mut self, parts: &[Text], separator: u32) {
         self.joined.push(if self.values == 0 { b'[' } else { b',' });
         for part in parts {
             self.joined.extend_from_slice(part);
         }
         self.joined.push(b',');
-        self.joined.extend_from_slice(separator.to_string().as_bytes());
+        self.joined
+            .extend_from_slice(separator.to_string().as_bytes());
         self.values += 1;
     }
 }
@@ -153,7 +164,7 @@ mod tests {
 
     #[test]
     fn texts_are_joined_with_the_separator_behind_each() {
-        let mut page = Page::default();
+        let mut page = Page::new(&Pool::default());
         page.push(1, json(r#"{"a":1}"#));
         page.push(2, json("\"é\""));
         page.push(3, json("2"));
@@ -161,14 +172,17 @@ mod tests {
         page.finish();
         let s = page.separator;
         assert_eq!(page.words, [1, 4, 2, 5, 3, 4, 4, 2]);
-        assert_eq!(page.narrow.joined, format!(r#"[{{"a":1}},{s},2,{s}]"#).as_bytes());
+        assert_eq!(
+            page.narrow.joined,
+            format!(r#"[{{"a":1}},{s},2,{s}]"#).as_bytes()
+        );
         assert_eq!(page.wide.joined, format!("[\"é\",{s}]").as_bytes());
         assert_eq!(page.completed, 4);
     }
 
     #[test]
     fn bytes_that_are_no_text_are_a_miss() {
-        let mut page = Page::default();
+        let mut page = Page::new(&Pool::default());
         page.push(1, Answer::Json(vec![Text::from_static(&[0xff, 0xfe])]));
         page.finish();
         assert_eq!(page.words, [1, kind::NULL]);

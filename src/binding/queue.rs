@@ -2,6 +2,7 @@
 
 use std::cell::Cell;
 use std::collections::HashMap;
+use std::mem;
 use std::rc::Rc;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -15,10 +16,11 @@ use serde_json::json;
 use super::dispatch::dispatch;
 use super::options::BackplaneOptions;
 use super::outbox::Outbox;
-use super::page::{Answer, Page};
+use super::page::{Answer, Page, Texts};
+use super::pool::Pool;
 use super::submission::Submission;
 use crate::backplane::{Backplane, Event, OnEvent};
-use crate::io_thread;
+use crate::io_thread::{self, busy_poll};
 
 /// Arguments of the JavaScript function that takes a page: the number of answers, the separator,
 /// and both texts, each after the number of values in it.
@@ -52,27 +54,29 @@ impl Queue {
         on_page: Function<'_, PageArgs, ()>,
     ) -> Result<Self> {
         let alive = Rc::new(KeepAlive::new(env));
+        let pool = Pool::default();
         let carrier = {
-            let alive = alive.clone();
+            let (alive, pool) = (alive.clone(), pool.clone());
             let mut answers = answers;
             on_page
                 .build_threadsafe_function::<Page>()
                 .weak::<true>()
                 .build_callback(move |context| {
                     alive.completed(context.value.completed);
-                    Ok(open_page(context.value, &mut answers))
+                    Ok(open_page(context.value, &mut answers, &pool))
                 })?
         };
         alive.attach(carrier.raw());
-        let outbox = Outbox::new(Box::new(move |page| {
+        let carry = move |page: Page| {
+            busy_poll::page_left(page.completed);
             carrier.call(page, ThreadsafeFunctionCallMode::NonBlocking);
-        }));
+        };
         Ok(Self {
             words,
             text,
             bytes,
             alive,
-            outbox,
+            outbox: Outbox::new(Box::new(carry), pool),
             backplanes: Arc::default(),
             opened: 0,
         })
@@ -119,12 +123,16 @@ impl Queue {
             text: self.text[..text as usize].to_vec(),
             text_is_ascii,
             bytes: Bytes::copy_from_slice(&self.bytes[..bytes as usize]),
-            extras: extras.iter().map(|extra| Bytes::copy_from_slice(extra)).collect(),
+            extras: extras
+                .iter()
+                .map(|extra| Bytes::copy_from_slice(extra))
+                .collect(),
         };
         self.alive.submitted(calls);
         let outbox = self.outbox.clone();
         let backplanes = self.backplanes.clone();
         io_thread::spawn(async move {
+            busy_poll::submission_came(calls);
             dispatch(&submission, &outbox, |number| {
                 lock(&backplanes).get(&number).cloned()
             });
@@ -155,45 +163,52 @@ fn teller(outbox: Arc<Outbox>, number: u32) -> OnEvent {
     })
 }
 
-fn open_page(page: Page, answers: &mut Uint32Array) -> PageArgs {
+fn open_page(page: Page, answers: &mut Uint32Array, pool: &Pool) -> PageArgs {
     let count = page.words.len() as u32 / 2;
     // SAFETY: this runs on the JavaScript thread, while no JavaScript runs.
     let shared = unsafe { answers.as_mut() };
     shared[..page.words.len()].copy_from_slice(&page.words);
+    let text = |texts: Texts, is_ascii| PageText {
+        bytes: texts.joined,
+        is_ascii,
+        pool: pool.clone(),
+    };
     (
         count,
         page.separator,
         page.narrow.values,
-        PageText::Narrow(page.narrow.joined),
+        text(page.narrow, true),
         page.wide.values,
-        PageText::Wide(page.wide.joined),
+        text(page.wide, false),
     )
         .into()
 }
 
 /// One of the two texts of a page, made a JavaScript string when it is handed over.
-pub enum PageText {
-    /// ASCII.
-    Narrow(Vec<u8>),
+pub struct PageText {
     /// UTF-8.
-    Wide(Vec<u8>),
+    bytes: Vec<u8>,
+    is_ascii: bool,
+    pool: Pool,
+}
+
+impl Drop for PageText {
+    fn drop(&mut self) {
+        self.pool.give(mem::take(&mut self.bytes));
+    }
 }
 
 impl ToNapiValue for PageText {
     unsafe fn to_napi_value(env: sys::napi_env, text: Self) -> Result<sys::napi_value> {
-        let mut string = std::ptr::null_mut();
-        let status = match text {
-            // SAFETY: the pointer and the length are those of the vector.
-            Self::Narrow(text) => unsafe {
-                let length = text.len() as isize;
-                sys::napi_create_string_latin1(env, text.as_ptr().cast(), length, &mut string)
-            },
-            Self::Wide(text) => unsafe {
-                let length = text.len() as isize;
-                sys::napi_create_string_utf8(env, text.as_ptr().cast(), length, &mut string)
-            },
+        let create = if text.is_ascii {
+            sys::napi_create_string_latin1
+        } else {
+            sys::napi_create_string_utf8
         };
-        check_status!(status)?;
+        let length = text.bytes.len() as isize;
+        let mut string = std::ptr::null_mut();
+        // SAFETY: the pointer and the length are those of the vector.
+        check_status!(unsafe { create(env, text.bytes.as_ptr().cast(), length, &mut string) })?;
         Ok(string)
     }
 }

@@ -84,8 +84,9 @@ impl<S> Switch<S> {
     /// The store, as soon as it is ready; `None` as soon as it is known not to be.
     pub async fn settled(&self) -> Option<Arc<S>> {
         let mut receiver = self.state.subscribe();
-        let waiting =
-            |state: &Availability<S>| matches!(state, Availability::Idle | Availability::Connecting);
+        let waiting = |state: &Availability<S>| {
+            matches!(state, Availability::Idle | Availability::Connecting)
+        };
         match receiver.wait_for(|state| !waiting(state)).await.as_deref() {
             Ok(Availability::Ready(store)) => Some(store.clone()),
             _ => None,

@@ -96,8 +96,12 @@ impl Recovery<RedisStore> for Nothing {
 pub async fn connect(server: &Server) -> (Arc<RedisStore>, Supervisor) {
     let switch = Arc::new(Switch::new(|_: &Availability<RedisStore>| ()));
     let probe_key = Key::new(&[b"probe"]);
-    let supervisor =
-        Supervisor::start(server.endpoint(), probe_key, Arc::new(Nothing), switch.clone());
+    let supervisor = Supervisor::start(
+        server.endpoint(),
+        probe_key,
+        Arc::new(Nothing),
+        switch.clone(),
+    );
     let store = switch.settled().await.expect("the server should be ready");
     (store, supervisor)
 }

@@ -184,7 +184,11 @@ impl Store for MemoryStore {
             text: Bytes::copy_from_slice(&value),
             fresh_until,
             gone_at: fresh_until + lifetime.stale_ms,
-            lease: if lifetime.stale_ms > 0 { Lease::unique().0 } else { 0 },
+            lease: if lifetime.stale_ms > 0 {
+                Lease::unique().0
+            } else {
+                0
+            },
         };
         Ok(self.keep(&mut cache, key, entry))
     }

@@ -6,7 +6,13 @@ use super::*;
 const TTL: Ttl = Ttl::from_whole_millis(60_000);
 
 fn store(max_entries: u64, max_bytes: u64) -> MemoryStore {
-    MemoryStore::new(Bounds { max_entries, max_bytes }, Clock::manual())
+    MemoryStore::new(
+        Bounds {
+            max_entries,
+            max_bytes,
+        },
+        Clock::manual(),
+    )
 }
 
 fn key(name: &str) -> Key {
@@ -21,7 +27,11 @@ async fn holds_its_bound_in_entries() {
         store.set(&key(&i.to_string()), value, TTL).await.unwrap();
         assert!(store.len() <= 100);
     }
-    assert!(store.len() > 80, "it should use what it may: {}", store.len());
+    assert!(
+        store.len() > 80,
+        "it should use what it may: {}",
+        store.len()
+    );
 }
 
 #[tokio::test]
@@ -32,14 +42,21 @@ async fn holds_its_bound_in_bytes() {
         store.set(&key(&i.to_string()), value, TTL).await.unwrap();
         assert!(store.weight() <= 1 << 20);
     }
-    assert!(store.len() > 50, "it should use what it may: {}", store.len());
+    assert!(
+        store.len() > 50,
+        "it should use what it may: {}",
+        store.len()
+    );
 }
 
 #[tokio::test]
 async fn what_was_read_again_outlives_what_was_not() {
     let store = store(100, 1 << 20);
     let hot = key("hot");
-    store.set(&hot, Bytes::from_static(b"1"), TTL).await.unwrap();
+    store
+        .set(&hot, Bytes::from_static(b"1"), TTL)
+        .await
+        .unwrap();
     for i in 0..1_000 {
         assert!(store.get(&hot).await.unwrap().is_some());
         let value = Bytes::from_static(b"2");
@@ -62,7 +79,10 @@ async fn expires_by_its_clock_and_sweeps() {
     let store = store(10, 10_000);
     let ttl = Ttl::from_whole_millis(1_000);
     for name in ["a", "b"] {
-        store.set(&key(name), Bytes::from_static(b"1"), ttl).await.unwrap();
+        store
+            .set(&key(name), Bytes::from_static(b"1"), ttl)
+            .await
+            .unwrap();
     }
     store.clock.advance(999);
     assert!(store.get(&key("a")).await.unwrap().is_some());

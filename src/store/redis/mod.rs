@@ -131,7 +131,11 @@ impl Store for RedisStore {
 
     async fn delete_all(&self, keys: &[Key]) -> Result<()> {
         let commands = keys.iter().map(|key| command(&[b"UNLINK", key.as_bytes()]));
-        self.link.calls.query_all(commands.collect()).await.map(|_| ())
+        self.link
+            .calls
+            .query_all(commands.collect())
+            .await
+            .map(|_| ())
     }
 
     async fn delete_matching(&self, space: &Key, pattern: &Pattern) -> Result<u64> {

@@ -24,7 +24,12 @@ fn reply(value: Value) -> Reply {
         Value::Array(items) | Value::Set(items) | Value::Push { data: items, .. } => {
             Reply::Array(items.into_iter().map(reply).collect())
         }
-        Value::Map(pairs) => Reply::Array(pairs.into_iter().flat_map(|(k, v)| [reply(k), reply(v)]).collect()),
+        Value::Map(pairs) => Reply::Array(
+            pairs
+                .into_iter()
+                .flat_map(|(k, v)| [reply(k), reply(v)])
+                .collect(),
+        ),
         Value::Attribute { data, .. } => reply(*data),
         Value::ServerError(error) => Reply::Error(error.to_string()),
         other => Reply::Text(format!("{other:?}").into()),

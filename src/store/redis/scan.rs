@@ -81,7 +81,10 @@ impl Step<'_> {
             }
             None => self.link.calls.query_all(commands).await?,
         };
-        Ok(answers.iter().filter(|answer| **answer == Value::Int(1)).count() as u64)
+        Ok(answers
+            .iter()
+            .filter(|answer| **answer == Value::Int(1))
+            .count() as u64)
     }
 }
 

@@ -73,7 +73,9 @@ pub async fn open(
         Ok(outcome) => outcome,
         Err(_) => {
             let ms = endpoint.connect_timeout.as_millis();
-            Err(ConnectError::Unreachable(format!("no answer within {ms} ms")))
+            Err(ConnectError::Unreachable(format!(
+                "no answer within {ms} ms"
+            )))
         }
     }
 }
@@ -93,10 +95,9 @@ async fn open_now(
         .set_write_backpressure_boundary(WRITE_BUFFER);
     // All that a login needs is said here, where the server's own error code can be read.
     let no_login = RedisConnectionInfo::default().set_skip_set_lib_name();
-    let (commands, driver) =
-        MultiplexedConnection::new_with_config(&no_login, stream, config)
-            .await
-            .map_err(|error| ConnectError::Unreachable(error.to_string()))?;
+    let (commands, driver) = MultiplexedConnection::new_with_config(&no_login, stream, config)
+        .await
+        .map_err(|error| ConnectError::Unreachable(error.to_string()))?;
     let driver = tokio::spawn(async move {
         driver.await;
         on_end();
@@ -114,10 +115,7 @@ async fn open_now(
 
 /// The first exchange, by hand: a server that is full says so before it was asked, and a driver
 /// would drop an answer that nobody waits for.
-async fn greet(
-    stream: &mut Box<dyn ByteStream>,
-    endpoint: &Endpoint,
-) -> Result<(), ConnectError> {
+async fn greet(stream: &mut Box<dyn ByteStream>, endpoint: &Endpoint) -> Result<(), ConnectError> {
     let hello = match (&endpoint.username, &endpoint.password) {
         (Some(username), Some(password)) => command(&["AUTH", username, &password.0]),
         (None, Some(password)) => command(&["AUTH", &password.0]),
@@ -134,7 +132,9 @@ async fn greet(
             let (code, details) = text.split_once(' ').unwrap_or((&text, ""));
             Err(ConnectError::Refused(reply::refusal_code(code, details)))
         }
-        _ => Err(ConnectError::Unreachable("this is not a Redis server".into())),
+        _ => Err(ConnectError::Unreachable(
+            "this is not a Redis server".into(),
+        )),
     }
 }
 
@@ -196,7 +196,10 @@ pub async fn kill(
     within: Duration,
 ) -> bool {
     let kill = command(&["CLIENT", "KILL", "ID", &ghost.id, "ADDR", &ghost.address]);
-    matches!(timeout(within, commands.send_packed_command(&kill)).await, Ok(Ok(_)))
+    matches!(
+        timeout(within, commands.send_packed_command(&kill)).await,
+        Ok(Ok(_))
+    )
 }
 
 /// Asks the server whether it would serve reads and writes, without writing anything.

@@ -1,6 +1,8 @@
 //! The I/O thread: one per process, shared by every environment (main thread, workers, jest
 //! contexts) and every backplane. It is the only thing that is process-wide.
 
+pub mod busy_poll;
+
 use std::future::Future;
 use std::time::Duration;
 
@@ -23,7 +25,7 @@ static HANDLE: Lazy<Handle> = Lazy::new(|| {
     let handle = runtime.handle().clone();
     std::thread::Builder::new()
         .name("redis-backplane".into())
-        .spawn(move || runtime.block_on(std::future::pending::<()>()))
+        .spawn(move || runtime.block_on(busy_poll::run()))
         .expect("the I/O thread could not be started");
     handle
 });
