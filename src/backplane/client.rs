@@ -67,7 +67,9 @@ impl Backplane {
         let deadline = self.deadline(Instant::now()).into();
         let settled = timeout_at(deadline, self.switch.settled()).await;
         let store = settled.ok().flatten().ok_or(CallError::Unavailable)?;
-        store.call(words).await.map_err(|error| match error {
+        let answered = timeout_at(deadline, store.call(words)).await;
+        let outcome = answered.unwrap_or(Err(StoreError::TimedOut));
+        outcome.map_err(|error| match error {
             StoreError::Lost | StoreError::Refused(_) => CallError::Unavailable,
             StoreError::TimedOut => CallError::TimedOut,
             StoreError::Rejected(text) => CallError::Server(text),

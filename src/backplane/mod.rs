@@ -113,8 +113,13 @@ impl Backplane {
             let patience = self.options.endpoint.command_timeout;
             let _ = tokio::time::timeout(patience, all_done).await;
         }
+        let last = self.switch.now();
         *self.running() = None;
         self.switch.set(Availability::Closed);
+        if let Availability::Ready(store) = last {
+            // Work that is still going on holds the store, and through it the connections.
+            store.link().end();
+        }
         self.memory.clear();
     }
 

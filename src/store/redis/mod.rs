@@ -14,7 +14,10 @@ mod scan;
 mod script;
 mod trailer;
 
+use std::time::Instant;
+
 use redis::{Cmd, Value};
+use tokio::time::timeout_at;
 
 use connection::link::Link;
 use script::{CACHE_ABANDON, CACHE_FILL, CACHE_LEASE};
@@ -59,10 +62,12 @@ impl RedisStore {
 
     /// What is stored under `key`, trailer included. A large value comes on the other lane.
     async fn read(&self, key: &Key) -> Result<Option<Vec<u8>>> {
+        let deadline = Instant::now() + self.link.command_timeout();
         let stored = match self.query(key, read_up_to_large(key)).await {
             Ok(Value::BulkString(start)) if start.len() == LARGE_BYTES => {
                 let whole = command(&[b"GET", key.as_bytes()]);
-                Box::pin(self.link.bulk(whole)).await
+                let answer = Box::pin(timeout_at(deadline.into(), self.link.bulk(whole))).await;
+                answer.unwrap_or(Err(StoreError::TimedOut))
             }
             other => other,
         };

@@ -2,11 +2,12 @@
 //! it is first needed, for what is long or large. Answers come in order on a connection, so what
 //! takes long must not stand in front of what is short.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use redis::{Cmd, Value, cmd};
 use tokio::sync::{Mutex, watch};
+use tokio::time::timeout;
 
 use super::endpoint::Endpoint;
 use super::ghosts::Ghosts;
@@ -15,7 +16,7 @@ use super::open::{ConnectError, open, probe};
 use crate::store::redis::script::Lua;
 use crate::store::{Key, Result, StoreError};
 
-/// A connection that lasted this long has proved itself: the next attempt need not wait.
+/// A connection that served this long has proved itself: the next attempt need not wait.
 const STABLE_AFTER: Duration = Duration::from_secs(1);
 
 pub struct Link {
@@ -29,22 +30,29 @@ pub struct Link {
 
 /// What is known to be wrong with a link; the first to learn of it tells everybody.
 pub struct Health {
-    pub since: Instant,
+    ready_since: OnceLock<Instant>,
     failure: watch::Sender<Option<Failure>>,
-    on_failure: Box<dyn Fn(&Health, &Failure) + Send + Sync>,
+    on_failure: OnLinkFailure,
 }
+
+type OnLinkFailure = Box<dyn Fn(&Health, &Failure) + Send + Sync>;
 
 impl Health {
     pub fn new(on_failure: impl Fn(&Health, &Failure) + Send + Sync + 'static) -> Arc<Self> {
         Arc::new(Self {
-            since: Instant::now(),
+            ready_since: OnceLock::new(),
             failure: watch::Sender::new(None),
             on_failure: Box::new(on_failure),
         })
     }
 
+    pub fn became_ready(&self) {
+        self.ready_since.get_or_init(Instant::now);
+    }
+
     pub fn is_stable(&self) -> bool {
-        self.since.elapsed() >= STABLE_AFTER
+        let since = self.ready_since.get();
+        since.is_some_and(|since| since.elapsed() >= STABLE_AFTER)
     }
 
     /// A lost connection stays lost, whatever else is said of it.
@@ -120,6 +128,17 @@ impl Link {
         probe(&mut commands, &self.probe_key, self.command_timeout()).await
     }
 
+    /// Closes the connections; what is under way on them fails.
+    pub fn end(&self) {
+        self.calls.connection().end();
+        // Locked: it is being opened, and whoever opens it drops it.
+        if let Ok(slot) = self.bulk.try_lock()
+            && let Some(lane) = &*slot
+        {
+            lane.connection().end();
+        }
+    }
+
     /// Finds a connection that is open but dead: the lane reports it.
     pub async fn heartbeat(&self) {
         let _ = self.calls.query(cmd("PING")).await;
@@ -161,7 +180,8 @@ impl Link {
         if let Some(lane) = slot.as_ref().filter(|lane| !lane.is_closed()) {
             return Some(lane.clone());
         }
-        let connection = open(&self.endpoint, || ()).await.ok()?;
+        let opening = timeout(self.command_timeout(), open(&self.endpoint, || ()));
+        let connection = opening.await.ok()?.ok()?;
         let health = self.health.clone();
         let on_failure: OnFailure = Arc::new(move |failure| {
             if matches!(failure, Failure::Refused(_)) {

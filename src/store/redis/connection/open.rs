@@ -84,9 +84,7 @@ async fn open_now(
     endpoint: &Endpoint,
     on_end: impl FnOnce() + Send + 'static,
 ) -> Result<Connection, ConnectError> {
-    let mut stream = dial(endpoint)
-        .await
-        .map_err(|error| ConnectError::Unreachable(error.to_string()))?;
+    let mut stream = dial(endpoint).await.map_err(unreachable)?;
     greet(&mut stream, endpoint).await?;
     let config = AsyncConnectionConfig::new()
         .set_response_timeout(None)
@@ -121,7 +119,6 @@ async fn greet(stream: &mut Box<dyn ByteStream>, endpoint: &Endpoint) -> Result<
         (None, Some(password)) => command(&["AUTH", &password.0]),
         _ => command(&["PING"]),
     };
-    let unreachable = |error: io::Error| ConnectError::Unreachable(error.to_string());
     // A full server may have closed its side already; its answer can still be read.
     let sent = stream.write_all(&hello.get_packed_command()).await;
     let line = read_line(stream).await.map_err(unreachable)?;
@@ -136,6 +133,14 @@ async fn greet(stream: &mut Box<dyn ByteStream>, endpoint: &Endpoint) -> Result<
             "this is not a Redis server".into(),
         )),
     }
+}
+
+/// `connection refused`, not `Connection refused (os error 111)`.
+fn unreachable(error: io::Error) -> ConnectError {
+    ConnectError::Unreachable(match error.raw_os_error() {
+        Some(_) => error.kind().to_string(),
+        None => error.to_string(),
+    })
 }
 
 async fn read_line(stream: &mut Box<dyn ByteStream>) -> io::Result<Vec<u8>> {

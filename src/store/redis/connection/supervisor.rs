@@ -136,7 +136,10 @@ impl<R: Recovery<RedisStore>> Keeper<R> {
     /// Lets calls in, once the server would serve and knows all that it must.
     async fn admit(&self, store: &Arc<RedisStore>) -> Result<(), StoreError> {
         store.link().probe().await?;
-        let open = || self.switch.set(State::Ready(store.clone()));
+        let open = || {
+            store.link().health().became_ready();
+            self.switch.set(State::Ready(store.clone()));
+        };
         self.recovery.recover(store, open).await
     }
 
