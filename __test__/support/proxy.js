@@ -33,6 +33,11 @@ class Proxy {
     return `redis://127.0.0.1:${this.port}`;
   }
 
+  /** Connections whose client has not ended, oldest first, to `flow` each by itself. */
+  get links() {
+    return [...this.#live];
+  }
+
   /** Listens (again), on the same port each time. */
   async accept() {
     if (this.#server !== null) return;

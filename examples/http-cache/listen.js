@@ -1,0 +1,34 @@
+'use strict';
+
+const ATTEMPTS = 20;
+const LAST_PORT = 65_535;
+
+function listenOn(server, port, host) {
+  return new Promise((resolve, reject) => {
+    server.once('error', reject);
+    server.listen(port, host, () => {
+      server.off('error', reject);
+      resolve(server.address().port);
+    });
+  });
+}
+
+/** Answers the port: the one that was asked for, or the next that is free. */
+async function listen(server, { port, host }) {
+  const last = Math.min(port + ATTEMPTS - 1, LAST_PORT);
+  for (let candidate = port; ; candidate += 1) {
+    try {
+      return await listenOn(server, candidate, host);
+    } catch (error) {
+      if (error.code !== 'EADDRINUSE' || candidate >= last) throw error;
+    }
+  }
+}
+
+function portFrom(text = '3000') {
+  const port = /^\d{1,5}$/.test(text) ? Number(text) : NaN;
+  if (port <= LAST_PORT) return port;
+  throw new RangeError(`PORT must be a whole number from 0 to ${LAST_PORT}`);
+}
+
+module.exports = { listen, portFrom };
