@@ -64,10 +64,10 @@ impl Backplane {
         if let Some(why) = unsupported(words) {
             return Err(CallError::Unsupported(why));
         }
-        let deadline = self.deadline(Instant::now()).into();
-        let settled = timeout_at(deadline, self.switch.settled()).await;
-        let store = settled.ok().flatten().ok_or(CallError::Unavailable)?;
-        let answered = timeout_at(deadline, store.call(words)).await;
+        let wait = self.wait(Instant::now());
+        let store = self.store_within(&wait).await;
+        let store = store.ok_or(CallError::Unavailable)?;
+        let answered = timeout_at(wait.answer_by().into(), store.call(words)).await;
         let outcome = answered.unwrap_or(Err(StoreError::TimedOut));
         outcome.map_err(|error| match error {
             StoreError::Lost | StoreError::Refused(_) => CallError::Unavailable,

@@ -2,7 +2,7 @@
 
 use std::future::Future;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use tokio::time::timeout_at;
 
@@ -43,11 +43,11 @@ impl Backplane {
     where
         F: Future<Output = Result<T>>,
     {
-        let deadline = self.deadline(begun).into();
+        let wait = self.wait(begun);
         loop {
             // Gone silent for the whole deadline: to be taken as away, whatever comes later.
-            let store = timeout_at(deadline, self.switch.settled()).await.ok()??;
-            match timeout_at(deadline, operation(store)).await {
+            let store = self.store_within(&wait).await?;
+            match timeout_at(wait.answer_by().into(), operation(store)).await {
                 Ok(Err(StoreError::Lost | StoreError::Refused(_))) => {}
                 Ok(settled) => return Some(settled),
                 Err(_) => return Some(Err(StoreError::TimedOut)),
@@ -65,8 +65,7 @@ impl Backplane {
         F: Future<Output = Result<T>>,
     {
         loop {
-            let deadline = self.deadline(Instant::now()).into();
-            let store = timeout_at(deadline, self.switch.settled()).await.ok()??;
+            let store = self.store_within(&self.wait(Instant::now())).await?;
             match operation(store).await {
                 Err(StoreError::Lost | StoreError::Refused(_) | StoreError::TimedOut) => {}
                 settled => return Some(settled),
@@ -74,16 +73,25 @@ impl Backplane {
         }
     }
 
-    /// A call during the very first attempt has the time of that attempt, and then its own.
-    pub(super) fn deadline(&self, begun: Instant) -> Instant {
+    pub(super) fn wait(&self, begun: Instant) -> Wait {
         let endpoint = &self.options.endpoint;
         let own = begun + endpoint.command_timeout;
-        match &*self.running() {
-            Some(running) => {
-                own.max(running.since + endpoint.connect_timeout + endpoint.command_timeout)
+        let first_attempt = match &*self.running() {
+            Some(running) if self.switch.is_first_attempt() => {
+                Some(running.since + endpoint.connect_timeout)
             }
-            None => own,
+            _ => None,
+        };
+        Wait {
+            own,
+            first_attempt,
+            command_timeout: endpoint.command_timeout,
         }
+    }
+
+    pub(super) async fn store_within(&self, wait: &Wait) -> Option<Arc<RedisStore>> {
+        let until = wait.first_attempt.unwrap_or(wait.own);
+        timeout_at(until.into(), self.switch.settled()).await.ok()?
     }
 
     /// The server that refuses to serve but may still delete.
@@ -91,6 +99,23 @@ impl Backplane {
         match self.switch.now() {
             Availability::Degraded(outage) => outage.refusing,
             _ => None,
+        }
+    }
+}
+
+/// How long a call waits for Redis, and then for its answer.
+pub(super) struct Wait {
+    own: Instant,
+    /// A call during the very first attempt waits for its outcome, and has its own time after.
+    first_attempt: Option<Instant>,
+    command_timeout: Duration,
+}
+
+impl Wait {
+    pub(super) fn answer_by(&self) -> Instant {
+        match self.first_attempt {
+            Some(_) => Instant::now() + self.command_timeout,
+            None => self.own,
         }
     }
 }

@@ -2,6 +2,7 @@
 
 use std::future::Future;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use tokio::sync::watch;
 
@@ -48,6 +49,7 @@ impl<S> Clone for Availability<S> {
 pub struct Switch<S> {
     state: watch::Sender<Availability<S>>,
     listener: Listener<S>,
+    was_settled: AtomicBool,
 }
 
 type Listener<S> = Box<dyn Fn(&Availability<S>) + Send + Sync>;
@@ -57,6 +59,7 @@ impl<S> Switch<S> {
         Self {
             state: watch::Sender::new(Availability::Idle),
             listener: Box::new(listener),
+            was_settled: AtomicBool::new(false),
         }
     }
 
@@ -78,22 +81,32 @@ impl<S> Switch<S> {
                 return false;
             };
             *state = next;
+            if !is_open(state) {
+                self.was_settled.store(true, Ordering::Relaxed);
+            }
             (self.listener)(state);
             true
         });
     }
 
+    /// Whether nothing has ever been known: the first attempt is under way, or to be made.
+    pub fn is_first_attempt(&self) -> bool {
+        !self.was_settled.load(Ordering::Relaxed)
+    }
+
     /// The store, as soon as it is ready; `None` as soon as it is known not to be.
     pub async fn settled(&self) -> Option<Arc<S>> {
         let mut receiver = self.state.subscribe();
-        let waiting = |state: &Availability<S>| {
-            matches!(state, Availability::Idle | Availability::Connecting)
-        };
-        match receiver.wait_for(|state| !waiting(state)).await.as_deref() {
+        match receiver.wait_for(|state| !is_open(state)).await.as_deref() {
             Ok(Availability::Ready(store)) => Some(store.clone()),
             _ => None,
         }
     }
+}
+
+/// Nothing is known yet.
+fn is_open<S>(state: &Availability<S>) -> bool {
+    matches!(state, Availability::Idle | Availability::Connecting)
 }
 
 /// Brings the remote store up to date before the first call goes there.
