@@ -75,12 +75,25 @@ function useStage() {
   return { backplane, client, load, proxy, ready, redis };
 }
 
-function isReady(backplane) {
-  return until(() => backplane.isRedisAvailable(), { what: 'Redis is ready' });
+/** A change of state has been logged, and its events emitted, when a later call is answered. */
+async function isTold(backplane) {
+  await backplane.cacheGet('none');
 }
 
-function isAway(backplane) {
-  return until(() => backplane.getClient().status === 'reconnecting', { what: 'Redis is away' });
+async function isReady(backplane) {
+  await until(() => backplane.isRedisAvailable(), { what: 'Redis is ready' });
+  await isTold(backplane);
+}
+
+/** Of an outage that lasts; for one that may be over at once see `wasAway`. */
+async function isAway(backplane) {
+  await until(() => backplane.getClient().status === 'reconnecting', { what: 'Redis is away' });
+  await isTold(backplane);
+}
+
+async function wasAway(backplane, times) {
+  const outages = () => backplane.log.story.filter((line) => line === 'away').length;
+  await until(() => outages() >= times, { what: `outage number ${times}` });
 }
 
 /** The connections of backplanes, oldest first, as `CLIENT LIST` has them. */
@@ -96,4 +109,4 @@ function isStable(redis) {
   return until(lasted, { what: 'the connections are stable' });
 }
 
-module.exports = { connectionsOf, isAway, isReady, isStable, useStage };
+module.exports = { connectionsOf, isAway, isReady, isStable, useStage, wasAway };
