@@ -20,6 +20,8 @@ export declare class Queue {
   open(options: BackplaneOptions): number
   /** Forgets a backplane that has been closed. */
   forget(backplane: number): void
+  /** Releases what the environment holds for the queue. Nothing can be called after it. */
+  end(): void
   /** `idle`, `connecting`, `ready`, `degraded` or `closed`. */
   state(backplane: number): string
   /**

@@ -17,6 +17,9 @@ export type Json = null | boolean | number | string | Json[] | { [key: string]: 
  * Resolves a fresh copy of what JSON made of the value, or `null` when there is none: never set,
  * expired, evicted, of another type, not JSON. While Redis is away: from this process's memory.
  *
+ * Calls about one key happen in the order in which they are made, also without `await` in between;
+ * only the read of a value over 256 KiB may see what a later call leaves.
+ *
  * @param key 1 byte to 64 KiB of well-formed Unicode; stored as `<keyPrefix>cache:<key>`.
  * @throws E_INVALID_KEY, E_CLOSED
  */

@@ -4,6 +4,7 @@
 // Shares the connections of its backplane; ending one ends the other.
 
 const EventEmitter = require('node:events');
+const { isUint8Array } = require('node:util').types;
 
 const { typeError, failure } = require('./errors');
 const { Op } = require('./queue');
@@ -109,7 +110,8 @@ function encode(words) {
 function toBytes(word) {
   if (typeof word === 'string') return Buffer.from(word);
   if (typeof word === 'number') return Buffer.from(String(word));
-  if (word instanceof Uint8Array) return word;
+  // Also one of another realm: jest and vm contexts have their own.
+  if (isUint8Array(word)) return word;
   return undefined;
 }
 

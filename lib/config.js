@@ -3,6 +3,8 @@
 // From the options of createBackplane and the environment to checked settings. Options win;
 // empty strings count as unset. An error names the setting and never holds its value.
 
+const { createSecureContext } = require('node:tls');
+
 const check = require('./check');
 const { typeError, rangeError } = require('./errors');
 const { parseUrl, isUnusable } = require('./url');
@@ -29,7 +31,7 @@ function resolveConfig(options = {}, env = process.env) {
       tls: tls(options.tls, server.tls),
       username: text(options, 'username') ?? server.username,
       password: text(options, 'password') ?? server.password,
-      keyPrefix: text(options, 'keyPrefix') ?? '',
+      keyPrefix: keyPrefix(options),
       connectTimeoutMs: timeout(options, 'connectTimeoutMs'),
       commandTimeoutMs: timeout(options, 'commandTimeoutMs'),
       ...memory(options.memory),
@@ -92,6 +94,12 @@ function text(options, name) {
   throw typeError('E_INVALID_OPTION', `${name} must be a string, not ${check.kindOf(value)}`);
 }
 
+function keyPrefix(options) {
+  const prefix = text(options, 'keyPrefix') ?? '';
+  if (prefix.isWellFormed()) return prefix;
+  throw rangeError('E_INVALID_OPTION', 'keyPrefix must be well-formed Unicode');
+}
+
 function timeout(options, name) {
   const value = options[name] ?? DEFAULTS[name];
   const error = check.timeoutMs(value, name);
@@ -129,7 +137,22 @@ function tls(option, isOn) {
   if ((settings.cert === undefined) !== (settings.key === undefined)) {
     throw typeError('E_INVALID_OPTION', 'tls.cert and tls.key go together');
   }
+  checkTls(settings);
   return settings;
+}
+
+/** What cannot be used at all is told at once, and not at each attempt to connect. */
+function checkTls({ ca, cert, key, servername }) {
+  try {
+    createSecureContext({ ca, cert, key });
+  } catch {
+    throw typeError('E_INVALID_OPTION', 'tls.ca, tls.cert and tls.key must be PEM, and go together');
+  }
+  const isPem = [ca, cert].every((pem) => pem === undefined || pem.includes('-----BEGIN CERTIFICATE-----'));
+  if (!isPem) throw typeError('E_INVALID_OPTION', 'tls.ca and tls.cert must be PEM');
+  if (servername !== undefined && !/^[^\s/:@]+$/.test(servername)) {
+    throw typeError('E_INVALID_OPTION', 'tls.servername must be a host name');
+  }
 }
 
 module.exports = { resolveConfig };

@@ -17,6 +17,7 @@ class Core {
     this.configError = null;
     this.closing = null;
     this.logger = null;
+    this.commandTimeoutMs = 0;
     /** Emits `state` with `{ state, reason }`. */
     this.events = new EventEmitter();
   }
@@ -37,6 +38,7 @@ class Core {
       return;
     }
     this.logger = config.logger;
+    this.commandTimeoutMs = config.native.commandTimeoutMs;
     const tell = narrate(config.logger);
     this.number = queue().open(config.native, (event) => {
       tell(event);
@@ -72,7 +74,7 @@ class Core {
   async end() {
     if (this.queue === null) return;
     // Calls of this tick have been written before, so they go first.
-    await this.queue.send(Op.Close, this.number, '');
+    await this.queue.ask(Op.Close, this.number);
     this.queue.forget(this.number);
   }
 }

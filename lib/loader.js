@@ -9,91 +9,92 @@ const check = require('./check');
 const { failure, typeError } = require('./errors');
 const { Op } = require('./queue');
 
-const DEFAULTS = { ttlSeconds: 3600, staleSeconds: 0, loaderTimeoutMs: 30_000 };
 /** How much longer a lease lasts than its loader may run: the time to write the value. */
 const LEASE_MARGIN_MS = 5000;
 
 function createLoader(core, { cacheDelete }) {
-  /** By lease: the promise of the loaded JSON text. */
+  /** By key and lease: the promise of the loaded JSON text. */
   const flights = new Map();
 
-  function cacheGetOrSet(key, loader, options = {}) {
-    const settings = { ...DEFAULTS, ...options };
-    const error = checkArguments(key, loader, options, settings) ?? core.unusable();
-    if (error) return Promise.reject(error);
-    return getOrSet(key, loader, settings);
+  async function cacheGetOrSet(key, loader, options = {}) {
+    const settings = readSettings(options);
+    const error = checkArguments(key, loader, settings) ?? core.unusable();
+    if (error) throw error;
+    const begun = performance.now();
+    return fetch(key, settings).then((found) => {
+      if (!found.isCorrupt) return answer(key, found, loader, settings, begun);
+      // What is stored is not JSON. It is as good as absent, but it has no lease.
+      return cacheDelete(key)
+        .then(() => fetch(key, settings))
+        .then((again) => answer(key, again.isCorrupt ? { lease: [0, 0] } : again, loader, settings, begun));
+    });
   }
 
-  async function getOrSet(key, loader, settings) {
-    const found = await fetch(key, settings);
+  function fetch(key, { loaderTimeoutMs }) {
+    const leaseMs = loaderTimeoutMs + LEASE_MARGIN_MS;
+    return core.queue.send(Op.CacheFetch, core.number, key, undefined, leaseMs);
+  }
+
+  /** Looks for a flight in the very turn in which the lease came: no flight lands in between. */
+  function answer(key, found, loader, settings, begun) {
     if (found.isFresh) return found.value;
-    let flight = flights.get(found.lease);
-    if (!flight) {
-      flight = fly(key, found, loader, settings);
-      flights.set(found.lease, flight);
-    }
-    try {
-      return JSON.parse(await flight);
-    } catch (error) {
+    const name = `${found.lease.join(':')}:${key}`;
+    const flight = flights.get(name) ?? takeOff(name, key, found, loader, settings, begun);
+    return flight.landed.then(() => flight.loaded).then(JSON.parse, (error) => {
       if (found.isStale) return found.value;
       throw error;
-    }
+    });
   }
 
-  async function fetch(key, settings) {
-    const leaseMs = settings.loaderTimeoutMs + LEASE_MARGIN_MS;
-    const ask = () => core.queue.send(Op.CacheFetch, core.number, key, undefined, leaseMs);
-    let answer = await ask();
-    if (answer === null) {
-      // What is stored is not JSON. It is as good as absent, but it has no lease.
-      await cacheDelete(key);
-      answer = await ask();
-    }
-    return found(answer);
+  /** Callers get the value when it is kept, unless that takes longer than a call may take. */
+  function takeOff(name, key, found, loader, settings, begun) {
+    const patienceMs = core.commandTimeoutMs - (performance.now() - begun);
+    const loaded = load(loader, settings.loaderTimeoutMs);
+    const write = (act) => {
+      const settled = Promise.resolve(act()).catch(() => {}).finally(() => flights.delete(name));
+      return atMost(settled, patienceMs);
+    };
+    const landed = loaded.then(
+      (text) => write(() => keep(key, found, text, settings)),
+      () => write(() => giveBack(key, found))
+    );
+    const flight = { loaded, landed };
+    flights.set(name, flight);
+    return flight;
   }
 
-  async function fly(key, { lease, leaseWords, isStale }, loader, settings) {
-    try {
-      const text = await load(loader, settings.loaderTimeoutMs);
-      const [high, low] = leaseWords;
-      const { ttlSeconds, staleSeconds } = settings;
-      await core.queue.send(
-        Op.CacheFill, core.number, key, text, high, low, ttlSeconds * 1000, staleSeconds * 1000
-      );
-      return text;
-    } catch (error) {
-      if (!isStale) await core.queue.send(Op.CacheAbandon, core.number, key, undefined, ...leaseWords);
-      throw error;
-    } finally {
-      flights.delete(lease);
-    }
+  function keep(key, { lease }, text, { ttlSeconds, staleSeconds }) {
+    if (core.unusable()) return undefined;
+    const [high, low] = lease;
+    return core.queue.send(
+      Op.CacheFill, core.number, key, text, high, low, ttlSeconds * 1000, staleSeconds * 1000
+    );
+  }
+
+  function giveBack(key, { lease, isStale }) {
+    if (isStale || core.unusable()) return undefined;
+    return core.queue.send(Op.CacheAbandon, core.number, key, undefined, ...lease);
   }
 
   return cacheGetOrSet;
 }
 
-function checkArguments(key, loader, options, settings) {
+function readSettings(options) {
   if (typeof options !== 'object' || options === null) {
-    return typeError('E_INVALID_OPTION', 'options must be an object');
+    throw typeError('E_INVALID_OPTION', 'options must be an object');
   }
+  const { ttlSeconds = 3600, staleSeconds = 0, loaderTimeoutMs = 30_000 } = options;
+  return { ttlSeconds, staleSeconds, loaderTimeoutMs };
+}
+
+function checkArguments(key, loader, { ttlSeconds, staleSeconds, loaderTimeoutMs }) {
   return (
     check.key(key) ??
     check.callback(loader, 'loader') ??
-    check.ttl(settings.ttlSeconds) ??
-    check.optionalTtl(settings.staleSeconds, 'staleSeconds') ??
-    check.timeoutMs(settings.loaderTimeoutMs, 'loaderTimeoutMs')
+    check.ttl(ttlSeconds) ??
+    check.optionalTtl(staleSeconds, 'staleSeconds') ??
+    check.timeoutMs(loaderTimeoutMs, 'loaderTimeoutMs')
   );
-}
-
-/** Understands the answer of a fetch (src/binding/dispatch.rs). */
-function found(answer) {
-  // Still not JSON: somebody keeps writing it. The value is loaded and not kept.
-  const parts = answer ?? [0, 0];
-  if (parts.length === 1) return { isFresh: true, value: parts[0] };
-  const leaseWords = parts.slice(-2);
-  const lease = leaseWords.join(':');
-  const isStale = parts.length === 3;
-  return { isFresh: false, isStale, value: isStale ? parts[0] : undefined, lease, leaseWords };
 }
 
 /** Runs the loader, for a limited time; answers its value as JSON text. */
@@ -112,6 +113,17 @@ async function load(loader, timeoutMs) {
   } finally {
     clearTimeout(timer);
   }
+}
+
+/** Waits for a promise that never rejects, but not for ever. */
+function atMost(promise, ms) {
+  return new Promise((resolve) => {
+    const timer = setTimeout(resolve, Math.max(ms, 0));
+    promise.then(() => {
+      clearTimeout(timer);
+      resolve();
+    });
+  });
 }
 
 /** A loader that throws at once rejects, like any other. */

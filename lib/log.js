@@ -36,11 +36,14 @@ function createLogger(logger = defaultLogger) {
 /** Tells the story of the connection: one line when it is there, one for each outage. */
 function narrate(logger) {
   let away = false;
+  let overflowed = false;
   return ({ state, reason, overflow }) => {
     if (overflow) {
-      logger.warn('⚠️  Redis: too many keys were written to remember each; the whole cache will be deleted when Redis is back');
+      if (!overflowed) logger.warn('⚠️  Redis: too many keys were written to remember each; the whole cache will be deleted when Redis is back');
+      overflowed = true;
     } else if (state === 'ready') {
       away = false;
+      overflowed = false;
       logger.info('✅ Redis: Connected and ready');
     } else if (state === 'degraded') {
       const line = `⚠️  Redis unavailable (${reason}), using memory`;

@@ -24,14 +24,17 @@ const JSON_NARROW = 4;
 const JSON_WIDE = 5;
 const ERROR = 6;
 const EVENT = 7;
+/** Where a text is; above it, what it is the answer of. */
+const KIND_BITS = 8;
+const KIND_MASK = (1 << KIND_BITS) - 1;
+const FRESH = 1;
+const STALE = 2;
 
 /** Calls of this environment on their way to the I/O thread, and their answers. */
 class CallQueue {
-  constructor() {
-    this.words = new Float64Array(WORDS);
-    this.textMemory = Buffer.from(new ArrayBuffer(TEXT_BYTES));
-    this.valueMemory = Buffer.from(new ArrayBuffer(VALUE_BYTES));
-    this.answers = new Uint32Array(2 * PAGE_ANSWERS);
+  constructor(memory) {
+    this.memory = memory;
+    Object.assign(this, memory);
     this.native = new native.Queue(
       this.words,
       this.textMemory,
@@ -42,6 +45,7 @@ class CallQueue {
     );
     this.settlers = [];
     this.freeIds = [];
+
     this.listeners = new Map();
     this.reset();
     this.scheduled = false;
@@ -62,9 +66,19 @@ class CallQueue {
     return backplane;
   }
 
+  /** Nothing is left of a closed backplane, and with the last one nothing of the queue. */
   forget(backplane) {
     this.listeners.delete(backplane);
     this.native.forget(backplane);
+    this.endIfUnused();
+  }
+
+  endIfUnused() {
+    const isUnused = this.listeners.size === 0 && this.settlers.length === this.freeIds.length;
+    if (!isUnused) return;
+    this.native.end();
+    spareMemory ??= this.memory;
+    if (shared === this) shared = undefined;
   }
 
   state(backplane) {
@@ -94,6 +108,12 @@ class CallQueue {
     if (n3 !== undefined) words[this.used++] = n3;
     if (value !== undefined) words[this.used++] = this.write(value);
     return promise;
+  }
+
+  /** Writes a call without arguments. */
+  ask(op, backplane) {
+    this.reserve(0, 0);
+    return this.expect(op, backplane);
   }
 
   /** Writes a call whose only argument is binary. */
@@ -169,29 +189,29 @@ class CallQueue {
     this.extras = [];
   }
 
-  /** Settles the calls of a page. `narrow` and `wide` hold a value at every even place. */
+  /**
+   * Settles the calls of a page. `narrow` and `wide` hold a value at every even place; a text that
+   * is not JSON is undefined there, which no JSON text is.
+   */
   take(count, narrow, wide) {
     const { answers } = this;
     const events = [];
-    let nextNarrow = 0;
-    let nextWide = 0;
+    const next = { narrow: 0, wide: 0 };
+    const read = (kind) => {
+      if (kind === JSON_NARROW) return narrow[(next.narrow += 2) - 2];
+      return wide[(next.wide += 2) - 2];
+    };
     for (let i = 0; i < count; i++) {
       const id = answers[2 * i];
       const kind = answers[2 * i + 1];
-      let value;
-      if (kind === JSON_NARROW) {
-        value = narrow[nextNarrow];
-        nextNarrow += 2;
-      } else if (kind >= JSON_WIDE) {
-        value = wide[nextWide];
-        nextWide += 2;
-      } else {
-        value = constant(kind);
-      }
-      if (kind === EVENT) events.push([id, value]);
-      else this.settle(id, kind === ERROR ? Promise.reject(failure(value[0], value[1])) : value);
+      if (kind === JSON_NARROW || kind === JSON_WIDE) this.settle(id, read(kind) ?? null);
+      else if (kind < JSON_NARROW) this.settle(id, constant(kind));
+      else if (kind === EVENT) events.push([id, read(kind)]);
+      else if (kind === ERROR) this.settle(id, rejection(read(kind)));
+      else this.settle(id, fetched(kind >> KIND_BITS, read(kind & KIND_MASK), () => read(JSON_NARROW)));
     }
     for (const [backplane, event] of events) this.tell(backplane, event);
+    if (this.listeners.size === 0) this.endIfUnused();
   }
 
   settle(id, value) {
@@ -229,6 +249,22 @@ function constant(kind) {
   }
 }
 
+function rejection([code, message]) {
+  return Promise.reject(failure(code, message));
+}
+
+/** What a fetch found: a value, a lease (two words), or both; `isCorrupt` when it is not JSON. */
+function fetched(role, value, readLease) {
+  switch (role) {
+    case FRESH:
+      return { isFresh: true, isCorrupt: value === undefined, value };
+    case STALE:
+      return { isStale: value !== undefined, value, lease: readLease() };
+    default:
+      return { lease: value ?? [0, 0] };
+  }
+}
+
 /** Parses a page's text: `[value, separator, value, separator, …]`. */
 function parse(text, count, separator) {
   if (count === 0) return [];
@@ -253,23 +289,38 @@ function isIntact(values, count, separator) {
 function takeApart(text, count, separator) {
   const end = `,${separator}]`;
   const texts = text.slice(1, -end.length).split(`,${separator},`);
-  const values = new Array(2 * count).fill(null);
+  const values = new Array(2 * count).fill(undefined);
   if (texts.length !== count) return values;
   texts.forEach((one, i) => {
     try {
       values[2 * i] = JSON.parse(one);
     } catch {
-      values[2 * i] = null;
+      // Stays undefined.
     }
   });
   return values;
 }
 
+/** What both ends of a queue write into. */
+function allocate() {
+  return {
+    words: new Float64Array(WORDS),
+    textMemory: Buffer.from(new ArrayBuffer(TEXT_BYTES)),
+    valueMemory: Buffer.from(new ArrayBuffer(VALUE_BYTES)),
+    answers: new Uint32Array(2 * PAGE_ANSWERS),
+  };
+}
+
 let shared;
+/** Of a queue that has ended: whoever opens and closes backplanes all the time needs it once. */
+let spareMemory;
 
 /** The queue of this environment, made when it is first needed. */
 function queue() {
-  shared ??= new CallQueue();
+  if (shared === undefined) {
+    shared = new CallQueue(spareMemory ?? allocate());
+    spareMemory = undefined;
+  }
   return shared;
 }
 

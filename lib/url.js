@@ -3,9 +3,9 @@
 const { typeError } = require('./errors');
 
 const DEFAULT_PORT = 6379;
-const SCHEMES = ['redis:', 'rediss:', 'unix:'];
+const SCHEMES = ['redis', 'rediss', 'unix'];
 const TEMPLATE = /\$\{\{/;
-const WITHOUT_HOST = /^rediss?:\/\/([^/?#]*@)?(:\d*)?([/?#]|$)/;
+const WITHOUT_HOST = /^rediss?:(\/\/([^/?#]*@)?(:\d*)?([/?#]|$)|\/(?!\/)|$)/i;
 
 /** Why a URL cannot be meant: deployment tools leave such ones behind. Null when it can. */
 function isUnusable(url) {
@@ -17,30 +17,42 @@ function isUnusable(url) {
 /** `setting` is named in errors; the URL itself may hold a password and is not. */
 function parseUrl(url, setting) {
   const invalid = (why) => typeError('E_INVALID_URL', `${setting} is not a valid Redis URL: ${why}`);
-  let parsed;
-  try {
-    parsed = new URL(url);
-  } catch {
-    throw invalid('it cannot be parsed');
-  }
-  if (!SCHEMES.includes(parsed.protocol)) throw invalid('it must begin with redis://, rediss:// or unix://');
-  const isUnix = parsed.protocol === 'unix:';
-  const db = isUnix ? (parsed.searchParams.get('db') ?? '') : parsed.pathname.slice(1);
-  if (!/^\d{0,9}$/.test(db)) throw invalid('the database must be a number');
-  if (isUnix && parsed.pathname.length < 2) throw invalid('it names no socket');
+  const scheme = /^([a-z]+):\/\//i.exec(url)?.[1].toLowerCase();
+  if (!SCHEMES.includes(scheme)) throw invalid('it must begin with redis://, rediss:// or unix://');
+  const parts = scheme === 'unix' ? splitUnix(url) : splitTcp(url);
+  if (!parts) throw invalid('it cannot be parsed');
+  if (!/^\d{0,9}$/.test(parts.db)) throw invalid('the database must be a number');
+  if (parts.port === '0') throw invalid('the port must be 1 to 65535');
   try {
     return {
-      host: isUnix ? '' : parsed.hostname.replace(/^\[|\]$/g, ''),
-      port: parsed.port ? Number(parsed.port) : DEFAULT_PORT,
-      path: isUnix ? decodeURIComponent(parsed.pathname) : undefined,
-      tls: parsed.protocol === 'rediss:',
-      username: decodeURIComponent(parsed.username) || undefined,
-      password: decodeURIComponent(parsed.password) || undefined,
-      db: Number(db),
+      host: parts.host,
+      port: Number(parts.port) || DEFAULT_PORT,
+      path: parts.path && decodeURIComponent(parts.path),
+      tls: scheme === 'rediss',
+      username: decodeURIComponent(parts.username) || undefined,
+      password: decodeURIComponent(parts.password) || undefined,
+      db: Number(parts.db),
     };
   } catch {
     throw invalid('a part of it is not percent-encoded as it should be');
   }
+}
+
+function splitTcp(url) {
+  try {
+    const { hostname, port, username, password, pathname } = new URL(url);
+    return { host: hostname.replace(/^\[|\]$/g, ''), port, username, password, db: pathname.slice(1) };
+  } catch {
+    return undefined;
+  }
+}
+
+/** `unix://user:password@/path?db=1`, which is no URL to WHATWG: a user, and no host. */
+function splitUnix(url) {
+  const match = /^unix:\/\/(?:([^:@/]*)(?::([^@/]*))?@)?(?:localhost)?(\/[^?#]+)(?:\?db=([^&#]*))?$/i.exec(url);
+  if (!match) return undefined;
+  const [, username = '', password = '', path, db = ''] = match;
+  return { host: '', port: '', username, password, path, db };
 }
 
 module.exports = { parseUrl, isUnusable };

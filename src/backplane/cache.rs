@@ -28,8 +28,9 @@ impl Backplane {
         let kept = match remote {
             Some(outcome) => outcome,
             None => {
+                let kept = self.memory.set(key, value, ttl).await;
                 Box::pin(self.outdated(key)).await;
-                self.memory.set(key, value, ttl).await
+                kept
             }
         };
         kept.unwrap_or(false)
@@ -42,8 +43,9 @@ impl Backplane {
         let deleted = match remote.await {
             Some(outcome) => outcome,
             None => {
+                let deleted = self.memory.delete(key).await;
                 Box::pin(self.outdated(key)).await;
-                self.memory.delete(key).await
+                deleted
             }
         };
         deleted.is_ok()
@@ -66,6 +68,7 @@ impl Backplane {
     }
 
     /// Reads for somebody who can load the value; a lease is good for one [`Self::cache_fill`].
+    /// What cannot be read is absent, without a lease: the value is loaded, and not kept.
     pub async fn cache_fetch(&self, name: &[u8], lease_ttl: Ttl) -> Fetched {
         let key = &self.cache_key(name);
         let remote = self.on_remote(move |store| async move { store.fetch(key, lease_ttl).await });
@@ -73,8 +76,7 @@ impl Backplane {
             Some(outcome) => outcome,
             None => self.memory.fetch(key, lease_ttl).await,
         };
-        // Nobody holds this lease: the value is loaded, and not kept.
-        fetched.unwrap_or_else(|_| Fetched::Absent(Lease::unique()))
+        fetched.unwrap_or(Fetched::Absent(Lease::NONE))
     }
 
     /// Whether the loaded value was kept.
@@ -118,7 +120,8 @@ impl Backplane {
         self.key(SPACE, name)
     }
 
-    /// What Redis holds under `key` is older than what this process now has.
+    /// What Redis holds under `key` is older than what this process now has. To be called in the
+    /// same breath as the change here: Redis may be back after the first wait.
     async fn outdated(&self, key: &Key) {
         self.journal.add_key(key);
         if let Some(server) = self.refusing() {
@@ -133,10 +136,11 @@ impl Backplane {
         pattern: &Pattern,
     ) -> crate::store::Result<u64> {
         self.journal.add_pattern(pattern);
+        let removed = self.memory.delete_matching(space, pattern).await;
         if let Some(server) = self.refusing() {
             let _ = server.delete_matching(space, pattern).await;
         }
-        self.memory.delete_matching(space, pattern).await
+        removed
     }
 }
 

@@ -6,6 +6,7 @@ mod client;
 mod journal;
 mod recovery;
 mod remote;
+mod turns;
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -24,6 +25,7 @@ use crate::store::remote::connection::supervisor::Supervisor;
 pub use client::CallError;
 use journal::Journal;
 use recovery::Replay;
+use turns::Turns;
 
 /// How often expired entries are taken out of the in-memory store.
 const SWEEP_EVERY: Duration = Duration::from_secs(30);
@@ -51,6 +53,7 @@ pub struct Backplane {
     memory: Arc<MemoryStore>,
     journal: Arc<Journal>,
     switch: Arc<Switch<RedisStore>>,
+    turns: Arc<Turns>,
     running: Mutex<Option<Running>>,
     pending: AtomicUsize,
     drained: Notify,
@@ -72,10 +75,17 @@ impl Drop for Running {
 impl Backplane {
     pub fn new(options: Options, on_event: OnEvent) -> Arc<Self> {
         let overflow = on_event.clone();
+        let turns = Arc::new(Turns::default());
+        let turned = turns.clone();
+        let listener = move |state: &Availability<RedisStore>| {
+            turned.settle(state.is_settled());
+            on_event(event(state));
+        };
         Arc::new(Self {
             memory: Arc::new(MemoryStore::new(options.memory, Clock::system())),
             journal: Arc::new(Journal::new(move || overflow(Event::JournalOverflow))),
-            switch: Arc::new(Switch::new(move |state| on_event(event(state)))),
+            switch: Arc::new(Switch::new(listener)),
+            turns,
             options,
             running: Mutex::default(),
             pending: AtomicUsize::new(0),
@@ -108,11 +118,7 @@ impl Backplane {
 
     /// Lets the calls that are under way come to their end, then ends everything else.
     pub async fn close(&self) {
-        let all_done = self.drained.notified();
-        if self.pending.load(Ordering::Acquire) > 0 {
-            let patience = self.options.endpoint.command_timeout;
-            let _ = tokio::time::timeout(patience, all_done).await;
-        }
+        self.drain().await;
         let last = self.switch.now();
         *self.running() = None;
         self.switch.set(Availability::Closed);
@@ -120,7 +126,17 @@ impl Backplane {
             // Work that is still going on holds the store, and through it the connections.
             store.link().end();
         }
+        self.drain().await;
         self.memory.clear();
+    }
+
+    /// Waits until no call is under way, but no longer than a call may take.
+    async fn drain(&self) {
+        let all_done = self.drained.notified();
+        if self.pending.load(Ordering::Acquire) > 0 {
+            let patience = self.options.endpoint.command_timeout;
+            let _ = tokio::time::timeout(patience, all_done).await;
+        }
     }
 
     /// `idle`, `connecting`, `ready`, `degraded` or `closed`. From any thread.

@@ -10,6 +10,9 @@ use crate::store::{Key, Pattern, Result, Store, StoreError};
 /// Keys that are deleted at once; each such step has the deadline of a command.
 const KEYS_A_STEP: usize = 4096;
 
+/// The last rounds are short, and calls wait for them.
+const ROUNDS_BESIDE_CALLS: usize = 2;
+
 /// Deletes on the store what the journal holds, then drops the copy in memory.
 pub struct Replay {
     pub journal: Arc<Journal>,
@@ -19,8 +22,18 @@ pub struct Replay {
 }
 
 impl<S: Store + 'static> Recovery<S> for Replay {
-    async fn recover(&self, store: &S, open: impl FnOnce() + Send) -> Result<()> {
+    async fn recover(
+        &self,
+        store: &S,
+        hold: impl Fn() + Send,
+        open: impl FnOnce() + Send,
+    ) -> Result<()> {
+        let mut rounds = 0;
         while let Some(entries) = self.journal.take() {
+            rounds += 1;
+            if rounds == ROUNDS_BESIDE_CALLS {
+                hold();
+            }
             if let Err(error) = self.delete(store, &entries).await {
                 self.journal.put_back(entries);
                 return Err(error);

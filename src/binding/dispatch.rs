@@ -65,81 +65,103 @@ pub fn dispatch(
         if current.as_ref().is_none_or(|(known, _)| *known != number) {
             current = backplane_of(number).map(|backplane| (number, backplane));
         }
-        let (Some(op), Some((_, backplane))) = (OPS.get(op), &current) else {
-            // The facade sends neither; where the next call would begin is not known.
+        let Some(op) = OPS.get(op) else {
+            // Where the next call would begin is not known.
             return;
         };
-        backplane.start();
-        begin(*op, backplane.clone(), &mut reader, || {
-            Reply::new(outbox, id)
-        });
+        let call = Call::read(*op, &mut reader);
+        match &current {
+            Some((_, backplane)) => {
+                backplane.start();
+                begin(call, backplane.clone(), || Reply::new(outbox, id));
+            }
+            None if matches!(call, Call::Start) => {}
+            None => Reply::new(outbox, id).send(gone()),
+        }
     }
 }
 
-fn begin(op: Op, backplane: Arc<Backplane>, arguments: &mut Reader, reply: impl FnOnce() -> Reply) {
-    match op {
-        Op::Start => {}
-        Op::CacheGet => {
-            let key = arguments.text();
-            run(backplane, reply(), move |b| async move {
-                b.cache_get(&key).await.map_or(Answer::Null, whole)
-            });
+/// A call and its arguments.
+enum Call {
+    Start,
+    Get(Box<[u8]>),
+    Set(Box<[u8]>, Ttl, Bytes),
+    Delete(Box<[u8]>),
+    DeletePattern(Box<[u8]>),
+    Fetch(Box<[u8]>, Ttl),
+    Fill(Box<[u8]>, Lease, Lifetime, Bytes),
+    Abandon(Box<[u8]>, Lease),
+    Command(Bytes),
+    Close,
+}
+
+impl Call {
+    fn read(op: Op, from: &mut Reader) -> Self {
+        match op {
+            Op::Start => Self::Start,
+            Op::CacheGet => Self::Get(from.text()),
+            Op::CacheSet => Self::Set(from.text(), ttl(from), from.value()),
+            Op::CacheDelete => Self::Delete(from.text()),
+            Op::CacheDeletePattern => Self::DeletePattern(from.text()),
+            Op::CacheFetch => Self::Fetch(from.text(), ttl(from)),
+            Op::CacheFill => {
+                let (key, lease) = (from.text(), Lease(from.u64()));
+                let lifetime = Lifetime {
+                    fresh: ttl(from),
+                    stale_ms: from.number() as u64,
+                };
+                Self::Fill(key, lease, lifetime, from.value())
+            }
+            Op::CacheAbandon => Self::Abandon(from.text(), Lease(from.u64())),
+            Op::Call => Self::Command(from.value()),
+            Op::Close => Self::Close,
         }
-        Op::CacheSet => {
-            let (key, ttl, value) = (arguments.text(), ttl(arguments), arguments.value());
-            run(backplane, reply(), move |b| async move {
-                Answer::Bool(b.cache_set(&key, value, ttl).await)
-            });
-        }
-        Op::CacheDelete => {
-            let key = arguments.text();
-            run(backplane, reply(), move |b| async move {
-                Answer::Bool(b.cache_delete(&key).await)
-            });
-        }
-        Op::CacheDeletePattern => {
-            let pattern = arguments.text();
-            run(backplane, reply(), move |b| async move {
-                whole(b.cache_delete_pattern(&pattern).await.to_string())
-            });
-        }
-        Op::CacheFetch => {
-            let (key, lease_ttl) = (arguments.text(), ttl(arguments));
-            run(backplane, reply(), move |b| async move {
-                fetched(b.cache_fetch(&key, lease_ttl).await)
-            });
-        }
-        Op::CacheFill => {
-            let (key, lease) = (arguments.text(), Lease(arguments.u64()));
-            let lifetime = Lifetime {
-                fresh: ttl(arguments),
-                stale_ms: arguments.number() as u64,
-            };
-            let value = arguments.value();
-            run(backplane, reply(), move |b| async move {
-                Answer::Bool(b.cache_fill(&key, lease, value, lifetime).await)
-            });
-        }
-        Op::CacheAbandon => {
-            let (key, lease) = (arguments.text(), Lease(arguments.u64()));
-            run(backplane, reply(), move |b| async move {
-                b.cache_abandon(&key, lease).await;
-                Answer::Undefined
-            });
-        }
-        Op::Call => {
-            let words = arguments.value();
-            run(backplane, reply(), move |b| async move {
-                called(b.call(&split(&words)).await)
-            });
-        }
-        Op::Close => {
+    }
+}
+
+fn begin(call: Call, backplane: Arc<Backplane>, reply: impl FnOnce() -> Reply) {
+    match call {
+        Call::Start => {}
+        Call::Get(key) => run(backplane, reply(), move |b| async move {
+            b.cache_get(&key).await.map_or(Answer::Null, whole)
+        }),
+        Call::Set(key, ttl, value) => run(backplane, reply(), move |b| async move {
+            Answer::Bool(b.cache_set(&key, value, ttl).await)
+        }),
+        Call::Delete(key) => run(backplane, reply(), move |b| async move {
+            Answer::Bool(b.cache_delete(&key).await)
+        }),
+        Call::DeletePattern(pattern) => run(backplane, reply(), move |b| async move {
+            whole(b.cache_delete_pattern(&pattern).await.to_string())
+        }),
+        Call::Fetch(key, lease_ttl) => run(backplane, reply(), move |b| async move {
+            fetched(b.cache_fetch(&key, lease_ttl).await)
+        }),
+        Call::Fill(key, lease, lifetime, value) => run(backplane, reply(), move |b| async move {
+            Answer::Bool(b.cache_fill(&key, lease, value, lifetime).await)
+        }),
+        Call::Abandon(key, lease) => run(backplane, reply(), move |b| async move {
+            b.cache_abandon(&key, lease).await;
+            Answer::Undefined
+        }),
+        Call::Command(words) => run(backplane, reply(), move |b| async move {
+            called(b.call(&split(&words)).await)
+        }),
+        Call::Close => {
             let reply = reply();
             tokio::spawn(async move {
                 backplane.close().await;
                 reply.send(Answer::Undefined);
             });
         }
+    }
+}
+
+/// The facade rejects calls of a closed backplane by itself; this one was on its way.
+fn gone() -> Answer {
+    Answer::Error {
+        code: "E_CLOSED",
+        message: "this backplane has been closed".into(),
     }
 }
 
@@ -160,23 +182,14 @@ fn ttl(arguments: &mut Reader) -> Ttl {
 }
 
 fn whole(text: impl Into<Bytes>) -> Answer {
-    Answer::Json(vec![text.into()])
+    Answer::Json(text.into())
 }
 
-/// `[value]`: fresh. `[value, high, low]`: stale, with a lease. `[high, low]`: absent.
 fn fetched(fetched: Fetched) -> Answer {
-    let words = |lease: Lease| (lease.0 >> 32, lease.0 & 0xffff_ffff);
-    let begin = Bytes::from_static(b"[");
     match fetched {
-        Fetched::Fresh(value) => Answer::Json(vec![begin, value, Bytes::from_static(b"]")]),
-        Fetched::Stale(value, lease) => {
-            let (high, low) = words(lease);
-            Answer::Json(vec![begin, value, format!(",{high},{low}]").into()])
-        }
-        Fetched::Absent(lease) => {
-            let (high, low) = words(lease);
-            whole(format!("[{high},{low}]"))
-        }
+        Fetched::Fresh(value) => Answer::Fresh(value),
+        Fetched::Stale(value, lease) => Answer::Stale(value, lease),
+        Fetched::Absent(lease) => Answer::Absent(lease),
     }
 }
 

@@ -11,7 +11,8 @@ pub type Carrier = Box<dyn Fn(Page) + Send + Sync>;
 
 pub struct Outbox {
     open: Mutex<Page>,
-    carrier: Carrier,
+    /// `None`: nobody takes pages any more.
+    carrier: Mutex<Option<Carrier>>,
     pool: Pool,
 }
 
@@ -20,7 +21,7 @@ impl Outbox {
     pub fn new(carrier: Carrier, pool: Pool) -> Arc<Self> {
         Arc::new(Self {
             open: Mutex::new(Page::new(&pool)),
-            carrier,
+            carrier: Mutex::new(Some(carrier)),
             pool,
         })
     }
@@ -41,13 +42,22 @@ impl Outbox {
         }
     }
 
+    /// Lets go of the JavaScript thread; pages are dropped from now on.
+    pub fn close(&self) {
+        let mut carrier = self.carrier.lock().unwrap_or_else(PoisonError::into_inner);
+        *carrier = None;
+    }
+
     fn send(&self) {
         let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
         let mut page = mem::replace(&mut *open, Page::new(&self.pool));
         drop(open);
         if !page.is_empty() {
             page.finish();
-            (self.carrier)(page);
+            let carrier = self.carrier.lock().unwrap_or_else(PoisonError::into_inner);
+            if let Some(carry) = &*carrier {
+                carry(page);
+            }
         }
     }
 }

@@ -8,6 +8,7 @@
 use serde_json::Value as JsonValue;
 
 use super::pool::Pool;
+use crate::store::Lease;
 
 /// A page that has grown to this is sent, and another begun. Small enough for V8's young space,
 /// and for what is parsed from one page to be garbage before the next: with 1 MiB the collector
@@ -22,7 +23,11 @@ pub enum Answer {
     Null,
     Bool(bool),
     /// A text that should be JSON, but may be anything that is stored.
-    Json(Vec<Text>),
+    Json(Text),
+    /// The answers of a fetch. A text as above; a lease is for JavaScript to give back.
+    Fresh(Text),
+    Stale(Text, Lease),
+    Absent(Lease),
     Error {
         code: &'static str,
         message: String,
@@ -31,7 +36,6 @@ pub enum Answer {
     Event(JsonValue),
 }
 
-/// A part of a JSON text; parts are joined as they are.
 pub type Text = bytes::Bytes;
 
 /// How an answer is written, for JavaScript (`lib/queue.js`).
@@ -44,6 +48,11 @@ mod kind {
     pub const JSON_WIDE: u32 = 5;
     pub const ERROR: u32 = 6;
     pub const EVENT: u32 = 7;
+
+    /// Added to the kind of the answer's text. A stale value's text is followed by its lease.
+    pub const FRESH: u32 = 1 << 8;
+    pub const STALE: u32 = 2 << 8;
+    pub const ABSENT: u32 = 3 << 8;
 }
 
 #[derive(Debug)]
@@ -87,7 +96,14 @@ impl Page {
             Answer::Null => kind::NULL,
             Answer::Bool(true) => kind::TRUE,
             Answer::Bool(false) => kind::FALSE,
-            Answer::Json(parts) => self.push_json(&parts),
+            Answer::Json(text) => self.push_json(&text),
+            Answer::Fresh(text) => kind::FRESH | self.push_json(&text),
+            Answer::Stale(text, lease) => {
+                let kind = self.push_json(&text);
+                self.push_lease(lease);
+                kind::STALE | kind
+            }
+            Answer::Absent(lease) => kind::ABSENT | self.push_lease(lease),
             Answer::Error { code, message } => {
                 self.push_value(&serde_json::json!([code, message]));
                 kind::ERROR
@@ -109,13 +125,19 @@ impl Page {
         }
     }
 
-    fn push_json(&mut self, parts: &[Text]) -> u32 {
-        if parts.iter().all(|part| part.is_ascii()) {
-            self.narrow.append(parts, self.separator);
+    /// Two words: JavaScript has no integers of 64 bits.
+    fn push_lease(&mut self, lease: Lease) -> u32 {
+        let words = format!("[{},{}]", lease.0 >> 32, lease.0 & 0xffff_ffff);
+        self.push_json(words.as_bytes())
+    }
+
+    fn push_json(&mut self, text: &[u8]) -> u32 {
+        if text.is_ascii() {
+            self.narrow.append(text, self.separator);
             return kind::JSON_NARROW;
         }
-        if parts.iter().all(|part| std::str::from_utf8(part).is_ok()) {
-            self.wide.append(parts, self.separator);
+        if std::str::from_utf8(text).is_ok() {
+            self.wide.append(text, self.separator);
             return kind::JSON_WIDE;
         }
         // Not UTF-8, so not JSON: a miss, as any other text that is not JSON.
@@ -124,8 +146,8 @@ impl Page {
 
     /// Errors and events: rare, and always in the wide text, whatever they hold.
     fn push_value(&mut self, value: &JsonValue) {
-        let text = Text::from(value.to_string());
-        self.wide.append(&[text], self.separator);
+        self.wide
+            .append(value.to_string().as_bytes(), self.separator);
     }
 }
 
@@ -144,11 +166,9 @@ impl Texts {
         }
     }
 
-    fn append(&mut self, parts: &[Text], separator: u32) {
+    fn append(&mut self, text: &[u8], separator: u32) {
         self.joined.push(if self.values == 0 { b'[' } else { b',' });
-        for part in parts {
-            self.joined.extend_from_slice(part);
-        }
+        self.joined.extend_from_slice(text);
         self.joined.push(b',');
         self.joined
             .extend_from_slice(separator.to_string().as_bytes());
@@ -161,7 +181,7 @@ mod tests {
     use super::*;
 
     fn json(text: &'static str) -> Answer {
-        Answer::Json(vec![Text::from_static(text.as_bytes())])
+        Answer::Json(Text::from_static(text.as_bytes()))
     }
 
     #[test]
@@ -183,9 +203,26 @@ mod tests {
     }
 
     #[test]
+    fn a_lease_comes_beside_the_text_never_inside() {
+        let mut page = Page::new(&Pool::default());
+        page.push(
+            1,
+            Answer::Stale(Text::from_static(b"1,2"), Lease(1 << 32 | 7)),
+        );
+        page.push(2, Answer::Absent(Lease(3)));
+        page.finish();
+        let s = page.separator;
+        assert_eq!(page.words, [1, kind::STALE | 4, 2, kind::ABSENT | 4]);
+        assert_eq!(
+            page.narrow.joined,
+            format!("[1,2,{s},[1,7],{s},[0,3],{s}]").as_bytes()
+        );
+    }
+
+    #[test]
     fn bytes_that_are_no_text_are_a_miss() {
         let mut page = Page::new(&Pool::default());
-        page.push(1, Answer::Json(vec![Text::from_static(&[0xff, 0xfe])]));
+        page.push(1, Answer::Json(Text::from_static(&[0xff, 0xfe])));
         page.finish();
         assert_eq!(page.words, [1, kind::NULL]);
         assert_eq!(page.wide.values, 0);

@@ -98,6 +98,12 @@ impl Queue {
         lock(&self.backplanes).remove(&backplane);
     }
 
+    /// Releases what the environment holds for the queue. Nothing can be called after it.
+    #[napi]
+    pub fn end(&self) {
+        self.outbox.close();
+    }
+
     /// `idle`, `connecting`, `ready`, `degraded` or `closed`.
     #[napi]
     pub fn state(&self, backplane: u32) -> &'static str {

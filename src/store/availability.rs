@@ -28,6 +28,13 @@ pub struct Outage<S> {
     pub refusing: Option<Arc<S>>,
 }
 
+impl<S> Availability<S> {
+    /// It is known whether the store can be asked.
+    pub fn is_settled(&self) -> bool {
+        !matches!(self, Self::Idle | Self::Connecting)
+    }
+}
+
 impl<S> Clone for Availability<S> {
     fn clone(&self) -> Self {
         match self {
@@ -81,7 +88,7 @@ impl<S> Switch<S> {
                 return false;
             };
             *state = next;
-            if !is_open(state) {
+            if state.is_settled() {
                 self.was_settled.store(true, Ordering::Relaxed);
             }
             (self.listener)(state);
@@ -97,25 +104,22 @@ impl<S> Switch<S> {
     /// The store, as soon as it is ready; `None` as soon as it is known not to be.
     pub async fn settled(&self) -> Option<Arc<S>> {
         let mut receiver = self.state.subscribe();
-        match receiver.wait_for(|state| !is_open(state)).await.as_deref() {
+        match receiver.wait_for(Availability::is_settled).await.as_deref() {
             Ok(Availability::Ready(store)) => Some(store.clone()),
             _ => None,
         }
     }
 }
 
-/// Nothing is known yet.
-fn is_open<S>(state: &Availability<S>) -> bool {
-    matches!(state, Availability::Idle | Availability::Connecting)
-}
-
 /// Brings the remote store up to date before the first call goes there.
 pub trait Recovery<S>: Send + Sync + 'static {
     /// Repeats until nothing is left to do, then calls `open` without giving up the thread in
-    /// between, so that nothing can be added after the last look.
+    /// between, so that nothing can be added after the last look. `hold` makes calls wait, when
+    /// they would add more for ever.
     fn recover(
         &self,
         store: &S,
+        hold: impl Fn() + Send,
         open: impl FnOnce() + Send,
     ) -> impl Future<Output = Result<()>> + Send;
 }

@@ -51,7 +51,9 @@ pub struct Lifetime {
 pub struct Lease(pub u64);
 
 impl Lease {
-    /// A lease that nobody else holds. 0 stands for "no lease" in stored entries.
+    pub const NONE: Self = Self(0);
+
+    /// A lease that nobody else holds.
     pub fn unique() -> Self {
         Self(fastrand::u64(1..))
     }

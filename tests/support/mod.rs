@@ -86,7 +86,12 @@ fn free_port() -> u16 {
 struct Nothing;
 
 impl Recovery<RedisStore> for Nothing {
-    async fn recover(&self, _: &RedisStore, open: impl FnOnce() + Send) -> Result<()> {
+    async fn recover(
+        &self,
+        _: &RedisStore,
+        _: impl Fn() + Send,
+        open: impl FnOnce() + Send,
+    ) -> Result<()> {
         open();
         Ok(())
     }

@@ -1,101 +1,128 @@
 //! Writes of large values, on the lane for long work, in order with the other calls of the key.
 //!
 //! Two lanes keep no order between them. So a large write first lets the lane for calls answer
-//! all that was sent before it, and later calls of the same key wait until it is done.
+//! all that was sent before it, and later calls of the same key take their places behind it.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use redis::{Cmd, Value, cmd};
-use tokio::sync::Notify;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout, timeout_at};
 
-use super::RedisStore;
+use super::{RedisStore, command};
 use crate::store::{Key, Result, StoreError};
 
+/// What a call may take beyond its deadline to undo what it had begun.
+const CALL_BACK: Duration = Duration::from_millis(80);
+
+/// A lock that is given in the order in which it was asked for.
+type Gate = tokio::sync::Mutex<()>;
+
+/// The keys with a large write under way.
 #[derive(Default)]
 pub struct LargeWrites {
-    running: AtomicUsize,
-    by_key: Mutex<HashMap<Key, Arc<Running>>>,
-}
-
-#[derive(Default)]
-struct Running {
-    writes: AtomicUsize,
-    done: Notify,
+    places: AtomicUsize,
+    gates: Mutex<HashMap<Key, Arc<Gate>>>,
 }
 
 impl LargeWrites {
     pub fn is_idle(&self) -> bool {
-        self.running.load(Ordering::Relaxed) == 0
+        self.places.load(Ordering::Relaxed) == 0
     }
 
-    /// Returns when no large write of `key` is under way.
-    pub async fn finished(&self, key: &Key) {
-        loop {
-            let Some(running) = self.lock().get(key).cloned() else {
-                return;
-            };
-            running.done.notified().await;
-        }
-    }
-
-    fn begin(&self, key: &Key) -> Guard<'_> {
-        self.running.fetch_add(1, Ordering::Relaxed);
-        let running = self.lock().entry(key.clone()).or_default().clone();
-        running.writes.fetch_add(1, Ordering::Relaxed);
-        Guard {
+    /// A place at the key's gate, behind those who have one.
+    fn place(&self, key: &Key) -> Place<'_> {
+        let gate = self.lock().entry(key.clone()).or_default().clone();
+        self.places.fetch_add(1, Ordering::Relaxed);
+        Place {
             all: self,
             key: key.clone(),
-            running,
+            gate,
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<Key, Arc<Running>>> {
-        self.by_key.lock().unwrap_or_else(PoisonError::into_inner)
+    fn has(&self, key: &Key) -> bool {
+        self.lock().contains_key(key)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<Key, Arc<Gate>>> {
+        self.gates.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-struct Guard<'a> {
+struct Place<'a> {
     all: &'a LargeWrites,
     key: Key,
-    running: Arc<Running>,
+    gate: Arc<Gate>,
 }
 
-impl Drop for Guard<'_> {
+impl Drop for Place<'_> {
     fn drop(&mut self) {
-        self.all.running.fetch_sub(1, Ordering::Relaxed);
-        if self.running.writes.fetch_sub(1, Ordering::Relaxed) == 1 {
-            self.all.lock().remove(&self.key);
-            self.running.done.notify_waiters();
+        self.all.places.fetch_sub(1, Ordering::Relaxed);
+        let mut gates = self.all.lock();
+        // The map's own, and this one.
+        if Arc::strong_count(&self.gate) == 2 {
+            gates.remove(&self.key);
         }
     }
 }
 
 impl RedisStore {
-    /// Sends a command when no large write of its key is under way any more.
-    pub(super) async fn query_in_turn(&self, key: &Key, command: Cmd) -> Result<Value> {
+    /// Runs `work` on `key` after the large writes of it that came before.
+    pub(super) async fn in_turn<T>(
+        &self,
+        key: &Key,
+        work: impl Future<Output = Result<T>>,
+    ) -> Result<T> {
+        if !self.large.has(key) {
+            return work.await;
+        }
+        let place = self.large.place(key);
         let in_turn = async {
-            self.large.finished(key).await;
-            self.link.calls.query(command).await
+            let _turn = place.gate.lock().await;
+            work.await
         };
         timeout(self.link.command_timeout(), in_turn)
             .await
             .unwrap_or(Err(StoreError::TimedOut))
     }
 
-    /// `false`: it is not known whether the write took effect.
-    pub(super) async fn write_large(&self, key: &Key, command: Cmd) -> Result<bool> {
-        let _guard = self.large.begin(key);
-        let write = async {
-            self.link.calls.query(cmd("PING")).await?;
-            self.link.bulk(command).await
+    /// `false`: it took too long, and now there is nothing under the key.
+    pub(super) async fn write_large(&self, key: &Key, write: Cmd) -> Result<bool> {
+        let place = self.large.place(key);
+        let deadline = Instant::now() + self.link.command_timeout();
+        let before = async {
+            let turn = place.gate.lock().await;
+            self.link
+                .calls
+                .query(cmd("PING"))
+                .await
+                .map(|_: Value| turn)
         };
-        match timeout(self.link.command_timeout(), write).await {
-            Ok(Ok(_)) => Ok(true),
-            Ok(Err(StoreError::TimedOut)) | Err(_) => Ok(false),
-            Ok(Err(error)) => Err(error),
+        let before = timeout_at(deadline, before).await;
+        let _turn = before.unwrap_or(Err(StoreError::Lost))?;
+        match timeout_at(deadline, self.link.bulk(write)).await {
+            Ok(answer) => answer.map(|_| true),
+            Err(_) => self.call_back(key).await.map(|()| false),
+        }
+    }
+
+    /// Makes sure that a write that got no answer has no effect any more, or takes the server as
+    /// away.
+    async fn call_back(&self, key: &Key) -> Result<()> {
+        let undo = async {
+            self.link.give_up_bulk().await;
+            let unlink = command(&[b"UNLINK", key.as_bytes()]);
+            self.link.calls.query(unlink).await
+        };
+        match timeout(CALL_BACK, undo).await {
+            Ok(answer) => answer.map(|_| ()),
+            Err(_) => {
+                self.link.declare_dead();
+                Err(StoreError::Lost)
+            }
         }
     }
 }

@@ -14,10 +14,8 @@ mod scan;
 mod script;
 mod trailer;
 
-use std::time::Instant;
-
 use redis::{Cmd, Value};
-use tokio::time::timeout_at;
+use tokio::time::{Instant, timeout_at};
 
 use connection::link::Link;
 use script::{CACHE_ABANDON, CACHE_FILL, CACHE_LEASE};
@@ -57,16 +55,26 @@ impl RedisStore {
         if self.large.is_idle() {
             return self.link.calls.query(command).await;
         }
-        Box::pin(self.query_in_turn(key, command)).await
+        Box::pin(self.in_turn(key, self.link.calls.query(command))).await
     }
 
-    /// What is stored under `key`, trailer included. A large value comes on the other lane.
-    async fn read(&self, key: &Key) -> Result<Option<Vec<u8>>> {
-        let deadline = Instant::now() + self.link.command_timeout();
-        let stored = match self.query(key, read_up_to_large(key)).await {
+    async fn read(&self, key: &Key, deadline: Instant) -> Result<Option<Vec<u8>>> {
+        let start = self.link.calls.query(read_up_to_large(key)).await;
+        self.whole(key, start, deadline).await
+    }
+
+    /// What is stored under `key`, trailer included, from the answer that its start gave. A large
+    /// value comes on the other lane.
+    async fn whole(
+        &self,
+        key: &Key,
+        start: Result<Value>,
+        deadline: Instant,
+    ) -> Result<Option<Vec<u8>>> {
+        let stored = match start {
             Ok(Value::BulkString(start)) if start.len() == LARGE_BYTES => {
                 let whole = command(&[b"GET", key.as_bytes()]);
-                let answer = Box::pin(timeout_at(deadline.into(), self.link.bulk(whole))).await;
+                let answer = Box::pin(timeout_at(deadline, self.link.bulk(whole))).await;
                 answer.unwrap_or(Err(StoreError::TimedOut))
             }
             other => other,
@@ -81,14 +89,21 @@ impl RedisStore {
     }
 
     /// Whether a value that may be served stale is still fresh: the server alone counts its time.
-    async fn is_fresh(&self, key: &Key, trailer: Trailer) -> Result<bool> {
-        match self.query(key, command(&[b"PTTL", key.as_bytes()])).await? {
-            Value::Int(ms_left) => Ok(ms_left > trailer.stale_ms as i64),
-            _ => Ok(false),
+    async fn is_fresh(&self, key: &Key, trailer: Trailer, deadline: Instant) -> Result<bool> {
+        let ms_left = self.query(key, command(&[b"PTTL", key.as_bytes()]));
+        match timeout_at(deadline, ms_left).await {
+            Ok(Ok(Value::Int(ms_left))) => Ok(ms_left > trailer.stale_ms as i64),
+            Ok(other) => other.map(|_| false),
+            Err(_) => Err(StoreError::TimedOut),
         }
     }
 
-    async fn fetched(&self, key: &Key, stored: Vec<u8>) -> Result<Fetched> {
+    /// When a call of several exchanges has to be done.
+    fn deadline(&self) -> Instant {
+        Instant::now() + self.link.command_timeout()
+    }
+
+    async fn fetched(&self, key: &Key, stored: Vec<u8>, deadline: Instant) -> Result<Fetched> {
         let (text, Some(trailer)) = Trailer::split(&stored) else {
             return Ok(Fetched::Fresh(stored.into()));
         };
@@ -96,7 +111,7 @@ impl RedisStore {
             return Ok(Fetched::Absent(trailer.lease));
         }
         let text = Json::copy_from_slice(text);
-        Ok(if self.is_fresh(key, trailer).await? {
+        Ok(if self.is_fresh(key, trailer, deadline).await? {
             Fetched::Fresh(text)
         } else {
             Fetched::Stale(text, trailer.lease)
@@ -106,7 +121,13 @@ impl RedisStore {
 
 impl Store for RedisStore {
     async fn get(&self, key: &Key) -> Result<Option<Json>> {
-        let Some(stored) = self.read(key).await? else {
+        let deadline = self.deadline();
+        let stored = if self.large.is_idle() {
+            self.read(key, deadline).await?
+        } else {
+            Box::pin(self.in_turn(key, self.read(key, deadline))).await?
+        };
+        let Some(stored) = stored else {
             return Ok(None);
         };
         let (text, trailer) = Trailer::split(&stored);
@@ -115,7 +136,7 @@ impl Store for RedisStore {
             Some(trailer) if trailer.is_placeholder() => Ok(None),
             Some(trailer) => {
                 let text = Json::copy_from_slice(text);
-                let is_fresh = Box::pin(self.is_fresh(key, trailer)).await?;
+                let is_fresh = Box::pin(self.is_fresh(key, trailer, deadline)).await?;
                 Ok(is_fresh.then_some(text))
             }
         }
@@ -147,15 +168,32 @@ impl Store for RedisStore {
         scan::delete_matching(&self.link, space, pattern).await
     }
 
+    /// One exchange: a placeholder if nothing is there, and then what is there.
     async fn fetch(&self, key: &Key, lease_ttl: Ttl) -> Result<Fetched> {
-        if let Some(stored) = self.read(key).await? {
-            return self.fetched(key, stored).await;
-        }
+        let deadline = self.deadline();
         let lease = Lease::unique();
+        let placeholder = Trailer::placeholder(lease);
         let ms = lease_ttl.as_millis().to_string();
-        let args: [&[u8]; 2] = [&Trailer::placeholder(lease), ms.as_bytes()];
-        match self.link.calls.script(&CACHE_LEASE, key, &args).await? {
-            Value::BulkString(stored) => self.fetched(key, stored).await,
+        let name = key.as_bytes();
+        let put = command(&[b"SET", name, &placeholder, b"NX", b"PX", ms.as_bytes()]);
+        let both = async {
+            let put = self.link.calls.query(put);
+            let read = self.link.calls.query(read_up_to_large(key));
+            match tokio::join!(put, read) {
+                (Err(error @ (StoreError::Lost | StoreError::Refused(_))), _) => Err(error),
+                // Whoever may not write may read.
+                (_, read) => read,
+            }
+        };
+        let answer = self.in_turn(key, both).await;
+        if let Some(stored) = self.whole(key, answer, deadline).await? {
+            return self.fetched(key, stored, deadline).await;
+        }
+        // Something is there that is no value: of another type, or empty.
+        let args: [&[u8]; 2] = [&placeholder, ms.as_bytes()];
+        let put = timeout_at(deadline, self.link.calls.script(&CACHE_LEASE, key, &args));
+        match put.await.unwrap_or(Err(StoreError::TimedOut))? {
+            Value::BulkString(stored) => self.fetched(key, stored, deadline).await,
             _ => Ok(Fetched::Absent(lease)),
         }
     }

@@ -31,7 +31,10 @@ fn reply(value: Value) -> Reply {
                 .collect(),
         ),
         Value::Attribute { data, .. } => reply(*data),
-        Value::ServerError(error) => Reply::Error(error.to_string()),
+        Value::ServerError(error) => {
+            let details = error.details().unwrap_or_default();
+            Reply::Error(format!("{} {details}", error.code()).trim_end().to_owned())
+        }
         other => Reply::Text(format!("{other:?}").into()),
     }
 }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use redis::Value;
+use tokio::time::timeout;
 
 use super::command;
 use super::connection::lane::Lane;
@@ -23,12 +24,14 @@ pub async fn delete_matching(link: &Link, space: &Key, pattern: &Pattern) -> Res
     let mut cursor = b"0".to_vec();
     let mut removed = 0;
     loop {
-        let step = Step {
-            lane: link.bulk_lane().await,
-            link,
+        let step = step(link, &cursor, &glob);
+        let Ok(outcome) = timeout(link.command_timeout(), step).await else {
+            // A step is small: whoever does not answer it does not answer anything.
+            link.declare_dead();
+            return Err(StoreError::Lost);
         };
-        let (next, keys) = step.scan(&cursor, &glob).await?;
-        removed += step.unlink(&keys).await?;
+        let (next, count) = outcome?;
+        removed += count;
         if next == b"0" {
             return Ok(removed);
         }
@@ -37,6 +40,16 @@ pub async fn delete_matching(link: &Link, space: &Key, pattern: &Pattern) -> Res
         }
         cursor = next;
     }
+}
+
+async fn step(link: &Link, cursor: &[u8], glob: &[u8]) -> Result<(Vec<u8>, u64)> {
+    let step = Step {
+        lane: link.bulk_lane().await,
+        link,
+    };
+    let (next, keys) = step.scan(cursor, glob).await?;
+    let removed = step.unlink(&keys).await?;
+    Ok((next, removed))
 }
 
 struct Step<'a> {

@@ -22,6 +22,9 @@ impl Ghosts {
     pub fn add(&self, connection: &Connection) {
         if let Some(identity) = &connection.identity {
             let mut ghosts = self.lock();
+            if ghosts.contains(identity) {
+                return;
+            }
             ghosts.push_back(identity.clone());
             if ghosts.len() > MAX_GHOSTS {
                 ghosts.pop_front();

@@ -158,6 +158,7 @@ async fn send(shared: Arc<Shared>, requests: Vec<Request>) {
         Err(_) => Failure::Silent,
     };
     (shared.on_failure)(failure);
+    shared.connection.end();
     for reply in waiting {
         let _ = reply.send(Err(StoreError::Lost));
     }

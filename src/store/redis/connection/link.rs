@@ -19,13 +19,23 @@ use crate::store::{Key, Result, StoreError};
 /// A connection that served this long has proved itself: the next attempt need not wait.
 const STABLE_AFTER: Duration = Duration::from_secs(1);
 
+/// How long a server that let no second connection in is not asked again.
+const BULK_RETRY: Duration = Duration::from_secs(1);
+
 pub struct Link {
     pub calls: Lane,
-    bulk: Mutex<Option<Arc<Lane>>>,
+    bulk: Mutex<Bulk>,
     health: Arc<Health>,
     ghosts: Arc<Ghosts>,
     endpoint: Arc<Endpoint>,
     probe_key: Key,
+}
+
+#[derive(Default)]
+struct Bulk {
+    lane: Option<Arc<Lane>>,
+    /// The server let no second connection in; it is not asked again before.
+    closed_until: Option<Instant>,
 }
 
 /// What is known to be wrong with a link; the first to learn of it tells everybody.
@@ -78,6 +88,12 @@ impl Health {
         }
     }
 
+    /// The connection is gone, whatever else is said of it.
+    pub fn is_lost(&self) -> bool {
+        let known = self.failure.borrow();
+        matches!(&*known, Some(Failure::Closed | Failure::Silent))
+    }
+
     /// Forgets a refusal, before the server is asked again.
     pub fn clear(&self) {
         self.failure.send_if_modified(|known| {
@@ -128,15 +144,23 @@ impl Link {
         probe(&mut commands, &self.probe_key, self.command_timeout()).await
     }
 
-    /// Closes the connections; what is under way on them fails.
+    /// Closes the connections; what is under way on them fails, and will not happen later: the
+    /// next connection has them killed.
     pub fn end(&self) {
         self.calls.connection().end();
-        // Locked: it is being opened, and whoever opens it drops it.
-        if let Ok(slot) = self.bulk.try_lock()
-            && let Some(lane) = &*slot
+        self.ghosts.add(self.calls.connection());
+        // Locked: it is being opened or given up, and whoever does that looks after it.
+        if let Ok(bulk) = self.bulk.try_lock()
+            && let Some(lane) = &bulk.lane
         {
             lane.connection().end();
+            self.ghosts.add(lane.connection());
         }
+    }
+
+    /// Takes the server as away: it has left a call without an answer for too long.
+    pub fn declare_dead(&self) {
+        self.health.report(Failure::Silent);
     }
 
     /// Finds a connection that is open but dead: the lane reports it.
@@ -144,8 +168,8 @@ impl Link {
         let _ = self.calls.query(cmd("PING")).await;
     }
 
-    /// Sends one command on the lane for long work. When that lane breaks while the one for
-    /// calls is well, the answer is `TimedOut`, and the next command finds a new lane.
+    /// Sends one command on the lane for long work. When that lane breaks it is `Lost`, nothing
+    /// more happens on it, and the next command finds a new one.
     pub async fn bulk(&self, command: Cmd) -> Result<Value> {
         match self.bulk_lane().await {
             Some(lane) => self.unless_broken(&lane, lane.query(command)).await,
@@ -168,7 +192,7 @@ impl Link {
         match answer.await {
             Err(StoreError::Lost) => {
                 self.give_up(lane).await;
-                Err(StoreError::TimedOut)
+                Err(StoreError::Lost)
             }
             other => other,
         }
@@ -176,12 +200,26 @@ impl Link {
 
     /// `None`: the server lets no second connection in; the work has to share the first.
     pub async fn bulk_lane(&self) -> Option<Arc<Lane>> {
-        let mut slot = self.bulk.lock().await;
-        if let Some(lane) = slot.as_ref().filter(|lane| !lane.is_closed()) {
-            return Some(lane.clone());
+        let mut bulk = self.bulk.lock().await;
+        if let Some(lane) = bulk.lane.take() {
+            if !lane.is_closed() {
+                bulk.lane = Some(lane.clone());
+                return Some(lane);
+            }
+            self.bury(&lane).await;
+        }
+        if bulk
+            .closed_until
+            .is_some_and(|until| Instant::now() < until)
+            || self.health.is_lost()
+        {
+            return None;
         }
         let opening = timeout(self.command_timeout(), open(&self.endpoint, || ()));
-        let connection = opening.await.ok()?.ok()?;
+        let Ok(Ok(connection)) = opening.await else {
+            bulk.closed_until = Some(Instant::now() + BULK_RETRY);
+            return None;
+        };
         let health = self.health.clone();
         let on_failure: OnFailure = Arc::new(move |failure| {
             if matches!(failure, Failure::Refused(_)) {
@@ -189,26 +227,39 @@ impl Link {
             }
         });
         let lane = Arc::new(Lane::new(connection, self.command_timeout(), on_failure));
-        *slot = Some(lane.clone());
+        bulk.lane = Some(lane.clone());
         Some(lane)
+    }
+
+    /// Gives up the lane for long work, whatever is under way on it.
+    pub async fn give_up_bulk(&self) {
+        if let Some(lane) = self.bulk.lock().await.lane.take() {
+            self.bury(&lane).await;
+        }
     }
 
     /// Makes sure that nothing more happens on a broken bulk lane.
     async fn give_up(&self, broken: &Arc<Lane>) {
-        let mut slot = self.bulk.lock().await;
-        if slot.as_ref().is_some_and(|lane| Arc::ptr_eq(lane, broken)) {
-            *slot = None;
-            self.ghosts.add(broken.connection());
-            let mut commands = self.calls.connection().commands.clone();
-            self.ghosts.lay(&mut commands, self.command_timeout()).await;
+        let mut bulk = self.bulk.lock().await;
+        let is_current = |lane: &Arc<Lane>| Arc::ptr_eq(lane, broken);
+        if bulk.lane.as_ref().is_some_and(is_current) {
+            bulk.lane = None;
+            self.bury(broken).await;
         }
+    }
+
+    async fn bury(&self, lane: &Lane) {
+        lane.connection().end();
+        self.ghosts.add(lane.connection());
+        let mut commands = self.calls.connection().commands.clone();
+        self.ghosts.lay(&mut commands, self.command_timeout()).await;
     }
 }
 
 impl Drop for Link {
     fn drop(&mut self) {
         self.ghosts.add(self.calls.connection());
-        if let Some(lane) = self.bulk.get_mut() {
+        if let Some(lane) = &self.bulk.get_mut().lane {
             self.ghosts.add(lane.connection());
         }
     }

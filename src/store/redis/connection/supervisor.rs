@@ -84,6 +84,7 @@ impl<R: Recovery<RedisStore>> Keeper<R> {
                 _ if health.is_stable() => backoff.reset(),
                 _ => {}
             }
+            self.let_go();
             sleep(backoff.next()).await;
         }
     }
@@ -136,11 +137,15 @@ impl<R: Recovery<RedisStore>> Keeper<R> {
     /// Lets calls in, once the server would serve and knows all that it must.
     async fn admit(&self, store: &Arc<RedisStore>) -> Result<(), StoreError> {
         store.link().probe().await?;
+        let hold = || self.switch.set(State::Connecting);
         let open = || {
-            store.link().health().became_ready();
-            self.switch.set(State::Ready(store.clone()));
+            // Its end may have come together with its last answer.
+            if !store.link().health().is_lost() {
+                store.link().health().became_ready();
+                self.switch.set(State::Ready(store.clone()));
+            }
         };
-        self.recovery.recover(store, open).await
+        self.recovery.recover(store, hold, open).await
     }
 
     async fn watch(&self, store: &Arc<RedisStore>) -> Failure {
@@ -166,6 +171,17 @@ impl<R: Recovery<RedisStore>> Keeper<R> {
         })
     }
 
+    /// Nobody waits while nothing is tried.
+    fn let_go(&self) {
+        let reason = "the connection was closed".to_owned();
+        self.switch.change(|state| {
+            (!matches!(state, State::Degraded(_))).then_some(State::Degraded(Outage {
+                reason,
+                refusing: None,
+            }))
+        });
+    }
+
     fn degrade(&self, reason: &str, refusing: Option<Arc<RedisStore>>) {
         self.switch.set(State::Degraded(Outage {
             reason: reason.to_owned(),
@@ -177,14 +193,15 @@ impl<R: Recovery<RedisStore>> Keeper<R> {
 /// A connection that was fine and ends may just have been closed (`timeout` on the server,
 /// `CLIENT KILL`, a restart): calls wait for one attempt before Redis is taken to be away.
 fn after(failure: &Failure, stable: bool, store: Arc<RedisStore>) -> State {
+    let keeps_connection = *failure == Failure::Refused(STILL_DELETES.to_owned());
+    if !keeps_connection {
+        store.link().end();
+    }
     let (reason, refusing) = match failure {
         Failure::Closed if stable => return State::Connecting,
         Failure::Closed => ("the connection was closed".to_owned(), None),
         Failure::Silent => ("no answer in time".to_owned(), None),
-        Failure::Refused(code) => {
-            let refusing = (code == STILL_DELETES).then_some(store);
-            (code.clone(), refusing)
-        }
+        Failure::Refused(code) => (code.clone(), keeps_connection.then_some(store)),
     };
     State::Degraded(Outage { reason, refusing })
 }

@@ -1,0 +1,76 @@
+'use strict';
+
+const { useStage } = require('../support/stage');
+const { expectService } = require('../support/service');
+
+const LARGE = 'x'.repeat(300_000);
+
+/** `ms`: a round trip. */
+async function slow(stage, ms, options) {
+  const redis = await stage.redis();
+  const proxy = await stage.proxy(redis);
+  proxy.delay(ms / 2);
+  return { redis, proxy, backplane: stage.backplane({ url: proxy.url, ...options }) };
+}
+
+describe('a slow network', () => {
+  const stage = useStage();
+
+  it('case 7: 300 ms of latency: everything is right, only slower', async () => {
+    const { redis, proxy, backplane } = await slow(stage, 300, { connectTimeoutMs: 4000, commandTimeoutMs: 2000 });
+    await expectService(backplane);
+    expect(await backplane.cacheSet('large', LARGE)).toBe(true);
+    expect((await backplane.cacheGet('large')) === LARGE).toBe(true);
+    expect(await backplane.call('GET', 'cache:none')).toEqual({ value: null });
+    const many = Array.from({ length: 300 }, (_, i) => i);
+    expect(await Promise.all(many.map((i) => backplane.cacheSet(`many:${i}`, i)))).toEqual(many.map(() => true));
+    expect(await Promise.all(many.map((i) => backplane.cacheGet(`many:${i}`)))).toEqual(many);
+    expect(await redis.command('DBSIZE')).toBe(301);
+    expect(proxy.accepted).toBe(2);
+    expect(backplane.log.story).toEqual(['ready']);
+  });
+
+  it('case 7: several parallel loads at 300 ms run one loader', async () => {
+    const { backplane } = await slow(stage, 300, { connectTimeoutMs: 4000, commandTimeoutMs: 2000 });
+    let runs = 0;
+    const loads = Array.from({ length: 20 }, () => backplane.cacheGetOrSet('k', () => (runs += 1)));
+    expect(await Promise.all(loads)).toEqual(loads.map(() => 1));
+    expect(runs).toBe(1);
+    expect(await backplane.cacheGet('k')).toBe(1);
+  });
+
+  // Each exchange takes two thirds of the deadline, and each of these calls needs several.
+  describe('case 7: a call of several exchanges has one deadline', () => {
+    async function nearTheDeadline(prepare) {
+      const opened = await stage.ready({ connectTimeoutMs: 4000, commandTimeoutMs: 600 });
+      await prepare?.(opened.backplane);
+      opened.proxy.delay(200);
+      return opened.backplane;
+    }
+
+    it('a value that may be served stale', async () => {
+      const backplane = await nearTheDeadline((b) => b.cacheGetOrSet('k', () => 1, { staleSeconds: 60 }));
+      expect([1, null]).toContain(await backplane.cacheGet('k'));
+    });
+
+    it('a load', async () => {
+      const backplane = await nearTheDeadline();
+      expect(await backplane.cacheGetOrSet('k', () => 1)).toBe(1);
+    });
+
+    it('a large value', async () => {
+      const backplane = await nearTheDeadline((b) => b.cacheSet('k', LARGE));
+      expect([LARGE.length, undefined]).toContain((await backplane.cacheGet('k'))?.length);
+    });
+
+    it('a large value on a new connection', async () => {
+      const redis = await stage.redis();
+      await redis.command('SET', 'cache:k', `"${LARGE}"`);
+      const proxy = await stage.proxy(redis);
+      const backplane = stage.backplane({ url: proxy.url, connectTimeoutMs: 4000, commandTimeoutMs: 600 });
+      await backplane.cacheGet('none');
+      proxy.delay(200);
+      expect([LARGE.length, undefined]).toContain((await backplane.cacheGet('k'))?.length);
+    });
+  });
+});
