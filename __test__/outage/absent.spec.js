@@ -92,6 +92,7 @@ describe('a server that is not there at start', () => {
     expect(await Promise.all([backplane.cacheGet('read'), backplane.cacheSet('written', 1)])).toEqual([null, true]);
     await expectService(backplane);
     proxy.onReply(() => {});
+    proxy.delay(0);
     await isReady(backplane);
   });
 

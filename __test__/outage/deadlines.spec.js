@@ -53,7 +53,8 @@ describe('the deadline of a call', () => {
       backplane.call('PING'),
     ];
     await Promise.all(calls);
-    expect((await backplane.cacheGet('k'))?.length).toBe(LARGE.length);
+    const isRead = async () => (await backplane.cacheGet('k'))?.length === LARGE.length;
+    await until(isRead, { what: 'large values are read again' });
     expect(await backplane.cacheSet('large', LARGE)).toBe(true);
   });
 

@@ -93,7 +93,7 @@ describe('a server that is out of memory', () => {
   describe('with a large write in flight', () => {
     /** Makes `call`, about the key of that write, while Redis is out of memory; then all is well again. */
     async function meanwhile(call) {
-      const opened = await stage.ready({ commandTimeoutMs: 5000 });
+      const opened = await stage.ready({ commandTimeoutMs: 1500 });
       const { redis, proxy, backplane } = opened;
       await backplane.cacheSet('k', LARGE);
       const [, bulk] = proxy.links;

@@ -2,6 +2,7 @@
 
 use std::future::Future;
 use std::sync::Arc;
+use std::task::Poll;
 use std::time::{Duration, Instant};
 
 use tokio::time::timeout_at;
@@ -11,6 +12,9 @@ use super::turns::{OnTheWay, Turn};
 use crate::store::availability::Availability;
 use crate::store::remote::RedisStore;
 use crate::store::{Result, StoreError};
+
+/// How long a call beyond its deadline waits for calls before it, to stay in order.
+const STRAGGLERS: Duration = Duration::from_millis(50);
 
 impl Backplane {
     /// Carries out an operation on Redis; `None` means that Redis is away and that this process
@@ -27,12 +31,14 @@ impl Backplane {
     {
         let begun = Instant::now();
         let ticket = self.turns.ticket();
-        if let Some((store, on_the_way)) = self.at_once(ticket) {
-            let outcome = operation(store).await;
-            match outcome {
-                Err(StoreError::Lost | StoreError::Refused(_)) => {
-                    return Box::pin(self.on_remote_later(ticket, begun, operation, on_the_way))
-                        .await;
+        if let Some((store, on_the_way)) = self.at_once() {
+            match operation(store).await {
+                Err(StoreError::TimedOut) if self.is_ready() => {
+                    return Some(Err(StoreError::TimedOut));
+                }
+                Err(StoreError::Lost | StoreError::Refused(_) | StoreError::TimedOut) => {
+                    let later = self.on_remote_later(ticket, begun, operation, Some(on_the_way));
+                    return Box::pin(later).await;
                 }
                 settled => return Some(settled),
             }
@@ -40,18 +46,16 @@ impl Backplane {
         Box::pin(self.on_remote_later(ticket, begun, operation, None)).await
     }
 
+    fn is_ready(&self) -> bool {
+        matches!(self.switch.now(), Availability::Ready(_))
+    }
+
     /// Redis, if it is ready and nobody has to go first.
-    fn at_once(&self, ticket: u64) -> Option<(Arc<RedisStore>, Option<OnTheWay>)> {
+    fn at_once(&self) -> Option<(Arc<RedisStore>, OnTheWay)> {
         let Availability::Ready(store) = self.switch.now() else {
             return None;
         };
-        match self.turns.take(ticket, true, false) {
-            Turn::Now => Some((store, Some(self.turns.set_out()))),
-            Turn::Later(_) => {
-                self.turns.give_up(ticket);
-                None
-            }
-        }
+        self.turns.are_free().then(|| (store, self.turns.set_out()))
     }
 
     /// Waits for its turn, as long as the call may take. `was_on_the_way` ends when the call waits.
@@ -69,17 +73,19 @@ impl Backplane {
         let mut on_the_way = was_on_the_way;
         let mut answer_by = None;
         loop {
-            let in_time = self.turn(ticket, &wait, on_the_way.take()).await;
+            let turn = self.turn(ticket, &wait, on_the_way.take()).await;
             let Availability::Ready(store) = self.switch.now() else {
                 // Away, or gone silent for the whole deadline: taken as away, whatever comes later.
                 return None;
             };
-            if !in_time {
+            if turn.is_none() {
                 return Some(Err(StoreError::TimedOut));
             }
             on_the_way = Some(self.turns.set_out());
             let deadline = *answer_by.get_or_insert_with(|| wait.answer_by());
-            match timeout_at(deadline.into(), operation(store.clone())).await {
+            let sent = begin(operation(store.clone())).await;
+            drop(turn);
+            match timeout_at(deadline.into(), sent).await {
                 Ok(Err(StoreError::Lost | StoreError::Refused(_))) => {}
                 Ok(settled) => return Some(settled),
                 // Sent twice, and no answer: nobody knows what was done, until it is journalled
@@ -89,22 +95,33 @@ impl Backplane {
         }
     }
 
-    /// Waits until it is known where to go and this call is the next; `false`: not in time.
-    async fn turn(&self, ticket: u64, wait: &Wait, on_the_way: Option<OnTheWay>) -> bool {
-        let state = self.switch.now();
-        let stay = matches!(state, Availability::Degraded(_) | Availability::Closed);
-        let settled = stay || matches!(state, Availability::Ready(_));
-        let turn = self.turns.take(ticket, settled, stay);
+    /// Waits until it is known where to go and this call is the next; `None`: not in time.
+    async fn turn(
+        &self,
+        ticket: u64,
+        wait: &Wait,
+        on_the_way: Option<OnTheWay>,
+    ) -> Option<Option<Turn>> {
+        let stay = matches!(
+            self.switch.now(),
+            Availability::Degraded(_) | Availability::Closed
+        );
+        if stay && on_the_way.is_none() && self.turns.are_free_and_home() {
+            return Some(None);
+        }
+        let mut turn = self.turns.queue(ticket);
         drop(on_the_way);
-        let Turn::Later(turn) = turn else {
-            return true;
-        };
-        let until = wait.first_attempt.unwrap_or(wait.own);
-        if timeout_at(until.into(), turn).await.is_ok() {
-            return true;
+        let mut until = wait.first_attempt.unwrap_or(wait.own);
+        if stay {
+            // Whoever is still on the way has lost its connection, and will be back at once.
+            until = until.max(Instant::now() + STRAGGLERS);
+        }
+        let came = timeout_at(until.into(), &mut turn).await.is_ok() || turn.try_recv().is_ok();
+        if came {
+            return Some(Some(Turn::new(&self.turns)));
         }
         self.turns.give_up(ticket);
-        false
+        None
     }
 
     /// Like [`Self::on_remote`], for work in many steps: every step has a deadline of its own, and
@@ -151,6 +168,25 @@ impl Backplane {
         match self.switch.now() {
             Availability::Degraded(outage) => outage.refusing,
             _ => None,
+        }
+    }
+}
+
+/// Polls an operation once, which sends its first command; what is left of it is the answer.
+async fn begin<F: Future>(operation: F) -> impl Future<Output = F::Output> {
+    let mut operation = Box::pin(operation);
+    let mut early = None;
+    std::future::poll_fn(|context| {
+        if let Poll::Ready(output) = operation.as_mut().poll(context) {
+            early = Some(output);
+        }
+        Poll::Ready(())
+    })
+    .await;
+    async move {
+        match early {
+            Some(output) => output,
+            None => operation.await,
         }
     }
 }

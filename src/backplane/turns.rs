@@ -2,9 +2,9 @@
 //!
 //! While Redis is ready, calls go there at once, and stay in order by themselves; while it is away,
 //! so do calls that are answered here. In between they would not: a call whose connection broke
-//! must not be made again after a later one. So whoever cannot go on at once waits for its turn,
-//! and turns come in the order of the calls, when it is known where to go and nobody is on the
-//! way any more. All of it happens on the I/O thread.
+//! must not be made again after a later one. So whoever cannot go on at once waits for its turn.
+//! Turns come one after the other, in the order of the calls, once it is known where to go and
+//! nobody is on the way any more. All of it happens on the I/O thread.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -25,13 +25,10 @@ struct State {
     /// Calls that have been sent and not been answered.
     on_the_way: usize,
     waiting: BTreeMap<u64, oneshot::Sender<()>>,
-}
-
-pub enum Turn {
-    /// Go where the state says.
-    Now,
-    /// Resolves when it has come.
-    Later(oneshot::Receiver<()>),
+    /// The waiting are having their turns; those of them that set out hold up nobody.
+    procession: bool,
+    /// Somebody is having its turn.
+    taken: bool,
 }
 
 impl Turns {
@@ -40,17 +37,24 @@ impl Turns {
         self.tickets.fetch_add(1, Ordering::Relaxed)
     }
 
-    /// `stay`: go on only when nobody is on the way, because the call is to be answered here.
-    pub fn take(&self, ticket: u64, settled: bool, stay: bool) -> Turn {
-        let mut state = self.lock();
-        let free = state.waiting.is_empty() && settled && !(stay && state.on_the_way > 0);
-        if free {
-            return Turn::Now;
-        }
+    /// Whether a call to Redis need not wait for anybody.
+    pub fn are_free(&self) -> bool {
+        self.lock().is_free()
+    }
+
+    /// Whether a call that is answered here need not: nobody is on the way who may come back.
+    pub fn are_free_and_home(&self) -> bool {
+        let state = self.lock();
+        state.is_free() && state.on_the_way == 0
+    }
+
+    /// Waits for a turn; what comes is to be made a [`Turn`] at once.
+    pub fn queue(&self, ticket: u64) -> oneshot::Receiver<()> {
         let (sender, receiver) = oneshot::channel();
+        let mut state = self.lock();
         state.waiting.insert(ticket, sender);
-        state.release();
-        Turn::Later(receiver)
+        state.advance();
+        receiver
     }
 
     /// A call has stopped waiting.
@@ -64,11 +68,12 @@ impl Turns {
         OnTheWay(self.clone())
     }
 
-    /// Whether it is known now where calls go.
+    /// Where calls go has changed; whether it is known now.
     pub fn settle(&self, settled: bool) {
         let mut state = self.lock();
         state.settled = settled;
-        state.release();
+        state.procession = false;
+        state.advance();
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -77,13 +82,23 @@ impl Turns {
 }
 
 impl State {
-    /// Tasks run in the order in which they are woken, so those released stay in order, and before
-    /// whatever comes after.
-    fn release(&mut self) {
-        if self.settled && self.on_the_way == 0 {
-            while let Some((_, waiting)) = self.waiting.pop_first() {
-                // One that has given up meanwhile lets the next one pass.
-                let _ = waiting.send(());
+    fn is_free(&self) -> bool {
+        self.settled && self.waiting.is_empty() && !self.taken
+    }
+
+    fn advance(&mut self) {
+        if self.waiting.is_empty() {
+            self.procession = false;
+        }
+        let blocked = self.on_the_way > 0 && !self.procession;
+        if !self.settled || self.taken || blocked {
+            return;
+        }
+        while let Some((_, next)) = self.waiting.pop_first() {
+            if next.send(()).is_ok() {
+                self.procession = true;
+                self.taken = true;
+                return;
             }
         }
     }
@@ -95,7 +110,24 @@ impl Drop for OnTheWay {
     fn drop(&mut self) {
         let mut state = self.0.lock();
         state.on_the_way -= 1;
-        state.release();
+        state.advance();
+    }
+}
+
+/// A turn, over when it is dropped: when the call has set out, or is about to be answered here.
+pub struct Turn(Arc<Turns>);
+
+impl Turn {
+    pub fn new(turns: &Arc<Turns>) -> Self {
+        Self(turns.clone())
+    }
+}
+
+impl Drop for Turn {
+    fn drop(&mut self) {
+        let mut state = self.0.lock();
+        state.taken = false;
+        state.advance();
     }
 }
 
@@ -103,41 +135,58 @@ impl Drop for OnTheWay {
 mod tests {
     use super::*;
 
-    fn later(turn: Turn) -> oneshot::Receiver<()> {
-        match turn {
-            Turn::Later(receiver) => receiver,
-            Turn::Now => panic!("it should have to wait"),
-        }
-    }
-
     #[test]
     fn nobody_waits_while_the_state_is_known() {
         let turns = Arc::new(Turns::default());
+        assert!(!turns.are_free());
         turns.settle(true);
         let _first = turns.set_out();
-        assert!(matches!(turns.take(turns.ticket(), true, false), Turn::Now));
+        assert!(turns.are_free());
+        assert!(!turns.are_free_and_home());
     }
 
     #[test]
-    fn turns_come_when_the_last_one_is_back_and_in_the_order_of_tickets() {
+    fn turns_come_one_by_one_in_the_order_of_tickets() {
         let turns = Arc::new(Turns::default());
         let (early, late) = (turns.ticket(), turns.ticket());
         let on_the_way = turns.set_out();
         turns.settle(true);
-        let mut late = later(turns.take(late, true, true));
-        let mut early = later(turns.take(early, true, true));
+        let mut late = turns.queue(late);
+        let mut early = turns.queue(early);
         assert!(early.try_recv().is_err() && late.try_recv().is_err());
         drop(on_the_way);
-        assert!(early.try_recv().is_ok() && late.try_recv().is_ok());
+        assert!(early.try_recv().is_ok() && late.try_recv().is_err());
+        let turn = Turn::new(&turns);
+        let _sets_out = turns.set_out();
+        assert!(!turns.are_free(), "the procession goes first");
+        drop(turn);
+        assert!(late.try_recv().is_ok());
+        drop(Turn::new(&turns));
+        assert!(turns.are_free());
     }
 
     #[test]
-    fn whoever_comes_while_others_wait_waits_behind_them() {
+    fn whoever_gave_up_lets_the_next_one_pass() {
         let turns = Arc::new(Turns::default());
-        let _on_the_way = turns.set_out();
-        let first = later(turns.take(turns.ticket(), false, false));
+        drop(turns.queue(turns.ticket()));
+        let mut second = turns.queue(turns.ticket());
         turns.settle(true);
-        later(turns.take(turns.ticket(), true, false));
-        drop(first);
+        assert!(second.try_recv().is_ok());
+    }
+
+    #[test]
+    fn a_procession_ends_when_the_state_changes() {
+        let turns = Arc::new(Turns::default());
+        let mut first = turns.queue(turns.ticket());
+        let mut second = turns.queue(turns.ticket());
+        turns.settle(true);
+        assert!(first.try_recv().is_ok());
+        let turn = Turn::new(&turns);
+        let on_the_way = turns.set_out();
+        turns.settle(true);
+        drop(turn);
+        assert!(second.try_recv().is_err(), "the first may come back");
+        drop(on_the_way);
+        assert!(second.try_recv().is_ok());
     }
 }

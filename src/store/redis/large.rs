@@ -101,8 +101,11 @@ impl RedisStore {
                 .await
                 .map(|_: Value| turn)
         };
-        let before = timeout_at(deadline, before).await;
-        let _turn = before.unwrap_or(Err(StoreError::Lost))?;
+        let Ok(before) = timeout_at(deadline, before).await else {
+            self.link.declare_dead();
+            return Err(StoreError::Lost);
+        };
+        let _turn = before?;
         match timeout_at(deadline, self.link.bulk(write)).await {
             Ok(answer) => answer.map(|_| true),
             Err(_) => self.call_back(key).await.map(|()| false),
