@@ -5,30 +5,15 @@
 // layout of both, is in src/binding (submission.rs, page.rs).
 
 const native = require('./native');
-const { failure } = require('./errors');
+const { readPage, PAGE_ANSWERS } = require('./page');
 
 const WORDS = 16 * 1024;
 const TEXT_BYTES = 256 * 1024;
 const VALUE_BYTES = 1024 * 1024;
-const PAGE_ANSWERS = 4096;
 /** A call has at most this many words. */
 const CALL_WORDS = 16;
 /** Bytes that one UTF-16 unit takes in UTF-8, at most. */
 const UTF8_PER_UNIT = 3;
-
-const UNDEFINED = 0;
-const NULL = 1;
-const TRUE = 2;
-const FALSE = 3;
-const JSON_NARROW = 4;
-const JSON_WIDE = 5;
-const ERROR = 6;
-const EVENT = 7;
-/** Where a text is; above it, what it is the answer of. */
-const KIND_BITS = 8;
-const KIND_MASK = (1 << KIND_BITS) - 1;
-const FRESH = 1;
-const STALE = 2;
 
 /** Calls of this environment on their way to the I/O thread, and their answers. */
 class CallQueue {
@@ -41,7 +26,7 @@ class CallQueue {
       this.valueMemory,
       this.answers,
       (count, separator, narrowCount, narrow, wideCount, wide) =>
-        this.take(count, parse(narrow, narrowCount, separator), parse(wide, wideCount, separator))
+        this.take({ count, separator, narrowCount, narrow, wideCount, wide })
     );
     this.settlers = [];
     this.freeIds = [];
@@ -189,27 +174,9 @@ class CallQueue {
     this.extras = [];
   }
 
-  /**
-   * Settles the calls of a page. `narrow` and `wide` hold a value at every even place; a text that
-   * is not JSON is undefined there, which no JSON text is.
-   */
-  take(count, narrow, wide) {
-    const { answers } = this;
-    const events = [];
-    const next = { narrow: 0, wide: 0 };
-    const read = (kind) => {
-      if (kind === JSON_NARROW) return narrow[(next.narrow += 2) - 2];
-      return wide[(next.wide += 2) - 2];
-    };
-    for (let i = 0; i < count; i++) {
-      const id = answers[2 * i];
-      const kind = answers[2 * i + 1];
-      if (kind === JSON_NARROW || kind === JSON_WIDE) this.settle(id, read(kind) ?? null);
-      else if (kind < JSON_NARROW) this.settle(id, constant(kind));
-      else if (kind === EVENT) events.push([id, read(kind)]);
-      else if (kind === ERROR) this.settle(id, rejection(read(kind)));
-      else this.settle(id, fetched(kind >> KIND_BITS, read(kind & KIND_MASK), () => read(JSON_NARROW)));
-    }
+  /** Settles the calls of a page, and then tells what happened. */
+  take(page) {
+    const events = readPage(page, this.answers, (id, value) => this.settle(id, value));
     for (const [backplane, event] of events) this.tell(backplane, event);
     if (this.listeners.size === 0) this.endIfUnused();
   }
@@ -233,72 +200,6 @@ class CallQueue {
       });
     }
   }
-}
-
-function constant(kind) {
-  switch (kind) {
-    case NULL:
-      return null;
-    case TRUE:
-      return true;
-    case FALSE:
-      return false;
-    case UNDEFINED:
-    default:
-      return undefined;
-  }
-}
-
-function rejection([code, message]) {
-  return Promise.reject(failure(code, message));
-}
-
-/** What a fetch found: a value, a lease (two words), or both; `isCorrupt` when it is not JSON. */
-function fetched(role, value, readLease) {
-  switch (role) {
-    case FRESH:
-      return { isFresh: true, isCorrupt: value === undefined, value };
-    case STALE:
-      return { isStale: value !== undefined, value, lease: readLease() };
-    default:
-      return { lease: value ?? [0, 0] };
-  }
-}
-
-/** Parses a page's text: `[value, separator, value, separator, …]`. */
-function parse(text, count, separator) {
-  if (count === 0) return [];
-  try {
-    const values = JSON.parse(text);
-    if (isIntact(values, count, separator)) return values;
-  } catch {
-    // One of the texts is not JSON; below they are parsed one by one.
-  }
-  return takeApart(text, count, separator);
-}
-
-function isIntact(values, count, separator) {
-  if (values.length !== 2 * count) return false;
-  for (let i = 1; i < values.length; i += 2) {
-    if (values[i] !== separator) return false;
-  }
-  return true;
-}
-
-/** A text that is not JSON is a miss, and harms none of its neighbours. */
-function takeApart(text, count, separator) {
-  const end = `,${separator}]`;
-  const texts = text.slice(1, -end.length).split(`,${separator},`);
-  const values = new Array(2 * count).fill(undefined);
-  if (texts.length !== count) return values;
-  texts.forEach((one, i) => {
-    try {
-      values[2 * i] = JSON.parse(one);
-    } catch {
-      // Stays undefined.
-    }
-  });
-  return values;
 }
 
 /** What both ends of a queue write into. */

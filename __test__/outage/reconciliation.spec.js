@@ -159,6 +159,34 @@ describe('after an outage', () => {
     expect(await backplane.cacheGet('q:1')).toBe('kept');
   });
 
+  it('case 19: a return that breaks half way is begun again, and keeps no call waiting', async () => {
+    const opened = await stage.ready();
+    const { redis, proxy, backplane } = opened;
+    await seed(redis);
+    await cutOff(opened);
+    await change(backplane);
+    await writeAsAnother(redis);
+    let swallowed = 0;
+    proxy.onRequest((chunk) => {
+      if (!chunk.includes('UNLINK')) return undefined;
+      swallowed += 1;
+      return null;
+    });
+    proxy.cut();
+    proxy.flow();
+    for (let i = 0; swallowed < 3; i += 1) {
+      expect(await backplane.cacheSet(`meanwhile:${i}`, i)).toBe(true);
+      expect(await backplane.cacheGet(`meanwhile:${i}`)).toBe(i);
+      await new Promise((resolve) => setTimeout(resolve, 1));
+    }
+    expect(backplane.isRedisAvailable()).toBe(false);
+    proxy.onRequest(() => {});
+    await isReady(backplane);
+    await expectNothingStale(backplane, redis);
+    await expectOthersKept(backplane);
+    expect(await backplane.cacheGet('meanwhile:0')).toBeNull();
+  });
+
   it('case 21: a key that has expired in memory meanwhile does no harm', async () => {
     const opened = await stage.ready();
     const { redis, backplane } = opened;

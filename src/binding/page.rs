@@ -38,7 +38,7 @@ pub enum Answer {
 
 pub type Text = bytes::Bytes;
 
-/// How an answer is written, for JavaScript (`lib/queue.js`).
+/// How an answer is written, for JavaScript (`lib/page.js`).
 mod kind {
     pub const UNDEFINED: u32 = 0;
     pub const NULL: u32 = 1;
