@@ -14,7 +14,7 @@ const SPEC = `
   const { createBackplane } = require(${JSON.stringify(ROOT)});
   const silent = { debug() {}, info() {}, warn() {}, error() {} };
   test('uses a backplane', async () => {
-    const backplane = createBackplane({ url: ${JSON.stringify(url)}, logger: silent });
+    const backplane = createBackplane({ url: ${JSON.stringify(url)}, keyPrefix: 'run-jest:', logger: silent });
     backplane.getClient().on('error', () => {});
     expect(await backplane.cacheSet('k', 1)).toBe(true);
     expect(await backplane.cacheGetOrSet('k2', async () => 2)).toBe(2);
