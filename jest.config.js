@@ -6,6 +6,7 @@ module.exports = {
   testMatch: ['**/__test__/**/*.spec.js'],
   testEnvironment: 'node',
   testTimeout: 30_000,
-  maxWorkers: 2,
+  // Calls are held to their deadlines: whoever shares the cores with them makes them late.
+  maxWorkers: 1,
   transform: {},
 };
