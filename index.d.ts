@@ -53,7 +53,8 @@ export function cacheDelete(key: string): Promise<boolean>;
  *
  * Resolves the number of keys removed. Not atomic: keys that are set meanwhile may stay. O(keys
  * in the database) in bounded steps of SCAN and UNLINK on a connection of their own; flat in
- * memory. Every step has `commandTimeoutMs`; there is no deadline for the whole.
+ * memory. Every step has `commandTimeoutMs`, after which Redis is taken as away; the whole takes as
+ * long as there are keys.
  *
  * @throws E_INVALID_PATTERN, E_CLOSED
  */

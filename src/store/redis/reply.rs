@@ -41,9 +41,10 @@ pub fn classify(error: &ServerError) -> StoreError {
 
 /// The word that names a refusal to people. Never the server's whole text: it may quote a name.
 pub fn refusal_code(code: &str, details: &str) -> String {
-    if details.contains(TOO_MANY_CLIENTS) {
-        TOO_MANY_CLIENTS.to_owned()
-    } else {
-        code.to_owned()
+    match code {
+        _ if details.contains(TOO_MANY_CLIENTS) => TOO_MANY_CLIENTS.to_owned(),
+        // Said of a password that the server has no use for, with words that are better not kept.
+        "ERR" => "login refused".to_owned(),
+        _ => code.to_owned(),
     }
 }
