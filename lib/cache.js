@@ -4,8 +4,6 @@ const check = require('./check');
 const { createLoader } = require('./loader');
 const { Op } = require('./queue');
 
-const DEFAULT_TTL_SECONDS = 3600;
-
 /** The cache functions of one backplane; index.d.ts says what each promises. */
 function createCache(core) {
   function cacheGet(key) {
@@ -14,7 +12,7 @@ function createCache(core) {
     return core.queue.send(Op.CacheGet, core.number, key);
   }
 
-  function cacheSet(key, value, ttlSeconds = DEFAULT_TTL_SECONDS) {
+  function cacheSet(key, value, ttlSeconds = check.DEFAULT_TTL_SECONDS) {
     const error = check.key(key) ?? check.ttl(ttlSeconds) ?? core.unusable();
     if (error) return Promise.reject(error);
     const json = check.json(value);
@@ -43,4 +41,4 @@ function createCache(core) {
   };
 }
 
-module.exports = { createCache, DEFAULT_TTL_SECONDS };
+module.exports = { createCache };

@@ -7,6 +7,7 @@ const { typeError, rangeError } = require('./errors');
 
 const MAX_KEY_BYTES = 64 * 1024;
 const MAX_VALUE_BYTES = 64 * 1024 * 1024;
+const DEFAULT_TTL_SECONDS = 3600;
 const MAX_TTL_SECONDS = 10 * 365 * 24 * 3600;
 /** Bytes that one UTF-16 unit takes in UTF-8, at most. */
 const UTF8_PER_UNIT = 3;
@@ -85,4 +86,4 @@ function kindOf(value) {
   return value === null ? 'null' : typeof value;
 }
 
-module.exports = { key, pattern, ttl, optionalTtl, callback, timeoutMs, json, kindOf };
+module.exports = { DEFAULT_TTL_SECONDS, key, pattern, ttl, optionalTtl, callback, timeoutMs, json, kindOf };

@@ -83,7 +83,7 @@ function readSettings(options) {
   if (typeof options !== 'object' || options === null) {
     throw typeError('E_INVALID_OPTION', 'options must be an object');
   }
-  const { ttlSeconds = 3600, staleSeconds = 0, loaderTimeoutMs = 30_000 } = options;
+  const { ttlSeconds = check.DEFAULT_TTL_SECONDS, staleSeconds = 0, loaderTimeoutMs = 30_000 } = options;
   return { ttlSeconds, staleSeconds, loaderTimeoutMs };
 }
 

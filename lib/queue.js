@@ -30,7 +30,6 @@ class CallQueue {
     );
     this.settlers = [];
     this.freeIds = [];
-
     this.listeners = new Map();
     this.reset();
     this.scheduled = false;

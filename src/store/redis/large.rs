@@ -44,7 +44,7 @@ impl LargeWrites {
     }
 
     fn has(&self, key: &Key) -> bool {
-        self.lock().contains_key(key)
+        !self.is_idle() && self.lock().contains_key(key)
     }
 
     fn lock(&self) -> MutexGuard<'_, HashMap<Key, Arc<Gate>>> {

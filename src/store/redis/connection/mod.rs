@@ -14,5 +14,3 @@ pub mod link;
 mod open;
 pub mod supervisor;
 mod tls;
-
-pub use open::{ConnectError, Identity};
