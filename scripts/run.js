@@ -6,12 +6,17 @@ const path = require('node:path');
 const ROOT = path.join(__dirname, '..');
 const BIN = path.join(ROOT, 'node_modules', '.bin');
 
-/** Runs a tool in the project root, its output shown as it comes; resolves to its exit code. */
-function run(command, args, { env = {}, onStdout } = {}) {
+/**
+ * Runs a tool in the project root, its output shown as it comes; resolves to its exit code.
+ * After `timeoutMs` (default: no limit) the tool is killed, and has failed.
+ */
+function run(command, args, { env = {}, onStdout, timeoutMs } = {}) {
   const child = spawn(command, args, {
     cwd: ROOT,
     env: { ...process.env, PATH: `${BIN}${path.delimiter}${process.env.PATH}`, ...env },
     stdio: ['ignore', onStdout ? 'pipe' : 'inherit', 'inherit'],
+    timeout: timeoutMs,
+    killSignal: 'SIGKILL',
   });
   child.stdout?.on('data', (chunk) => {
     process.stdout.write(chunk);
@@ -22,7 +27,10 @@ function run(command, args, { env = {}, onStdout } = {}) {
       console.error(`${command}: ${error.message}`);
       resolve(127);
     });
-    child.once('close', (code, signal) => resolve(signal ? 1 : code));
+    child.once('close', (code, signal) => {
+      if (signal) console.error(`${command}: ended by ${signal}`);
+      resolve(signal ? 1 : code);
+    });
   });
 }
 

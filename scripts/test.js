@@ -7,6 +7,9 @@ const { ensureRedisServer } = require('./redis-binary');
 const { ROOT, run } = require('./run');
 const { parseCargo, parseJest } = require('./test-results');
 
+/** Several times what the tests take on two slow cores: a run that hangs fails, and says so. */
+const TIMEOUT_MS = 25 * 60_000;
+
 // The Rust tests take one path, so a server of several words becomes a script.
 function asExecutable({ command, args }, dir) {
   if (args.length === 0) return command;
@@ -21,6 +24,7 @@ async function cargoTest(redisServer) {
   const code = await run('cargo', ['test', '--no-fail-fast'], {
     env: { REDIS_SERVER_BIN: redisServer },
     onStdout: (chunk) => output.push(chunk),
+    timeoutMs: TIMEOUT_MS,
   });
   return { name: 'cargo test', code, ...parseCargo(Buffer.concat(output).toString()) };
 }
@@ -48,7 +52,7 @@ async function build() {
 
 async function jest(dir) {
   const outputFile = path.join(dir, 'jest.json');
-  const code = await run('jest', ['--json', `--outputFile=${outputFile}`]);
+  const code = await run('jest', ['--json', `--outputFile=${outputFile}`], { timeoutMs: TIMEOUT_MS });
   const json = fs.existsSync(outputFile) ? fs.readFileSync(outputFile, 'utf8') : '{}';
   return { name: 'jest', code, ...parseJest(JSON.parse(json)) };
 }

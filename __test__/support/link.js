@@ -1,7 +1,7 @@
 'use strict';
 
 const net = require('node:net');
-const { Pipe } = require('./pipe');
+const { Pipe, reset } = require('./pipe');
 
 /** One accepted connection and, unless it fell into a black hole, its connection to the target. */
 class Link {
@@ -24,8 +24,8 @@ class Link {
   }
 
   reset() {
-    this.#client.resetAndDestroy();
-    this.#upstream?.resetAndDestroy();
+    reset(this.#client);
+    if (this.#upstream) reset(this.#upstream);
   }
 }
 

@@ -2,6 +2,15 @@
 
 const HIGH_WATER = 1 << 20;
 
+/**
+ * Ends a connection as a crash would. Node cannot reset a socket whose own end is under way: it
+ * would leave the handle open, and the process spinning at its exit.
+ */
+function reset(socket) {
+  if (socket.writableEnded) socket.destroy();
+  else socket.resetAndDestroy();
+}
+
 /** One direction of a proxied connection: holds what `source` sent until `sink` may have it. */
 class Pipe {
   #source;
@@ -21,7 +30,7 @@ class Pipe {
     this.#open = open && sink !== null;
     source.on('data', (chunk) => this.#receive(chunk));
     source.on('end', () => this.#push(0, () => sink.end()));
-    source.on('error', () => this.#push(0, () => sink.resetAndDestroy()));
+    source.on('error', () => this.#push(0, () => reset(sink)));
     sink?.on('drain', () => {
       this.#blocked = false;
       this.#pump();
@@ -73,4 +82,4 @@ class Pipe {
   }
 }
 
-module.exports = { Pipe };
+module.exports = { Pipe, reset };
