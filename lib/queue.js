@@ -10,6 +10,8 @@ const { readPage, PAGE_ANSWERS } = require('./page');
 const WORDS = 16 * 1024;
 const TEXT_BYTES = 256 * 1024;
 const VALUE_BYTES = 1024 * 1024;
+/** Values that have gathered to this are handed over before the tick ends: work for both threads. */
+const EAGER_BYTES = 64 * 1024;
 /** A call has at most this many words. */
 const CALL_WORDS = 16;
 /** Bytes that one UTF-16 unit takes in UTF-8, at most. */
@@ -90,7 +92,10 @@ class CallQueue {
     if (n1 !== undefined) words[this.used++] = n1;
     if (n2 !== undefined) words[this.used++] = n2;
     if (n3 !== undefined) words[this.used++] = n3;
-    if (value !== undefined) words[this.used++] = this.write(value);
+    if (value !== undefined) {
+      words[this.used++] = this.write(value);
+      if (this.valueBytes >= EAGER_BYTES) this.flush();
+    }
     return promise;
   }
 
