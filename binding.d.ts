@@ -22,6 +22,9 @@ export declare class Queue {
   forget(backplane: number): void
   /** Releases what the environment holds for the queue. Nothing can be called after it. */
   end(): void
+  /** Keeps the process alive until [`Self::release`], for something that is no call. */
+  hold(): void
+  release(): void
   /** `idle`, `connecting`, `ready`, `degraded` or `closed`. */
   state(backplane: number): string
   /**
@@ -46,6 +49,8 @@ export interface BackplaneOptions {
   commandTimeoutMs: number
   maxEntries: number
   maxBytes: number
+  maxQueued: number
+  maxQueuedBytes: number
 }
 
 /** What JavaScript can ask for. The comment names the arguments in the order of their words. */
@@ -68,7 +73,19 @@ export declare const enum Op {
   CacheAbandon = 7,
   /** the words of a command, each after its length (4 bytes, little-endian), as one value */
   Call = 8,
-  Close = 9,
+  /** channel, reach, payload */
+  Publish = 9,
+  /** reach, the channels as the words of Call */
+  Receivers = 10,
+  /** name, subscriber, kind of topic, number of the topic, whether payloads are JSON */
+  Subscribe = 11,
+  /** name, subscriber, kind of topic */
+  Unsubscribe = 12,
+  /** subscriber. Nothing is answered. */
+  CloseSubscriber = 13,
+  /** Answers whether Redis is there, once that is known. */
+  Initialize = 14,
+  Close = 15,
 }
 
 export interface TlsSettings {

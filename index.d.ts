@@ -90,6 +90,113 @@ export function cacheGetOrSet<T = Json>(
 ): Promise<T>;
 
 /**
+ * Publishes a message as JSON. O(receivers + patterns).
+ *
+ * Resolves how many subscriptions it reached: of all clients of the server, or, while Redis is
+ * away, of this backplane. At most once: a message whose answer was lost is not sent again, and
+ * counts as 0, as does one that the server refuses (which is logged).
+ *
+ * @param channel 1 byte to 64 KiB of well-formed Unicode; on Redis `<keyPrefix><channel>`.
+ * @param message anything that JSON can hold, up to 64 MiB of JSON text.
+ * @throws E_INVALID_CHANNEL, E_INVALID_VALUE, E_CLOSED
+ */
+export function publish(channel: string, message: unknown): Promise<number>;
+
+/**
+ * A handle for subscriptions of its own, the same as `getClient().duplicate()`. It opens a
+ * connection when something is first subscribed to.
+ *
+ * @throws the configuration's error, see {@link BackplaneOptions}
+ */
+export function createSubscriber(): Client;
+
+/** When messages may have been missed. */
+export interface Gap {
+  /** Epoch ms: from the first reason for it until everything was whole again. */
+  since: number;
+  until: number;
+  /** For people; `overflow` when messages came faster than they were taken. */
+  reason: string;
+  /** Messages that had come and had to go; 0 when none are known of. */
+  dropped: number;
+}
+
+/** The pubsub of the backplane, always the same one until it is closed. Connects to nothing. */
+export function getPubSub(): RedisPubSub;
+
+/**
+ * Publishing and subscribing in JSON, on a connection of its own.
+ *
+ * A subscription lasts until it is ended, through every reconnect, and keeps the process alive.
+ * While Redis is away what this backplane publishes reaches its own subscribers. Messages wait
+ * in a queue of at most `pubsub.maxQueued` messages and `pubsub.maxQueuedBytes`; beyond it the
+ * oldest are dropped, which is a gap.
+ */
+export class RedisPubSub {
+  /**
+   * Begins to connect. Resolves `true` on Redis, `false` when this process is alone for now; both
+   * work, and the one becomes the other by itself. Need not be called.
+   * @throws E_CLOSED, the configuration's error
+   */
+  initialize(): Promise<boolean>;
+
+  /**
+   * Calls `callback` with every message of a channel, in order. Any number of callbacks, which
+   * all get the same object; one that throws or rejects is logged and hurts no other. A message
+   * that is not JSON is logged, without its content, and dropped.
+   *
+   * Resolves `true` once it is in effect: confirmed by Redis, or within this process while Redis
+   * is away. `false`: not yet (refused, or no answer in time); it is tried again, for ever.
+   *
+   * @throws E_INVALID_CHANNEL, E_INVALID_CALLBACK, E_CLOSED
+   */
+  subscribe<T = Json>(channel: string, callback: (data: T, channel: string) => unknown): Promise<boolean>;
+
+  /**
+   * Ends one callback (once, if it was given twice), or all of the channel. None is called any
+   * more from now on; resolves `true` when the server knows, too.
+   * @throws E_INVALID_CHANNEL, E_INVALID_CALLBACK, E_CLOSED
+   */
+  unsubscribe<T = Json>(channel: string, callback?: (data: T, channel: string) => unknown): Promise<boolean>;
+
+  /** See {@link publish}. */
+  publish(channel: string, data: unknown): Promise<number>;
+
+  /**
+   * The messages of a channel, for `for await`. Subscribed from the first step of the loop to its
+   * end; a loop that is slower than the channel loses the oldest messages beyond
+   * `pubsub.maxQueued`. Ends with `close()`.
+   *
+   * @param options.signal ends the loop with the signal's reason.
+   * @throws E_INVALID_CHANNEL, E_CLOSED
+   */
+  messages<T = Json>(channel: string, options?: { signal?: AbortSignal }): AsyncGenerator<{ data: T; channel: string }, void>;
+
+  /** Ends every subscription and the connection. Calls after it reject with `E_CLOSED`. */
+  close(): Promise<void>;
+
+  readonly isClosed: boolean;
+
+  on(event: 'gap', listener: (gap: Gap) => void): this;
+  once(event: 'gap', listener: (gap: Gap) => void): this;
+  off(event: 'gap', listener: (gap: Gap) => void): this;
+}
+
+/**
+ * The adapter for `new Server(http, { adapter: socketIoAdapter() })`, of the optional peer
+ * `@socket.io/redis-adapter`, on this backplane's connections.
+ *
+ * With Redis away the server is a working single instance; it becomes one of several, and alone
+ * again, by itself, while its sockets stay connected. `getClient()` emits `gap` when broadcasts
+ * of other instances may have been missed.
+ *
+ * @param options those of the adapter (`requestsTimeout`, `publishOnSpecificResponseChannel`, …).
+ *   `sharded: true` takes the adapter for sharded pub/sub (Redis 7) with its options.
+ * @throws E_MISSING_PEER, E_INVALID_OPTION, the configuration's error
+ */
+export function socketIoAdapter(options?: { sharded?: boolean; [option: string]: unknown }): (namespace: any) => any;
+
+/**
  * Whether Redis can be asked now. Synchronous; begins to connect at its first call.
  *
  * @throws the configuration's error, see {@link BackplaneOptions}
@@ -112,16 +219,31 @@ export function close(): Promise<void>;
 /** What a raw command answers: text as UTF-8, an error inside an array as its text. */
 export type Reply = null | number | string | Reply[];
 
+/** Gets messages in the style of node-redis. */
+export type TextListener = (message: string, channel: string) => unknown;
+export type BufferListener = (message: Buffer, channel: Buffer) => unknown;
+
 /**
- * What is left of a Redis client when the functions above do the work. It shares the connections
- * of its backplane: `quit` and `disconnect` close the backplane.
+ * What is left of a Redis client when the functions above do the work, in the styles of ioredis
+ * and node-redis.
  *
- * Events: `connect`, `ready`, `error`, `close`, `reconnecting`, `end`. An `error` that nobody
- * listens to is logged, not thrown.
+ * All handles of a backplane share its connection for commands. A handle that subscribes has one
+ * more, for what it receives; so a handle may send and receive. `quit` and `disconnect` of
+ * `getClient()` close the backplane, those of a duplicate only end its own subscriptions.
+ *
+ * Events: `connect`, `ready`, `error`, `close`, `reconnecting`, `end`, and `gap` when messages may
+ * have been missed. An `error` that nobody listens to is logged, not thrown.
+ *
+ * Every channel and pattern stands behind `keyPrefix` on Redis, which is taken off again. A
+ * subscription lasts until it is ended, through every reconnect, and keeps the process alive. A
+ * listener that throws or rejects is logged and hurts no other.
  */
 export interface Client {
-  /** Before the first call: `wait`. While Redis is away: `reconnecting`. After `close`: `end`. */
+  /** Before the first call: `wait`. While Redis is away: `reconnecting`. After the end: `end`. */
   readonly status: 'wait' | 'connecting' | 'ready' | 'reconnecting' | 'end';
+  /** Neither `wait` nor `end`. */
+  readonly isOpen: boolean;
+  readonly isReady: boolean;
 
   /**
    * Resolves when Redis is ready.
@@ -142,23 +264,82 @@ export interface Client {
    */
   call(command: string, ...args: Array<string | number | Uint8Array>): Promise<Reply>;
 
-  /** `call` with an array, as node-redis has it. */
+  /**
+   * `call` with an array, as node-redis has it. `PUBSUB NUMSUB` and `PUBSUB SHARDNUMSUB` name
+   * channels as `subscribe` does, and while Redis is away count this backplane's handles.
+   */
   sendCommand(words: Array<string | Uint8Array>): Promise<Reply>;
 
-  /** Closes the backplane; resolves when that is done. */
+  /** Another handle, for subscriptions of its own. */
+  duplicate(): Client;
+
+  /** Closes the backplane, or ends this duplicate; resolves when that is done. */
   quit(): Promise<'OK'>;
 
-  /** Closes the backplane. */
+  /** `quit` without waiting. */
   disconnect(): void;
 
-  on(event: 'error', listener: (error: Error & { code: string }) => void): this;
-  on(event: ClientEvent, listener: () => void): this;
-  once(event: 'error', listener: (error: Error & { code: string }) => void): this;
-  once(event: ClientEvent, listener: () => void): this;
-  off(event: ClientEvent | 'error', listener: (...args: never[]) => void): this;
+  /**
+   * Publishes a message as it is. Resolves as the function `publish` does; never rejects because
+   * Redis is away.
+   * @throws E_INVALID_CHANNEL, E_INVALID_VALUE, E_CLOSED
+   */
+  publish(channel: string, message: string | Uint8Array): Promise<number>;
+  /** To a sharded channel (Redis 7). */
+  spublish(channel: string, message: string | Uint8Array): Promise<number>;
+  sPublish(channel: string, message: string | Uint8Array): Promise<number>;
+
+  /**
+   * As node-redis has it: calls the listener with every message, as text or, with `asBuffers`,
+   * as Buffers of their own. One channel and one function are always this.
+   *
+   * Resolves how many channels and patterns this handle is subscribed to, once Redis has
+   * confirmed them or is known to be away.
+   * @throws E_INVALID_CHANNEL, E_CLOSED
+   */
+  subscribe(channels: string | string[], listener: TextListener, asBuffers?: false): Promise<number>;
+  subscribe(channels: string | string[], listener: BufferListener, asBuffers: true): Promise<number>;
+  /** As ioredis has it: messages come as the events `message` and `messageBuffer`. */
+  subscribe(...channels: Array<string | string[]>): Promise<number>;
+  /** Globs; the events are `pmessage` and `pmessageBuffer`. */
+  psubscribe: Client['subscribe'];
+  pSubscribe: Client['subscribe'];
+  /** Sharded channels (Redis 7); the events are `smessage` and `smessageBuffer`. */
+  ssubscribe: Client['subscribe'];
+  sSubscribe: Client['subscribe'];
+
+  /**
+   * Ends one listener, or everything of these channels, or of all. Nothing of it comes any more
+   * from now on; resolves how many channels and patterns are left, when the server knows.
+   * @throws E_INVALID_CHANNEL
+   */
+  unsubscribe(channels: string | string[], listener: TextListener | BufferListener, asBuffers?: boolean): Promise<number>;
+  unsubscribe(...channels: Array<string | string[]>): Promise<number>;
+  punsubscribe: Client['unsubscribe'];
+  pUnsubscribe: Client['unsubscribe'];
+  sunsubscribe: Client['unsubscribe'];
+  sUnsubscribe: Client['unsubscribe'];
+
+  on<E extends keyof ClientEvents>(event: E, listener: (...args: ClientEvents[E]) => void): this;
+  once<E extends keyof ClientEvents>(event: E, listener: (...args: ClientEvents[E]) => void): this;
+  off<E extends keyof ClientEvents>(event: E, listener: (...args: ClientEvents[E]) => void): this;
 }
 
-export type ClientEvent = 'connect' | 'ready' | 'close' | 'reconnecting' | 'end';
+export interface ClientEvents {
+  connect: [];
+  ready: [];
+  error: [error: Error & { code: string }];
+  close: [];
+  reconnecting: [];
+  end: [];
+  gap: [gap: Gap];
+  message: [channel: string, message: string];
+  messageBuffer: [channel: Buffer, message: Buffer];
+  pmessage: [pattern: string, channel: string, message: string];
+  pmessageBuffer: [pattern: string, channel: Buffer, message: Buffer];
+  smessage: [channel: string, message: string];
+  smessageBuffer: [channel: Buffer, message: Buffer];
+}
 
 /** pino, console, winston: anything with these four. */
 export interface Logger {
@@ -199,7 +380,7 @@ export interface BackplaneOptions {
   password?: string;
   /** Always verified. `rediss://` turns it on too. */
   tls?: boolean | TlsOptions;
-  /** Put before every key. Default: nothing. */
+  /** Put before every key and every channel. Default: nothing. */
   keyPrefix?: string;
   /** Bounds one attempt to connect, and with it the calls that wait for the first. Default 2000. */
   connectTimeoutMs?: number;
@@ -207,6 +388,8 @@ export interface BackplaneOptions {
   commandTimeoutMs?: number;
   /** Bounds of the in-memory store. Default 100,000 entries and 64 MiB. */
   memory?: { maxEntries?: number; maxBytes?: number };
+  /** Bounds of what each subscriber has not taken yet. Default 100,000 messages and 64 MiB. */
+  pubsub?: { maxQueued?: number; maxQueuedBytes?: number };
   /** Default: prints when Redis is ready and when it goes away, and nothing else. */
   logger?: Logger;
 }
@@ -218,6 +401,11 @@ export interface Backplane {
   cacheDelete: typeof cacheDelete;
   cacheDeletePattern: typeof cacheDeletePattern;
   cacheGetOrSet: typeof cacheGetOrSet;
+  publish: typeof publish;
+  createSubscriber: typeof createSubscriber;
+  getPubSub: typeof getPubSub;
+  RedisPubSub: typeof RedisPubSub;
+  socketIoAdapter: typeof socketIoAdapter;
   isRedisAvailable: typeof isRedisAvailable;
   getClient: typeof getClient;
   close: typeof close;

@@ -6,5 +6,7 @@ export {
   cacheGet,
   cacheDelete,
   cacheDeletePattern,
+  createSubscriber,
+  publish,
   close,
 } from './index';

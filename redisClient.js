@@ -10,4 +10,6 @@ module.exports.cacheSet = backplane.cacheSet;
 module.exports.cacheGet = backplane.cacheGet;
 module.exports.cacheDelete = backplane.cacheDelete;
 module.exports.cacheDeletePattern = backplane.cacheDeletePattern;
+module.exports.createSubscriber = backplane.createSubscriber;
+module.exports.publish = backplane.publish;
 module.exports.close = backplane.close;

@@ -11,11 +11,12 @@ const { NOBODY, silent } = require('./support/places');
 const ROOT = path.join(__dirname, '..');
 const flat = require('..');
 const redisClient = require('../redisClient');
+const redisPubSub = require('../redisPubSub');
 
 /** The functions that a file of types declares or passes on. */
 function declared(file) {
   const text = fs.readFileSync(path.join(ROOT, file), 'utf8').replace(/\/\*[\s\S]*?\*\//g, '');
-  const functions = [...text.matchAll(/^export (?:declare )?function (\w+)/gm)].map(([, name]) => name);
+  const functions = [...text.matchAll(/^export (?:declare )?(?:function|class) (\w+)/gm)].map(([, name]) => name);
   const passed = [...text.matchAll(/^export \{([^}]*)\}/gm)].flatMap(([, names]) => names.split(',').map((name) => name.trim()));
   return [...functions, ...passed].filter(Boolean).sort();
 }
@@ -26,13 +27,14 @@ describe('require', () => {
   test('gives what the types declare, and nothing else', () => {
     expect(namesOf(flat)).toEqual(declared('index.d.ts'));
     expect(namesOf(redisClient)).toEqual(declared('redisClient.d.ts'));
-    for (const module of [flat, redisClient]) {
+    expect(namesOf(redisPubSub)).toEqual(declared('redisPubSub.d.ts'));
+    for (const module of [flat, redisClient, redisPubSub]) {
       for (const name of namesOf(module)) expect(module[name]).toBeInstanceOf(Function);
     }
   });
 
-  test('the subpath passes on the very same functions', () => {
-    for (const name of namesOf(redisClient)) expect(redisClient[name]).toBe(flat[name]);
+  test.each([['redisClient', redisClient], ['redisPubSub', redisPubSub]])('%s passes on the very same functions', (_, module) => {
+    for (const name of namesOf(module)) expect(module[name]).toBe(flat[name]);
   });
 
   test('a backplane has the members that are exported', () => {

@@ -3,6 +3,8 @@
 const { createCache } = require('./cache');
 const { Client } = require('./client');
 const { Core } = require('./core');
+const { createPubSub } = require('./pubsub');
+const { createSocketIo } = require('./socketio');
 
 /** Makes a backplane; index.d.ts says what it promises. Opens no connection. */
 function createBackplane(options) {
@@ -11,12 +13,15 @@ function createBackplane(options) {
 
   function getClient() {
     if (core.state() === 'idle') core.start();
-    client ??= new Client(core);
+    client ??= new Client(core, { isRoot: true });
     return client;
   }
 
   return {
     ...createCache(core),
+    ...createPubSub(core),
+    createSubscriber: () => getClient().duplicate(),
+    socketIoAdapter: createSocketIo(core, getClient),
     isRedisAvailable: () => core.isRedisAvailable(),
     getClient,
     close: () => core.close(),

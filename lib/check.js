@@ -35,6 +35,10 @@ function key(value) {
   return name(value, 'key', 'E_INVALID_KEY');
 }
 
+function channel(value) {
+  return name(value, 'channel', 'E_INVALID_CHANNEL');
+}
+
 function pattern(value) {
   return name(value, 'pattern', 'E_INVALID_PATTERN');
 }
@@ -57,6 +61,17 @@ function optionalTtl(seconds, what) {
 function callback(value, what) {
   if (typeof value === 'function') return null;
   return typeError('E_INVALID_CALLBACK', `${what} must be a function, not ${kindOf(value)}`);
+}
+
+function optionalCallback(value, what) {
+  return value === undefined ? null : callback(value, what);
+}
+
+/** A string or bytes, as they are. */
+function payload(value) {
+  const isTooLong = typeof value === 'string' ? isLongerThan(value, MAX_VALUE_BYTES) : value.length > MAX_VALUE_BYTES;
+  if (!isTooLong) return null;
+  return rangeError('E_INVALID_VALUE', `a message must not be longer than ${MAX_VALUE_BYTES} bytes`);
 }
 
 /** Milliseconds that a timer can wait. */
@@ -86,4 +101,4 @@ function kindOf(value) {
   return value === null ? 'null' : typeof value;
 }
 
-module.exports = { DEFAULT_TTL_SECONDS, key, pattern, ttl, optionalTtl, callback, timeoutMs, json, kindOf };
+module.exports = { DEFAULT_TTL_SECONDS, key, channel, pattern, ttl, optionalTtl, callback, optionalCallback, payload, timeoutMs, json, kindOf };

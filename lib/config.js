@@ -14,6 +14,7 @@ const DEFAULT_HOST = 'localhost';
 const DEFAULT_PORT = 6379;
 const DEFAULTS = { connectTimeoutMs: 2000, commandTimeoutMs: 1000 };
 const MEMORY_DEFAULTS = { maxEntries: 100_000, maxBytes: 64 * 1024 * 1024 };
+const PUBSUB_DEFAULTS = { maxQueued: 100_000, maxQueuedBytes: 64 * 1024 * 1024 };
 const TLS_FIELDS = ['ca', 'cert', 'key', 'servername'];
 const NO_LOGIN = { username: undefined, password: undefined, db: 0 };
 
@@ -34,7 +35,8 @@ function resolveConfig(options = {}, env = process.env) {
       keyPrefix: keyPrefix(options),
       connectTimeoutMs: timeout(options, 'connectTimeoutMs'),
       commandTimeoutMs: timeout(options, 'commandTimeoutMs'),
-      ...memory(options.memory),
+      ...bounds(options.memory, 'memory', MEMORY_DEFAULTS),
+      ...bounds(options.pubsub, 'pubsub', PUBSUB_DEFAULTS),
     },
   };
 }
@@ -107,15 +109,16 @@ function timeout(options, name) {
   return value;
 }
 
-function memory(bounds = {}) {
-  if (typeof bounds !== 'object' || bounds === null) {
-    throw typeError('E_INVALID_OPTION', 'memory must be an object');
+/** The numbers of one group of options, each above 0. */
+function bounds(given = {}, group, defaults) {
+  if (typeof given !== 'object' || given === null) {
+    throw typeError('E_INVALID_OPTION', `${group} must be an object`);
   }
   const resolved = {};
-  for (const [name, fallback] of Object.entries(MEMORY_DEFAULTS)) {
-    resolved[name] = bounds[name] ?? fallback;
+  for (const [name, fallback] of Object.entries(defaults)) {
+    resolved[name] = given[name] ?? fallback;
     if (!Number.isSafeInteger(resolved[name]) || resolved[name] < 1) {
-      throw rangeError('E_INVALID_OPTION', `memory.${name} must be a whole number above 0`);
+      throw rangeError('E_INVALID_OPTION', `${group}.${name} must be a whole number above 0`);
     }
   }
   return resolved;

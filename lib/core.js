@@ -18,8 +18,19 @@ class Core {
     this.closing = null;
     this.logger = null;
     this.commandTimeoutMs = 0;
+    this.maxQueued = 0;
     /** Emits `state` with `{ state, reason }`. */
-    this.events = new EventEmitter();
+    this.events = new EventEmitter().setMaxListeners(0);
+    /** Who subscribes, by number; each has `missed(gap)` and `detach()`. */
+    this.receivers = new Map();
+    this.lastReceiver = 0;
+  }
+
+  /** Gives whoever subscribes a number. */
+  addReceiver(receiver) {
+    this.lastReceiver += 1;
+    this.receivers.set(this.lastReceiver, receiver);
+    return this.lastReceiver;
   }
 
   /** Null, or why no call can be made. Configures the backplane at the first call. */
@@ -39,10 +50,12 @@ class Core {
     }
     this.logger = config.logger;
     this.commandTimeoutMs = config.native.commandTimeoutMs;
+    this.maxQueued = config.native.maxQueued;
     const tell = narrate(config.logger);
     this.number = queue().open(config.native, (event) => {
       tell(event);
       if (event.state) this.events.emit('state', event);
+      if (event.gap) this.receivers.get(event.subscriber)?.missed(event.gap);
     });
     this.queue = queue();
   }
@@ -73,6 +86,7 @@ class Core {
 
   async end() {
     if (this.queue === null) return;
+    for (const receiver of this.receivers.values()) receiver.detach();
     // Calls of this tick have been written before, so they go first.
     await this.queue.ask(Op.Close, this.number);
     this.queue.forget(this.number);

@@ -15,16 +15,21 @@ const JSON_NARROW = 4;
 const JSON_WIDE = 5;
 const ERROR = 6;
 const EVENT = 7;
+const BINARY = 8;
 /** Where a text is; above it, what it is the answer of. */
 const KIND_BITS = 8;
 const KIND_MASK = (1 << KIND_BITS) - 1;
 const FRESH = 1;
 const STALE = 2;
+const MESSAGE = 4;
+/** In the place of the length of a channel that the topic tells already. */
+const NO_CHANNEL = 0xffff_ffff;
 
 /**
- * Settles every answer of a page and returns its events. A text that is not JSON is a miss.
+ * Hands everything on a page, in order, to `settle` (answers; a text that is not JSON is a miss),
+ * `tell` (events), `deliver` and `deliverBytes` (messages). None of them throws.
  */
-function readPage(page, answers, settle) {
+function readPage(page, answers, { settle, tell, deliver, deliverBytes }) {
   const narrow = parse(page.narrow, page.narrowCount, page.separator);
   const wide = parse(page.wide, page.wideCount, page.separator);
   let nextNarrow = 0;
@@ -33,17 +38,27 @@ function readPage(page, answers, settle) {
     if (kind === JSON_NARROW) return narrow[(nextNarrow += 2) - 2];
     return wide[(nextWide += 2) - 2];
   };
-  const events = [];
+  let nextByte = 0;
+  const bytes = (length) => page.binary.subarray(nextByte, (nextByte += length));
   for (let i = 0; i < page.count; i++) {
     const id = answers[2 * i];
     const kind = answers[2 * i + 1];
     if (kind === JSON_NARROW || kind === JSON_WIDE) settle(id, read(kind) ?? null);
     else if (kind < JSON_NARROW) settle(id, constant(kind));
-    else if (kind === EVENT) events.push([id, read(kind)]);
+    else if (kind === EVENT) tell(id, read(kind));
     else if (kind === ERROR) settle(id, rejection(read(kind)));
-    else settle(id, fetched(kind >> KIND_BITS, read(kind & KIND_MASK), () => read(JSON_NARROW)));
+    else if (kind >> KIND_BITS !== MESSAGE) {
+      settle(id, fetched(kind >> KIND_BITS, read(kind & KIND_MASK), () => read(JSON_NARROW)));
+    } else if ((kind & KIND_MASK) === BINARY) {
+      i += 1;
+      const channelBytes = answers[2 * i];
+      const channel = channelBytes === NO_CHANNEL ? null : bytes(channelBytes);
+      deliverBytes(id, channel, bytes(answers[2 * i + 1]));
+    } else {
+      // Text that is not even UTF-8 has not come along.
+      deliver(id, (kind & KIND_MASK) === NULL ? undefined : read(kind & KIND_MASK));
+    }
   }
-  return events;
 }
 
 function constant(kind) {

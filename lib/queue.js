@@ -27,12 +27,20 @@ class CallQueue {
       this.textMemory,
       this.valueMemory,
       this.answers,
-      (count, separator, narrowCount, narrow, wideCount, wide) =>
-        this.take({ count, separator, narrowCount, narrow, wideCount, wide })
+      (count, separator, narrowCount, narrow, wideCount, wide, binary) =>
+        this.take({ count, separator, narrowCount, narrow, wideCount, wide, binary })
     );
     this.settlers = [];
     this.freeIds = [];
     this.listeners = new Map();
+    this.topics = new Map();
+    this.lastTopic = 0;
+    this.readers = {
+      settle: (id, value) => this.settle(id, value),
+      tell: (backplane, event) => this.tell(backplane, event),
+      deliver: (id, value) => this.topics.get(id)?.deliver(value),
+      deliverBytes: (id, channel, payload) => this.topics.get(id)?.deliverBytes(channel, payload),
+    };
     this.reset();
     this.scheduled = false;
     this.flushTick = () => {
@@ -67,19 +75,36 @@ class CallQueue {
     if (shared === this) shared = undefined;
   }
 
+  /**
+   * Gives a topic its number. The topic's `deliver` gets the value of each message that is JSON,
+   * or undefined for one that is not; `deliverBytes` gets views that are good for the call only.
+   * Neither throws. Numbers are not used again: a message may still be under way.
+   */
+  addTopic(topic) {
+    this.lastTopic += 1;
+    this.topics.set(this.lastTopic, topic);
+    return this.lastTopic;
+  }
+
+  removeTopic(id) {
+    this.topics.delete(id);
+  }
+
   state(backplane) {
     return this.native.state(backplane);
   }
 
-  /** Writes a call that wants no answer. */
-  post(op, backplane) {
+  /** Writes a call that wants no answer; it may have a number. */
+  post(op, backplane, n0) {
     this.reserve(0, 0);
     this.begin(op, 0, backplane);
+    if (n0 !== undefined) this.words[this.used++] = n0;
   }
 
   /**
    * Writes a call: its text, then its numbers (up to the first undefined), then its value.
-   * Answers a promise of the result; a stored value that is not JSON is `null`.
+   * Answers a promise of the result; a stored value that is not JSON is `null`. The value is a
+   * string or bytes.
    */
   send(op, backplane, text, value, n0, n1, n2, n3) {
     const valueUnits = value === undefined ? 0 : value.length;
@@ -105,10 +130,11 @@ class CallQueue {
     return this.expect(op, backplane);
   }
 
-  /** Writes a call whose only argument is binary. */
-  sendBytes(op, backplane, bytes) {
+  /** Writes a call whose only arguments are binary and, before that, perhaps a number. */
+  sendBytes(op, backplane, bytes, n0) {
     this.reserve(0, 0);
     const promise = this.expect(op, backplane);
+    if (n0 !== undefined) this.words[this.used++] = n0;
     this.extras.push(bytes);
     this.words[this.used++] = -this.extras.length;
     return promise;
@@ -146,12 +172,18 @@ class CallQueue {
   /** Puts a value into shared memory, or beside it when it is too large; answers its length. */
   write(value) {
     if (value.length * UTF8_PER_UNIT > VALUE_BYTES) {
-      this.extras.push(Buffer.from(value));
+      this.extras.push(typeof value === 'string' ? Buffer.from(value) : value);
       return -this.extras.length;
     }
-    const bytes = this.valueMemory.utf8Write(value, this.valueBytes);
+    const bytes = this.copy(value);
     this.valueBytes += bytes;
     return bytes;
+  }
+
+  copy(value) {
+    if (typeof value === 'string') return this.valueMemory.utf8Write(value, this.valueBytes);
+    this.valueMemory.set(value, this.valueBytes);
+    return value.length;
   }
 
   flush() {
@@ -178,10 +210,9 @@ class CallQueue {
     this.extras = [];
   }
 
-  /** Settles the calls of a page, and then tells what happened. */
+  /** Settles the calls of a page, delivers its messages and tells what happened, in order. */
   take(page) {
-    const events = readPage(page, this.answers, (id, value) => this.settle(id, value));
-    for (const [backplane, event] of events) this.tell(backplane, event);
+    readPage(page, this.answers, this.readers);
     if (this.listeners.size === 0) this.endIfUnused();
   }
 

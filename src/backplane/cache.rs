@@ -151,6 +151,8 @@ mod tests {
 
     use super::*;
     use crate::backplane::Options;
+    use crate::backplane::mailbox::MailBounds;
+    use crate::store::bus::Reach;
     use crate::store::memory::Bounds;
     use crate::store::remote::connection::endpoint::{Address, Endpoint};
 
@@ -171,10 +173,16 @@ mod tests {
                 max_entries: 1,
                 max_bytes: 1,
             },
+            mail: MailBounds {
+                max_messages: 1,
+                max_bytes: 1,
+            },
         };
-        let backplane = Backplane::new(options, Arc::new(|_| ()));
+        let backplane = Backplane::new(options, Arc::new(|_| ()), Arc::new(|_| ()));
         let get = backplane.cache_get(b"key");
         let set = backplane.cache_set(b"key", Json::new(), Ttl::from_whole_millis(1));
+        let publish = backplane.publish(Reach::Everywhere, b"channel", Json::new());
+        assert!(size_of_val(&publish) <= 1024, "{}", size_of_val(&publish));
         assert!(size_of_val(&get) <= 1024, "{}", size_of_val(&get));
         assert!(size_of_val(&set) <= 1024, "{}", size_of_val(&set));
     }

@@ -4,8 +4,11 @@
 mod cache;
 mod client;
 mod journal;
+pub mod mailbox;
+mod pubsub;
 mod recovery;
 mod remote;
+mod subscriber;
 mod turns;
 
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -24,7 +27,9 @@ use crate::store::remote::connection::supervisor::Supervisor;
 
 pub use client::CallError;
 use journal::Journal;
+use mailbox::{MailBounds, OnMail};
 use recovery::Replay;
+use subscriber::{Subscribers, Surroundings};
 use turns::Turns;
 
 /// How often expired entries are taken out of the in-memory store.
@@ -32,9 +37,11 @@ const SWEEP_EVERY: Duration = Duration::from_secs(30);
 
 pub struct Options {
     pub endpoint: Endpoint,
-    /// Before every key.
+    /// Before every key and every channel.
     pub key_prefix: String,
     pub memory: Bounds,
+    /// Of each subscriber.
+    pub mail: MailBounds,
 }
 
 /// What the user of a backplane is told, in the order in which it happened.
@@ -44,6 +51,8 @@ pub enum Event {
     State { name: &'static str, reason: String },
     /// More was written in an outage than could be remembered key by key.
     JournalOverflow,
+    /// The server will not let this user publish or subscribe; holds its error code.
+    Refused { code: String },
 }
 
 pub type OnEvent = Arc<dyn Fn(Event) + Send + Sync>;
@@ -54,6 +63,8 @@ pub struct Backplane {
     journal: Arc<Journal>,
     switch: Arc<Switch<RedisStore>>,
     turns: Arc<Turns>,
+    subscribers: Arc<Subscribers>,
+    surroundings: Surroundings,
     running: Mutex<Option<Running>>,
     pending: AtomicUsize,
     drained: Notify,
@@ -73,19 +84,34 @@ impl Drop for Running {
 }
 
 impl Backplane {
-    pub fn new(options: Options, on_event: OnEvent) -> Arc<Self> {
+    pub fn new(options: Options, on_event: OnEvent, on_mail: OnMail) -> Arc<Self> {
         let overflow = on_event.clone();
         let turns = Arc::new(Turns::default());
-        let turned = turns.clone();
-        let listener = move |state: &Availability<RedisStore>| {
-            turned.settle(state.is_settled());
-            on_event(event(state));
+        let subscribers = Arc::new(Subscribers::default());
+        let switch = {
+            let (turns, subscribers) = (turns.clone(), subscribers.clone());
+            let on_event = on_event.clone();
+            Arc::new(Switch::new(move |state| {
+                turns.settle(state.is_settled());
+                on_event(event(state));
+                subscribers.follow(state);
+            }))
+        };
+        let surroundings = Surroundings {
+            endpoint: options.endpoint.clone(),
+            switch: switch.clone(),
+            prefix_bytes: options.key_prefix.len(),
+            bounds: options.mail,
+            on_mail,
+            on_event,
         };
         Arc::new(Self {
             memory: Arc::new(MemoryStore::new(options.memory, Clock::system())),
             journal: Arc::new(Journal::new(move || overflow(Event::JournalOverflow))),
-            switch: Arc::new(Switch::new(listener)),
+            switch,
             turns,
+            subscribers,
+            surroundings,
             options,
             running: Mutex::default(),
             pending: AtomicUsize::new(0),
@@ -101,6 +127,7 @@ impl Backplane {
         let replay = Replay {
             journal: self.journal.clone(),
             memory: self.memory.clone(),
+            subscribers: self.subscribers.clone(),
             cache_space: self.key(cache::SPACE, b""),
         };
         let supervisor = Supervisor::start(
@@ -127,6 +154,7 @@ impl Backplane {
             store.link().end();
         }
         self.drain().await;
+        self.subscribers.clear();
         self.memory.clear();
     }
 

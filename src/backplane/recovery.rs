@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::journal::{Entries, Journal};
+use super::subscriber::Subscribers;
 use crate::store::availability::Recovery;
 use crate::store::memory::MemoryStore;
 use crate::store::{Key, Pattern, Result, Store, StoreError};
@@ -13,10 +14,12 @@ const KEYS_A_STEP: usize = 4096;
 /// The last rounds are short, and calls wait for them.
 const ROUNDS_BESIDE_CALLS: usize = 2;
 
-/// Deletes on the store what the journal holds, then drops the copy in memory.
+/// Has every subscriber hear the server again, deletes on the store what the journal holds, then
+/// drops the copy in memory.
 pub struct Replay {
     pub journal: Arc<Journal>,
     pub memory: Arc<MemoryStore>,
+    pub subscribers: Arc<Subscribers>,
     /// What every key of the cache begins with.
     pub cache_space: Key,
 }
@@ -28,6 +31,7 @@ impl<S: Store + 'static> Recovery<S> for Replay {
         hold: impl Fn() + Send,
         open: impl FnOnce() + Send,
     ) -> Result<()> {
+        self.subscribers.restored().await;
         let mut rounds = 0;
         while let Some(entries) = self.journal.take() {
             rounds += 1;

@@ -9,9 +9,11 @@ use napi_derive::napi;
 use serde_json::{Value as JsonValue, json};
 
 use super::outbox::{Outbox, Reply};
-use super::page::Answer;
+use super::page::{Answer, tag};
 use super::submission::{Reader, Submission};
 use crate::backplane::{Backplane, CallError};
+use crate::store::bus::{Reach, TopicKind};
+use crate::store::topics::Tag;
 use crate::store::{Fetched, Lease, Lifetime, Reply as ServerReply, Ttl};
 
 /// What JavaScript can ask for. The comment names the arguments in the order of their words.
@@ -36,10 +38,22 @@ pub enum Op {
     CacheAbandon,
     /// the words of a command, each after its length (4 bytes, little-endian), as one value
     Call,
+    /// channel, reach, payload
+    Publish,
+    /// reach, the channels as the words of Call
+    Receivers,
+    /// name, subscriber, kind of topic, number of the topic, whether payloads are JSON
+    Subscribe,
+    /// name, subscriber, kind of topic
+    Unsubscribe,
+    /// subscriber. Nothing is answered.
+    CloseSubscriber,
+    /// Answers whether Redis is there, once that is known.
+    Initialize,
     Close,
 }
 
-const OPS: [Op; 10] = [
+const OPS: [Op; 16] = [
     Op::Start,
     Op::CacheGet,
     Op::CacheSet,
@@ -49,8 +63,18 @@ const OPS: [Op; 10] = [
     Op::CacheFill,
     Op::CacheAbandon,
     Op::Call,
+    Op::Publish,
+    Op::Receivers,
+    Op::Subscribe,
+    Op::Unsubscribe,
+    Op::CloseSubscriber,
+    Op::Initialize,
     Op::Close,
 ];
+
+/// How JavaScript numbers what a topic can be, and how far a message reaches.
+const TOPIC_KINDS: [TopicKind; 3] = [TopicKind::Channel, TopicKind::Pattern, TopicKind::Shard];
+const REACHES: [Reach; 2] = [Reach::Everywhere, Reach::Shard];
 
 /// To be called on the I/O thread.
 pub fn dispatch(
@@ -75,7 +99,7 @@ pub fn dispatch(
                 backplane.start();
                 begin(call, backplane.clone(), || Reply::new(outbox, id));
             }
-            None if matches!(call, Call::Start) => {}
+            None if matches!(call, Call::Start | Call::CloseSubscriber(_)) => {}
             None => Reply::new(outbox, id).send(gone()),
         }
     }
@@ -92,6 +116,12 @@ enum Call {
     Fill(Box<[u8]>, Lease, Lifetime, Bytes),
     Abandon(Box<[u8]>, Lease),
     Command(Bytes),
+    Publish(Box<[u8]>, Reach, Bytes),
+    Receivers(Reach, Bytes),
+    Subscribe(Box<[u8]>, u32, TopicKind, Tag),
+    Unsubscribe(Box<[u8]>, u32, TopicKind),
+    CloseSubscriber(u32),
+    Initialize,
     Close,
 }
 
@@ -114,6 +144,16 @@ impl Call {
             }
             Op::CacheAbandon => Self::Abandon(from.text(), Lease(from.u64())),
             Op::Call => Self::Command(from.value()),
+            Op::Publish => Self::Publish(from.text(), reach(from), from.value()),
+            Op::Receivers => Self::Receivers(reach(from), from.value()),
+            Op::Subscribe => {
+                let (name, subscriber, kind) = (from.text(), from.u32(), topic_kind(from));
+                let id = from.u32();
+                Self::Subscribe(name, subscriber, kind, tag::new(id, from.u32() != 0))
+            }
+            Op::Unsubscribe => Self::Unsubscribe(from.text(), from.u32(), topic_kind(from)),
+            Op::CloseSubscriber => Self::CloseSubscriber(from.u32()),
+            Op::Initialize => Self::Initialize,
             Op::Close => Self::Close,
         }
     }
@@ -147,6 +187,28 @@ fn begin(call: Call, backplane: Arc<Backplane>, reply: impl FnOnce() -> Reply) {
         Call::Command(words) => run(backplane, reply(), move |b| async move {
             called(b.call(&split(&words)).await)
         }),
+        Call::Publish(channel, reach, payload) => run(backplane, reply(), move |b| async move {
+            whole(b.publish(reach, &channel, payload).await.to_string())
+        }),
+        Call::Receivers(reach, channels) => run(backplane, reply(), move |b| async move {
+            whole(json!(b.receivers(reach, &split(&channels)).await).to_string())
+        }),
+        Call::Subscribe(name, subscriber, kind, tag) => {
+            run(backplane, reply(), move |b| async move {
+                Answer::Bool(b.subscribe(subscriber, kind, &name, tag).await)
+            })
+        }
+        Call::Unsubscribe(name, subscriber, kind) => run(backplane, reply(), move |b| async move {
+            b.unsubscribe(subscriber, kind, &name).await;
+            Answer::Undefined
+        }),
+        // In its turn, behind the calls of the subscriber that came before.
+        Call::CloseSubscriber(subscriber) => drop(tokio::spawn(async move {
+            backplane.close_subscriber(subscriber);
+        })),
+        Call::Initialize => run(backplane, reply(), move |b| async move {
+            Answer::Bool(b.initialized().await)
+        }),
         Call::Close => {
             let reply = reply();
             tokio::spawn(async move {
@@ -179,6 +241,19 @@ where
 
 fn ttl(arguments: &mut Reader) -> Ttl {
     Ttl::from_millis(arguments.number())
+}
+
+fn reach(arguments: &mut Reader) -> Reach {
+    let number = arguments.u32() as usize;
+    REACHES.get(number).copied().unwrap_or(Reach::Everywhere)
+}
+
+fn topic_kind(arguments: &mut Reader) -> TopicKind {
+    let number = arguments.u32() as usize;
+    TOPIC_KINDS
+        .get(number)
+        .copied()
+        .unwrap_or(TopicKind::Channel)
 }
 
 fn whole(text: impl Into<Bytes>) -> Answer {

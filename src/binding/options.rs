@@ -5,6 +5,7 @@ use std::time::Duration;
 use napi_derive::napi;
 
 use crate::backplane::Options;
+use crate::backplane::mailbox::MailBounds;
 use crate::store::memory::Bounds;
 use crate::store::remote::connection::endpoint::{Address, Endpoint, Secret, TlsOptions};
 
@@ -24,6 +25,8 @@ pub struct BackplaneOptions {
     pub command_timeout_ms: u32,
     pub max_entries: f64,
     pub max_bytes: f64,
+    pub max_queued: f64,
+    pub max_queued_bytes: f64,
 }
 
 #[napi(object)]
@@ -57,6 +60,10 @@ impl From<BackplaneOptions> for Options {
             memory: Bounds {
                 max_entries: options.max_entries as u64,
                 max_bytes: options.max_bytes as u64,
+            },
+            mail: MailBounds {
+                max_messages: options.max_queued as usize,
+                max_bytes: options.max_queued_bytes as usize,
             },
         }
     }

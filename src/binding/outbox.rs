@@ -1,10 +1,20 @@
 //! Gathers the answers of one turn of the I/O thread and sends them to JavaScript as pages.
 
+use std::collections::VecDeque;
 use std::mem;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use serde_json::{Value as JsonValue, json};
 
 use super::page::{Answer, Page};
 use super::pool::Pool;
+use crate::backplane::mailbox::{Gap, Mail, Mailbox};
+use crate::io_thread;
+
+/// Pages with messages that JavaScript has not taken yet. Answers are as many as were asked for;
+/// messages come unasked, and wait in their mailboxes, which are bounded.
+const MAIL_PAGES: u32 = 2;
 
 /// Takes a page to the JavaScript thread; drops it when that thread is gone.
 pub type Carrier = Box<dyn Fn(Page) + Send + Sync>;
@@ -13,7 +23,27 @@ pub struct Outbox {
     open: Mutex<Page>,
     /// `None`: nobody takes pages any more.
     carrier: Mutex<Option<Carrier>>,
+    mail: Mutex<MailRoom>,
     pool: Pool,
+}
+
+#[derive(Default)]
+struct MailRoom {
+    /// With the number of the backplane that each belongs to.
+    waiting: VecDeque<(u32, Arc<Mailbox>)>,
+    pages_under_way: u32,
+}
+
+/// A page with messages that is under way.
+#[derive(Debug)]
+pub struct Receipt(Weak<Outbox>);
+
+impl Drop for Receipt {
+    fn drop(&mut self) {
+        if let Some(outbox) = self.0.upgrade() {
+            outbox.mail_was_taken();
+        }
+    }
 }
 
 impl Outbox {
@@ -22,15 +52,75 @@ impl Outbox {
         Arc::new(Self {
             open: Mutex::new(Page::new(&pool)),
             carrier: Mutex::new(Some(carrier)),
+            mail: Mutex::default(),
             pool,
         })
     }
 
     /// To be called on the I/O thread.
     pub fn push(self: &Arc<Self>, id: u32, answer: Answer) {
+        self.write(|page| page.push(id, answer));
+    }
+
+    /// There is mail after there was none. To be called on the I/O thread.
+    pub fn mail_came(self: &Arc<Self>, backplane: u32, mailbox: &Arc<Mailbox>) {
+        let mut room = self.mail_room();
+        room.waiting.push_back((backplane, mailbox.clone()));
+        drop(room);
+        self.load_mail();
+    }
+
+    /// Puts mail on the page until there is none, or too much of it is under way.
+    fn load_mail(self: &Arc<Self>) {
+        loop {
+            let mut room = self.mail_room();
+            if room.pages_under_way >= MAIL_PAGES {
+                return;
+            }
+            let Some((backplane, mailbox)) = room.waiting.pop_front() else {
+                return;
+            };
+            drop(room);
+            let mut page_left = false;
+            while !page_left && let Some(mail) = mailbox.take() {
+                page_left = self.write(|page| {
+                    page.receipt
+                        .get_or_insert_with(|| Receipt(Arc::downgrade(self)));
+                    match mail {
+                        Mail::Message(message) => page.push_message(&message),
+                        Mail::Gap(gap) => {
+                            page.push(backplane, Answer::Event(event(mailbox.receiver, &gap)));
+                        }
+                    }
+                });
+            }
+            if !mailbox.is_empty() {
+                self.mail_room().waiting.push_back((backplane, mailbox));
+            }
+        }
+    }
+
+    /// On the JavaScript thread.
+    fn mail_was_taken(self: &Arc<Self>) {
+        let mut room = self.mail_room();
+        room.pages_under_way = room.pages_under_way.saturating_sub(1);
+        let more = !room.waiting.is_empty();
+        drop(room);
+        if more {
+            let outbox = self.clone();
+            io_thread::spawn(async move { outbox.load_mail() });
+        }
+    }
+
+    fn mail_room(&self) -> MutexGuard<'_, MailRoom> {
+        self.mail.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Answers whether the page was full, and has left.
+    fn write(self: &Arc<Self>, write: impl FnOnce(&mut Page)) -> bool {
         let mut page = self.open.lock().unwrap_or_else(PoisonError::into_inner);
         let first = page.is_empty();
-        page.push(id, answer);
+        write(&mut page);
         let full = page.is_full();
         drop(page);
         if full {
@@ -40,6 +130,7 @@ impl Outbox {
             let outbox = self.clone();
             tokio::spawn(async move { outbox.send() });
         }
+        full
     }
 
     /// Lets go of the JavaScript thread; pages are dropped from now on.
@@ -54,12 +145,32 @@ impl Outbox {
         drop(open);
         if !page.is_empty() {
             page.finish();
+            if page.receipt.is_some() {
+                self.mail_room().pages_under_way += 1;
+            }
             let carrier = self.carrier.lock().unwrap_or_else(PoisonError::into_inner);
             if let Some(carry) = &*carrier {
                 carry(page);
             }
         }
     }
+}
+
+fn event(subscriber: u32, gap: &Gap) -> JsonValue {
+    json!({
+        "subscriber": subscriber,
+        "gap": {
+            "since": epoch_ms(gap.since),
+            "until": epoch_ms(gap.until),
+            "reason": gap.reason,
+            "dropped": gap.dropped,
+        },
+    })
+}
+
+fn epoch_ms(time: SystemTime) -> u64 {
+    let since = time.duration_since(UNIX_EPOCH).unwrap_or_default();
+    since.as_millis() as u64
 }
 
 /// The duty to answer one call. A task that panics drops it, and the call is answered so.

@@ -7,8 +7,10 @@
 
 use serde_json::Value as JsonValue;
 
+use super::outbox::Receipt;
 use super::pool::Pool;
 use crate::store::Lease;
+use crate::store::topics::Message;
 
 /// A page that has grown to this is sent, and another begun. Small enough for V8's young space,
 /// and for what is parsed from one page to be garbage before the next: with 1 MiB the collector
@@ -48,24 +50,49 @@ mod kind {
     pub const JSON_WIDE: u32 = 5;
     pub const ERROR: u32 = 6;
     pub const EVENT: u32 = 7;
+    /// Bytes; two more words tell how many are the channel's (or none) and how many the payload's.
+    pub const BINARY: u32 = 8;
 
     /// Added to the kind of the answer's text. A stale value's text is followed by its lease.
     pub const FRESH: u32 = 1 << 8;
     pub const STALE: u32 = 2 << 8;
     pub const ABSENT: u32 = 3 << 8;
+    /// Not an answer: what was published to a topic.
+    pub const MESSAGE: u32 = 4 << 8;
+}
+
+/// In the place of the length of a channel that the topic tells already.
+const NO_CHANNEL: u32 = u32::MAX;
+
+/// How JavaScript takes the messages of a topic, as it is told by the topic's tag: the number of
+/// the topic and, in the last bit, whether its payloads are JSON.
+pub mod tag {
+    use crate::store::topics::Tag;
+
+    pub fn new(id: u32, is_json: bool) -> Tag {
+        Tag(u64::from(id) << 1 | u64::from(is_json))
+    }
+
+    pub fn read(tag: Tag) -> (u32, bool) {
+        ((tag.0 >> 1) as u32, tag.0 & 1 == 1)
+    }
 }
 
 #[derive(Debug)]
 pub struct Page {
-    /// Id and kind of every answer.
+    /// Id and kind of every answer; a binary message has two more.
     pub words: Vec<u32>,
     pub separator: u32,
     /// Texts in ASCII, which JavaScript stores and parses at one byte a character.
     pub narrow: Texts,
     /// Texts that hold anything else, in UTF-8.
     pub wide: Texts,
+    /// Binary messages, one behind the other.
+    pub binary: Vec<u8>,
     /// Answers that end a call.
     pub completed: u32,
+    /// Present when there are messages: says that there may be more of them, when it is dropped.
+    pub receipt: Option<Receipt>,
 }
 
 impl Page {
@@ -76,7 +103,9 @@ impl Page {
             separator: fastrand::u32(1 << 24..1 << 30),
             narrow: Texts::new(pool),
             wide: Texts::new(pool),
+            binary: pool.take(),
             completed: 0,
+            receipt: None,
         }
     }
 
@@ -85,8 +114,9 @@ impl Page {
     }
 
     pub fn is_full(&self) -> bool {
-        self.words.len() >= 2 * PAGE_ANSWERS
-            || self.narrow.joined.len() + self.wide.joined.len() >= PAGE_BYTES
+        let bytes = self.narrow.joined.len() + self.wide.joined.len() + self.binary.len();
+        // The next may take four words.
+        self.words.len() + 4 > 2 * PAGE_ANSWERS || bytes >= PAGE_BYTES
     }
 
     pub fn push(&mut self, id: u32, answer: Answer) {
@@ -114,6 +144,26 @@ impl Page {
             }
         };
         self.words.extend([id, kind]);
+    }
+
+    pub fn push_message(&mut self, message: &Message) {
+        let (id, is_json) = tag::read(message.tag);
+        if is_json {
+            let kind = kind::MESSAGE | self.push_json(&message.payload);
+            self.words.extend([id, kind]);
+            return;
+        }
+        let channel_bytes = match &message.channel {
+            Some(channel) => {
+                self.binary.extend_from_slice(channel);
+                channel.len() as u32
+            }
+            None => NO_CHANNEL,
+        };
+        self.binary.extend_from_slice(&message.payload);
+        let kind = kind::MESSAGE | kind::BINARY;
+        let payload_bytes = message.payload.len() as u32;
+        self.words.extend([id, kind, channel_bytes, payload_bytes]);
     }
 
     /// Closes the arrays.
@@ -217,6 +267,25 @@ mod tests {
             page.narrow.joined,
             format!("[1,2,{s},[1,7],{s},[0,3],{s}]").as_bytes()
         );
+    }
+
+    #[test]
+    fn a_message_is_json_or_bytes_as_its_tag_says() {
+        let message = |tag, channel: Option<&'static str>| Message {
+            tag,
+            channel: channel.map(Text::from),
+            payload: Text::from_static(b"[1]"),
+        };
+        let mut page = Page::new(&Pool::default());
+        page.push_message(&message(tag::new(7, true), None));
+        page.push_message(&message(tag::new(8, false), None));
+        page.push_message(&message(tag::new(9, false), Some("news")));
+        let binary = kind::MESSAGE | kind::BINARY;
+        assert_eq!(page.words[..2], [7, kind::MESSAGE | kind::JSON_NARROW]);
+        assert_eq!(page.words[2..6], [8, binary, NO_CHANNEL, 3]);
+        assert_eq!(page.words[6..], [9, binary, 4, 3]);
+        assert_eq!(page.binary, b"[1]news[1]");
+        assert_eq!(page.completed, 0);
     }
 
     #[test]

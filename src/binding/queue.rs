@@ -19,12 +19,13 @@ use super::outbox::Outbox;
 use super::page::{Answer, Page, Texts};
 use super::pool::Pool;
 use super::submission::Submission;
+use crate::backplane::mailbox::Mailbox;
 use crate::backplane::{Backplane, Event, OnEvent};
 use crate::io_thread::{self, busy_poll};
 
 /// Arguments of the JavaScript function that takes a page: the number of answers, the separator,
-/// and both texts, each after the number of values in it.
-type PageArgs = FnArgs<(u32, u32, u32, PageText, u32, PageText)>;
+/// both texts, each after the number of values in it, and the bytes of binary messages, if any.
+type PageArgs = FnArgs<(u32, u32, u32, PageText, u32, PageText, PageBytes)>;
 
 type Backplanes = Arc<Mutex<HashMap<u32, Arc<Backplane>>>>;
 
@@ -87,7 +88,10 @@ impl Queue {
     pub fn open(&mut self, options: BackplaneOptions) -> u32 {
         let number = self.opened;
         self.opened += 1;
-        let backplane = Backplane::new(options.into(), teller(self.outbox.clone(), number));
+        let outbox = self.outbox.clone();
+        let on_mail = Arc::new(move |mailbox: &Arc<Mailbox>| outbox.mail_came(number, mailbox));
+        let on_event = teller(self.outbox.clone(), number);
+        let backplane = Backplane::new(options.into(), on_event, on_mail);
         lock(&self.backplanes).insert(number, backplane);
         number
     }
@@ -102,6 +106,17 @@ impl Queue {
     #[napi]
     pub fn end(&self) {
         self.outbox.close();
+    }
+
+    /// Keeps the process alive until [`Self::release`], for something that is no call.
+    #[napi]
+    pub fn hold(&self) {
+        self.alive.submitted(1);
+    }
+
+    #[napi]
+    pub fn release(&self) {
+        self.alive.completed(1);
     }
 
     /// `idle`, `connecting`, `ready`, `degraded` or `closed`.
@@ -164,6 +179,7 @@ fn teller(outbox: Arc<Outbox>, number: u32) -> OnEvent {
         let event = match event {
             Event::State { name, reason } => json!({ "state": name, "reason": reason }),
             Event::JournalOverflow => json!({ "overflow": true }),
+            Event::Refused { code } => json!({ "refused": code }),
         };
         outbox.push(number, Answer::Event(event));
     })
@@ -186,6 +202,10 @@ fn open_page(page: Page, answers: &mut Uint32Array, pool: &Pool) -> PageArgs {
         text(page.narrow, true),
         page.wide.values,
         text(page.wide, false),
+        PageBytes {
+            bytes: page.binary,
+            pool: pool.clone(),
+        },
     )
         .into()
 }
@@ -216,6 +236,34 @@ impl ToNapiValue for PageText {
         // SAFETY: the pointer and the length are those of the vector.
         check_status!(unsafe { create(env, text.bytes.as_ptr().cast(), length, &mut string) })?;
         Ok(string)
+    }
+}
+
+/// The bytes of a page, made a Buffer; undefined when there are none.
+pub struct PageBytes {
+    bytes: Vec<u8>,
+    pool: Pool,
+}
+
+impl Drop for PageBytes {
+    fn drop(&mut self) {
+        self.pool.give(mem::take(&mut self.bytes));
+    }
+}
+
+impl ToNapiValue for PageBytes {
+    unsafe fn to_napi_value(env: sys::napi_env, binary: Self) -> Result<sys::napi_value> {
+        let mut value = std::ptr::null_mut();
+        let (length, source) = (binary.bytes.len(), binary.bytes.as_ptr().cast());
+        let mut copy = std::ptr::null_mut();
+        check_status!(if length == 0 {
+            // SAFETY: the environment is the one in which this runs.
+            unsafe { sys::napi_get_undefined(env, &mut value) }
+        } else {
+            // SAFETY: the pointer and the length are those of the vector.
+            unsafe { sys::napi_create_buffer_copy(env, length, source, &mut copy, &mut value) }
+        })?;
+        Ok(value)
     }
 }
 

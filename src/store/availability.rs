@@ -111,6 +111,16 @@ impl<S> Switch<S> {
     }
 }
 
+impl<S> Switch<S> {
+    /// Waits until the store is ready; for ever, once it is closed.
+    pub async fn ready(&self) {
+        let mut receiver = self.state.subscribe();
+        let ready = |state: &Availability<S>| matches!(state, Availability::Ready(_));
+        // The sender lives as long as this switch.
+        let _ = receiver.wait_for(ready).await;
+    }
+}
+
 /// Brings the remote store up to date before the first call goes there.
 pub trait Recovery<S>: Send + Sync + 'static {
     /// Repeats until nothing is left to do, then calls `open` without giving up the thread in

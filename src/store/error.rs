@@ -18,6 +18,16 @@ pub enum StoreError {
     TimedOut,
 }
 
+impl StoreError {
+    /// The first word of what the server said, which names no key and no user; else nothing.
+    pub fn code(&self) -> &str {
+        match self {
+            Self::Refused(text) | Self::Rejected(text) => text.split(' ').next().unwrap_or(""),
+            Self::Lost | Self::TimedOut => "",
+        }
+    }
+}
+
 impl fmt::Display for StoreError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

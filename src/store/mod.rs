@@ -6,10 +6,12 @@
 //! the two stores answers it, is the business of [`crate::backplane`].
 
 pub mod availability;
+pub mod bus;
 pub mod error;
 pub mod glob;
 pub mod memory;
 pub mod redis;
+pub mod topics;
 pub mod types;
 
 /// The store on the network. Only [`self::redis`] itself knows what it is made of.
@@ -17,6 +19,7 @@ pub use self::redis as remote;
 
 use std::future::Future;
 
+pub use bus::Bus;
 pub use error::{Result, StoreError};
 pub use glob::Pattern;
 pub use types::{Fetched, Json, Key, Lease, Lifetime, Reply, Ttl};

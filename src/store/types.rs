@@ -19,6 +19,12 @@ impl Key {
     }
 }
 
+impl From<Vec<u8>> for Key {
+    fn from(name: Vec<u8>) -> Self {
+        Self(name.into_boxed_slice())
+    }
+}
+
 /// A time to live in whole milliseconds, never 0.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd)]
 pub struct Ttl(u64);

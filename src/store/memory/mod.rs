@@ -4,6 +4,7 @@
 //! room (S3-FIFO: what was read again outlives what was read once). Entries expire by the clock
 //! when they are looked at, and [`MemoryStore::sweep`] takes the others.
 
+pub mod bus;
 mod clock;
 mod entry;
 

@@ -22,7 +22,7 @@ impl Backoff {
     }
 
     /// Between half of the current bound and the bound, so that many processes spread out.
-    pub fn next(&mut self) -> Duration {
+    pub fn next_wait(&mut self) -> Duration {
         let bound = (FIRST_MS << self.failures.min(16)).min(LAST_MS);
         self.failures = self.failures.saturating_add(1);
         Duration::from_millis(fastrand::u64(bound / 2..=bound))
@@ -36,12 +36,12 @@ mod tests {
     #[test]
     fn grows_to_its_bound_and_starts_again() {
         let mut backoff = Backoff::default();
-        assert!(backoff.next() <= Duration::from_millis(50));
+        assert!(backoff.next_wait() <= Duration::from_millis(50));
         for _ in 0..1_000 {
-            assert!(backoff.next() <= Duration::from_secs(3));
+            assert!(backoff.next_wait() <= Duration::from_secs(3));
         }
-        assert!(backoff.next() >= Duration::from_millis(1_500));
+        assert!(backoff.next_wait() >= Duration::from_millis(1_500));
         backoff.reset();
-        assert!(backoff.next() <= Duration::from_millis(50));
+        assert!(backoff.next_wait() <= Duration::from_millis(50));
     }
 }

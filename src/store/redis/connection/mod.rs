@@ -5,12 +5,12 @@
 //! - [`link`]: the lanes to one server while it is up.
 //! - [`supervisor`]: the state machine that keeps a link, for ever.
 
-mod backoff;
-mod dial;
+pub mod backoff;
+pub mod dial;
 pub mod endpoint;
 mod ghosts;
 pub mod lane;
 pub mod link;
-mod open;
+pub mod open;
 pub mod supervisor;
 mod tls;

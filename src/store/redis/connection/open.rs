@@ -17,6 +17,12 @@ use crate::store::{Key, StoreError};
 
 /// As shown by `CLIENT LIST`.
 const CLIENT_NAME: &str = "redis-backplane";
+/// What every connection says of itself; a server that does not know the words loses nothing.
+pub const NAMING: [&[&str]; 3] = [
+    &["CLIENT", "SETNAME", CLIENT_NAME],
+    &["CLIENT", "SETINFO", "LIB-NAME", CLIENT_NAME],
+    &["CLIENT", "SETINFO", "LIB-VER", env!("CARGO_PKG_VERSION")],
+];
 /// Requests that may wait for the driver; each is a whole chunk of calls.
 const DRIVER_QUEUE: usize = 1024;
 /// Bytes that gather before the driver writes: a tick's calls leave in one system call.
@@ -84,8 +90,7 @@ async fn open_now(
     endpoint: &Endpoint,
     on_end: impl FnOnce() + Send + 'static,
 ) -> Result<Connection, ConnectError> {
-    let mut stream = dial(endpoint).await.map_err(unreachable)?;
-    greet(&mut stream, endpoint).await?;
+    let stream = enter(endpoint).await?;
     let config = AsyncConnectionConfig::new()
         .set_response_timeout(None)
         .set_connection_timeout(None)
@@ -109,6 +114,13 @@ async fn open_now(
     };
     connection.identity = introduce(&mut connection.commands, endpoint.db).await?;
     Ok(connection)
+}
+
+/// A stream to the server that has been let in, and has not been told anything else.
+pub async fn enter(endpoint: &Endpoint) -> Result<Box<dyn ByteStream>, ConnectError> {
+    let mut stream = dial(endpoint).await.map_err(unreachable)?;
+    greet(&mut stream, endpoint).await?;
+    Ok(stream)
 }
 
 /// The first exchange, by hand: a server that is full says so before it was asked, and a driver
@@ -157,19 +169,14 @@ async fn introduce(
     commands: &mut MultiplexedConnection,
     db: u32,
 ) -> Result<Option<Identity>, ConnectError> {
-    let words: [&[&str]; 5] = [
-        &["SELECT", &db.to_string()],
-        &["CLIENT", "SETNAME", CLIENT_NAME],
-        &["CLIENT", "SETINFO", "LIB-NAME", CLIENT_NAME],
-        &["CLIENT", "SETINFO", "LIB-VER", env!("CARGO_PKG_VERSION")],
-        &["CLIENT", "INFO"],
-    ];
-    let mut pipeline = Pipeline::with_capacity(words.len());
-    for command_words in &words {
-        pipeline.add_command(command(command_words));
+    let mut pipeline = Pipeline::with_capacity(2 + NAMING.len());
+    pipeline.add_command(command(&["SELECT", &db.to_string()]));
+    for words in NAMING {
+        pipeline.add_command(command(words));
     }
+    pipeline.add_command(command(&["CLIENT", "INFO"]));
     let replies = commands
-        .send_packed_commands(&pipeline, 0, words.len())
+        .send_packed_commands(&pipeline, 0, pipeline.len())
         .await
         .map_err(|error| ConnectError::Unreachable(error.to_string()))?;
     if let Some(Value::ServerError(error)) = replies.first() {
@@ -233,7 +240,7 @@ pub async fn probe(
     Ok(())
 }
 
-fn command(words: &[&str]) -> Cmd {
+pub fn command(words: &[&str]) -> Cmd {
     let mut command = Cmd::new();
     for word in words {
         command.arg(*word);

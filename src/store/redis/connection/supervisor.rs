@@ -85,7 +85,7 @@ impl<R: Recovery<RedisStore>> Keeper<R> {
                 _ => {}
             }
             self.let_go();
-            sleep(backoff.next()).await;
+            sleep(backoff.next_wait()).await;
         }
     }
 
@@ -129,7 +129,7 @@ impl<R: Recovery<RedisStore>> Keeper<R> {
                     return Failure::Silent;
                 }
             }
-            sleep(backoff.next()).await;
+            sleep(backoff.next_wait()).await;
             store.link().health().clear();
         }
     }

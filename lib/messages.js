@@ -1,0 +1,98 @@
+'use strict';
+
+/**
+ * The messages of a channel, one by one, as `{ data, channel }`. Subscribed from the first
+ * `next()` to the end of the loop. A loop that is slower than the channel loses the oldest
+ * beyond `pubsub.maxQueued`, which is a `gap` of the pubsub.
+ */
+async function* messages({ pubSub, core, iterators }, channel, { signal } = {}) {
+  signal?.throwIfAborted();
+  const inbox = new Inbox(core.maxQueued);
+  const onAbort = () => inbox.fail(signal.reason);
+  const take = (data) => inbox.put({ data, channel });
+  signal?.addEventListener('abort', onAbort, { once: true });
+  iterators.add(inbox);
+  try {
+    await pubSub.subscribe(channel, take);
+    for (;;) {
+      const message = await inbox.take((gap) => pubSub.missed(gap));
+      if (message === undefined) return;
+      yield message;
+    }
+  } finally {
+    iterators.delete(inbox);
+    signal?.removeEventListener('abort', onAbort);
+    if (!pubSub.isClosed) await pubSub.unsubscribe(channel, take);
+  }
+}
+
+/** What has come and has not been taken: a ring of bounded size. */
+class Inbox {
+  #most;
+  #queue = [];
+  #head = 0;
+  #overflow = null;
+  #wake = null;
+  #isEnded = false;
+  #failure = null;
+
+  constructor(most) {
+    this.#most = most;
+  }
+
+  put(message) {
+    this.#queue.push(message);
+    if (this.#queue.length - this.#head > this.#most) this.#dropOldest();
+    this.#wake?.();
+  }
+
+  end() {
+    this.#isEnded = true;
+    this.#wake?.();
+  }
+
+  fail(reason) {
+    this.#failure = { reason };
+    this.#wake?.();
+  }
+
+  /** The next message, when it is there; undefined at the end. */
+  async take(onGap) {
+    for (;;) {
+      if (this.#failure) throw this.#failure.reason;
+      if (this.#overflow) onGap(this.#takeOverflow());
+      if (this.#head < this.#queue.length) return this.#shift();
+      if (this.#isEnded) return undefined;
+      await new Promise((resolve) => {
+        this.#wake = resolve;
+      });
+    }
+  }
+
+  #shift() {
+    const message = this.#queue[this.#head];
+    this.#queue[this.#head] = undefined;
+    this.#head += 1;
+    // Moves what is left only when that is the smaller half.
+    if (this.#head * 2 > this.#queue.length) {
+      this.#queue = this.#queue.slice(this.#head);
+      this.#head = 0;
+    }
+    return message;
+  }
+
+  #dropOldest() {
+    this.#shift();
+    this.#overflow ??= { since: Date.now(), until: 0, reason: 'overflow', dropped: 0 };
+    this.#overflow.until = Date.now();
+    this.#overflow.dropped += 1;
+  }
+
+  #takeOverflow() {
+    const gap = this.#overflow;
+    this.#overflow = null;
+    return gap;
+  }
+}
+
+module.exports = { messages };

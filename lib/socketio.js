@@ -1,0 +1,54 @@
+'use strict';
+
+const { createRequire } = require('node:module');
+const path = require('node:path');
+
+const { typeError, failure } = require('./errors');
+
+const PEER = '@socket.io/redis-adapter';
+
+/** The adapter of Socket.IO on the connections of a backplane; index.d.ts says what it promises. */
+function createSocketIo(core, getClient) {
+  let isAnnounced = false;
+
+  /** Says once that the instances hear each other, when that is so. */
+  function announce() {
+    const say = () => {
+      if (core.state() !== 'ready' || isAnnounced) return;
+      isAnnounced = true;
+      core.events.off('state', say);
+      core.logger.info('✅ Socket.io Redis adapter enabled');
+    };
+    core.events.on('state', say);
+    say();
+  }
+
+  return function socketIoAdapter(options = {}) {
+    if (typeof options !== 'object' || options === null) {
+      throw typeError('E_INVALID_OPTION', 'options must be an object');
+    }
+    const { sharded = false, ...rest } = options;
+    const { createAdapter, createShardedAdapter } = loadPeer();
+    const client = getClient();
+    const [publisher, subscriber] = [client.duplicate(), client.duplicate()];
+    // What there is to say of an outage is in the log; the adapter would print its own warning.
+    for (const handle of [publisher, subscriber]) handle.on('error', () => {});
+    subscriber.on('gap', (gap) => client.missed(gap));
+    announce();
+    return sharded ? createShardedAdapter(publisher, subscriber, rest) : createAdapter(publisher, subscriber, rest);
+  };
+}
+
+/** Beside this package or, when this one is linked, in the server that runs. */
+function loadPeer() {
+  for (const file of [__filename, path.join(process.cwd(), 'server.js')]) {
+    try {
+      return createRequire(file)(PEER);
+    } catch (error) {
+      if (error.code !== 'MODULE_NOT_FOUND') throw error;
+    }
+  }
+  throw failure('E_MISSING_PEER', `socketIoAdapter needs ${PEER}: run npm install ${PEER}`);
+}
+
+module.exports = { createSocketIo };

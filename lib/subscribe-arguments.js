@@ -1,0 +1,44 @@
+'use strict';
+
+// What `subscribe` and its relatives are called with, in either style:
+//
+//   ioredis      subscribe('a', 'b')   subscribe(['a', 'b'])   subscribe('a', 'b', callback)
+//   node-redis   subscribe('a', listener, asBuffers)   subscribe(['a', 'b'], listener)
+//
+// One name and one function is node-redis: a listener, not a callback.
+
+const check = require('./check');
+const { typeError } = require('./errors');
+
+/** `{ names, listener, asBytes, callback }` or `{ error }`. */
+function readSubscribe(args) {
+  const request = read(args);
+  if (request.error || request.names.length > 0) return request;
+  return { error: typeError('E_INVALID_CHANNEL', 'name at least one channel') };
+}
+
+/** As above; no `names` means all. */
+function readUnsubscribe(args) {
+  const request = read(args);
+  return request.names?.length === 0 ? { ...request, names: undefined } : request;
+}
+
+function read(args) {
+  if (typeof args[1] === 'function') {
+    const [names, listener, asBytes] = args;
+    return { ...namesOf([names]), listener, asBytes: asBytes === undefined ? false : Boolean(asBytes) };
+  }
+  const callback = typeof args.at(-1) === 'function' ? args.at(-1) : undefined;
+  return { ...namesOf(callback ? args.slice(0, -1) : args), callback };
+}
+
+function namesOf(values) {
+  const names = values.flat().filter((name) => name !== undefined).map((name) => (Buffer.isBuffer(name) ? name.toString() : name));
+  for (const name of names) {
+    const error = check.channel(name);
+    if (error) return { error };
+  }
+  return { names };
+}
+
+module.exports = { readSubscribe, readUnsubscribe };

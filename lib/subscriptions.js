@@ -1,0 +1,93 @@
+'use strict';
+
+const { Op } = require('./queue');
+
+/** What a topic can be, in the order in which src/binding/dispatch.rs numbers it. */
+const Kind = { CHANNEL: 0, PATTERN: 1, SHARD: 2 };
+/** How far a message reaches: to channels and patterns, or to a sharded channel. */
+const Reach = { EVERYWHERE: 0, SHARD: 1 };
+
+/**
+ * The topics of one receiver. What is subscribed to stays so, through every reconnect, until it is
+ * closed, and keeps the process alive. The receiver has `missed(gap)` and
+ * `ended()`.
+ */
+class Subscriptions {
+  #core;
+  #receiver;
+  #number;
+  #topics = [new Map(), new Map(), new Map()];
+  #count = 0;
+  #isEnded = false;
+
+  constructor(core, receiver) {
+    this.#core = core;
+    this.#receiver = receiver;
+    this.#number = core.addReceiver(this);
+  }
+
+  get(kind, name) {
+    return this.#topics[kind].get(name);
+  }
+
+  all(kind) {
+    return [...this.#topics[kind].values()];
+  }
+
+  size(kind) {
+    return this.#topics[kind].size;
+  }
+
+  /**
+   * Subscribes. The topic has the functions that the queue delivers to; it is given its `kind`,
+   * `name`, `id` and `ready`, a promise of whether it is in effect.
+   */
+  open(topic, kind, name, isJson) {
+    const { queue, number } = this.#core;
+    const id = queue.addTopic(topic);
+    Object.assign(topic, { kind, name, id });
+    topic.ready = queue.send(Op.Subscribe, number, name, undefined, this.#number, kind, id, isJson ? 1 : 0);
+    this.#topics[kind].set(name, topic);
+    this.#count += 1;
+    if (this.#count === 1) queue.native.hold();
+    return topic;
+  }
+
+  /** Unsubscribes; nothing is delivered from now on. */
+  shut(topic) {
+    const { queue, number } = this.#core;
+    this.#forget(topic);
+    return queue.send(Op.Unsubscribe, number, topic.name, undefined, this.#number, topic.kind);
+  }
+
+  /** Ends all of them, and the connection. */
+  end() {
+    if (this.#isEnded) return;
+    this.detach();
+    const { queue, number, receivers } = this.#core;
+    receivers.delete(this.#number);
+    if (queue !== null) queue.post(Op.CloseSubscriber, number, this.#number);
+  }
+
+  /** The backplane ends, and everything with it. */
+  detach() {
+    this.#isEnded = true;
+    for (const topics of this.#topics) {
+      for (const topic of topics.values()) this.#forget(topic);
+    }
+    this.#receiver.ended();
+  }
+
+  missed(gap) {
+    this.#receiver.missed(gap);
+  }
+
+  #forget(topic) {
+    if (!this.#topics[topic.kind].delete(topic.name)) return;
+    this.#core.queue.removeTopic(topic.id);
+    this.#count -= 1;
+    if (this.#count === 0) this.#core.queue.native.release();
+  }
+}
+
+module.exports = { Kind, Reach, Subscriptions };

@@ -1,0 +1,126 @@
+//! Publishing and subscribing: through Redis, and within this process while Redis is away.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Instant;
+
+use bytes::Bytes;
+use tokio::time::timeout_at;
+
+use super::{Backplane, Event};
+use crate::store::availability::Availability;
+use crate::store::bus::{Bus, Reach, Topic, TopicKind};
+use crate::store::topics::Tag;
+use crate::store::{Key, StoreError, glob};
+
+impl Backplane {
+    /// Answers how many subscriptions the message reached, as far as is known: a message whose
+    /// answer was lost may or may not have reached anybody, and is not sent again.
+    pub async fn publish(&self, reach: Reach, channel: &[u8], payload: Bytes) -> u64 {
+        let channel = &self.key(b"", channel);
+        let was_sent = &AtomicBool::new(false);
+        let reached = self.on_remote(|store| {
+            let payload = payload.clone();
+            async move {
+                if was_sent.swap(true, Ordering::Relaxed) {
+                    return Ok(0);
+                }
+                match store.publish(reach, channel, payload).await {
+                    Err(StoreError::Lost | StoreError::TimedOut) => Ok(0),
+                    Err(refused @ StoreError::Refused(_)) => {
+                        was_sent.store(false, Ordering::Relaxed);
+                        Err(refused)
+                    }
+                    other => other,
+                }
+            }
+        });
+        match reached.await {
+            Some(Ok(reached)) => reached,
+            Some(Err(error)) => {
+                self.report(&error);
+                0
+            }
+            None if was_sent.load(Ordering::Relaxed) => 0,
+            None => self.publish_here(reach, channel, payload).await,
+        }
+    }
+
+    async fn publish_here(&self, reach: Reach, channel: &Key, payload: Bytes) -> u64 {
+        let local = &self.subscribers.local;
+        local.publish(reach, channel, payload).await.unwrap_or(0)
+    }
+
+    /// How many clients are subscribed to each channel by name: of the server, or in this process.
+    pub async fn receivers(&self, reach: Reach, channels: &[&[u8]]) -> Vec<u64> {
+        let channels: Vec<Key> = channels.iter().map(|name| self.key(b"", name)).collect();
+        let channels = &channels;
+        let counted = self.on_remote(|store| async move { store.receivers(reach, channels).await });
+        match counted.await {
+            Some(Ok(counts)) => counts,
+            _ => {
+                let counted = self.subscribers.local.receivers(reach, channels).await;
+                counted.unwrap_or_default()
+            }
+        }
+    }
+
+    /// From now on what is published to the topic comes into the subscriber's mailbox, with `tag`.
+    /// Answers whether that is so already: the server has confirmed it, or Redis is away and this
+    /// process is all there is. It is wanted in any case, until it is unsubscribed.
+    pub async fn subscribe(&self, number: u32, kind: TopicKind, name: &[u8], tag: Tag) -> bool {
+        let subscriber = self.subscribers.get_or_make(number, &self.surroundings);
+        let topic = self.topic(kind, name);
+        subscriber.topics.want(&topic, tag);
+        subscriber.listens();
+        let wait = self.wait(Instant::now());
+        if self.store_within(&wait).await.is_some() {
+            let settled = subscriber.topics.settled(&topic);
+            if let Ok(confirmed) = timeout_at(wait.answer_by().into(), settled).await {
+                return confirmed;
+            }
+        }
+        matches!(self.switch.now(), Availability::Degraded(_))
+    }
+
+    /// Resolves when the server has confirmed it, or need not.
+    pub async fn unsubscribe(&self, number: u32, kind: TopicKind, name: &[u8]) {
+        let Some(subscriber) = self.subscribers.get(number) else {
+            return;
+        };
+        let topic = self.topic(kind, name);
+        subscriber.topics.unwant(&topic);
+        if matches!(self.switch.now(), Availability::Ready(_)) {
+            let wait = self.wait(Instant::now());
+            let settled = subscriber.topics.settled(&topic);
+            let _ = timeout_at(wait.answer_by().into(), settled).await;
+        }
+    }
+
+    /// Ends a subscriber, its subscriptions and its connection.
+    pub fn close_subscriber(&self, number: u32) {
+        self.subscribers.remove(number);
+    }
+
+    /// Whether Redis can be asked, once that is known.
+    pub async fn initialized(&self) -> bool {
+        self.store_within(&self.wait(Instant::now()))
+            .await
+            .is_some()
+    }
+
+    fn topic(&self, kind: TopicKind, name: &[u8]) -> Topic {
+        let prefix = self.options.key_prefix.as_bytes();
+        let name = match kind {
+            TopicKind::Pattern => Key::new(&[&glob::escape(prefix), name]),
+            TopicKind::Channel | TopicKind::Shard => Key::new(&[prefix, name]),
+        };
+        Topic { kind, name }
+    }
+
+    fn report(&self, error: &StoreError) {
+        if matches!(error, StoreError::Rejected(_)) {
+            let code = error.code().to_owned();
+            (self.surroundings.on_event)(Event::Refused { code });
+        }
+    }
+}

@@ -1,0 +1,215 @@
+//! Who listens: each subscriber has its own topics, its own connection and its own mailbox.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::SystemTime;
+
+use super::mailbox::{Gap, Mail, MailBounds, Mailbox, OnMail};
+use super::{Event, OnEvent};
+use crate::store::availability::{Availability, Switch};
+use crate::store::memory::bus::LocalBus;
+use crate::store::remote::RedisStore;
+use crate::store::remote::connection::endpoint::Endpoint;
+use crate::store::remote::feed::{Feed, FeedEvent};
+use crate::store::topics::{Message, Topics};
+
+pub struct Subscriber {
+    pub topics: Arc<Topics>,
+    feed: Feed,
+    watch: Arc<GapWatch>,
+}
+
+/// What a subscriber needs to come into being.
+pub struct Surroundings {
+    pub endpoint: Endpoint,
+    pub switch: Arc<Switch<RedisStore>>,
+    /// Bytes before every channel, which its subscriber does not see.
+    pub prefix_bytes: usize,
+    pub bounds: MailBounds,
+    pub on_mail: OnMail,
+    pub on_event: OnEvent,
+}
+
+impl Subscriber {
+    /// To be called on the I/O thread.
+    fn new(number: u32, outage: Option<String>, around: &Surroundings) -> Arc<Self> {
+        let mailbox = Mailbox::new(number, around.bounds, around.on_mail.clone());
+        let topics = {
+            let (mailbox, prefix_bytes) = (mailbox.clone(), around.prefix_bytes);
+            Topics::new(Box::new(move |message| {
+                mailbox.put(Mail::Message(without_prefix(message, prefix_bytes)));
+            }))
+        };
+        let watch = Arc::new(GapWatch {
+            topics: topics.clone(),
+            mailbox,
+            state: Mutex::new(Watched {
+                outage,
+                ..Watched::default()
+            }),
+        });
+        let (watched, on_event) = (watch.clone(), around.on_event.clone());
+        let feed = Feed::start(
+            around.endpoint.clone(),
+            around.switch.clone(),
+            topics.clone(),
+            move |event| match event {
+                FeedEvent::Restored => watched.feed_restored(),
+                FeedEvent::Lost(reason) => watched.feed_lost(reason),
+                FeedEvent::Refused(code) => on_event(Event::Refused { code }),
+            },
+        );
+        Arc::new(Self {
+            topics,
+            feed,
+            watch,
+        })
+    }
+
+    /// To be called when a topic has been added.
+    pub fn listens(&self) {
+        self.watch.listens();
+    }
+}
+
+fn without_prefix(message: Message, prefix_bytes: usize) -> Message {
+    let strip = |channel: bytes::Bytes| channel.slice(prefix_bytes.min(channel.len())..);
+    Message {
+        channel: message.channel.map(strip),
+        ..message
+    }
+}
+
+/// Notices when messages may be missed, from the first reason until everything is whole again.
+struct GapWatch {
+    topics: Arc<Topics>,
+    mailbox: Arc<Mailbox>,
+    state: Mutex<Watched>,
+}
+
+#[derive(Default)]
+struct Watched {
+    /// Why Redis is away.
+    outage: Option<String>,
+    feed_is_lost: bool,
+    open: Option<(SystemTime, String)>,
+}
+
+impl GapWatch {
+    fn listens(&self) {
+        let mut state = self.state();
+        if let Some(reason) = state.outage.clone() {
+            self.open(&mut state, &reason);
+        }
+    }
+
+    fn feed_lost(&self, reason: &str) {
+        let mut state = self.state();
+        state.feed_is_lost = true;
+        self.open(&mut state, reason);
+    }
+
+    fn feed_restored(&self) {
+        let mut state = self.state();
+        state.feed_is_lost = false;
+        self.close_if_whole(&mut state);
+    }
+
+    fn follow(&self, redis: &Availability<RedisStore>) {
+        let mut state = self.state();
+        match redis {
+            Availability::Degraded(outage) => {
+                state.outage = Some(outage.reason.clone());
+                self.open(&mut state, &outage.reason);
+            }
+            Availability::Ready(_) => {
+                state.outage = None;
+                self.close_if_whole(&mut state);
+            }
+            _ => {}
+        }
+    }
+
+    fn open(&self, state: &mut Watched, reason: &str) {
+        if state.open.is_none() && !self.topics.is_empty() {
+            state.open = Some((SystemTime::now(), reason.to_owned()));
+        }
+    }
+
+    fn close_if_whole(&self, state: &mut Watched) {
+        if state.feed_is_lost || state.outage.is_some() {
+            return;
+        }
+        if let Some((since, reason)) = state.open.take() {
+            self.mailbox.put(Mail::Gap(Gap {
+                since,
+                until: SystemTime::now(),
+                reason,
+                dropped: 0,
+            }));
+        }
+    }
+
+    fn state(&self) -> MutexGuard<'_, Watched> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The subscribers of a backplane, by their numbers, and the bus between them.
+#[derive(Default)]
+pub struct Subscribers {
+    pub local: LocalBus,
+    all: Mutex<HashMap<u32, Arc<Subscriber>>>,
+}
+
+impl Subscribers {
+    pub fn get(&self, number: u32) -> Option<Arc<Subscriber>> {
+        self.all().get(&number).cloned()
+    }
+
+    /// Makes it when it is first asked for. To be called on the I/O thread.
+    pub fn get_or_make(&self, number: u32, around: &Surroundings) -> Arc<Subscriber> {
+        let outage = match around.switch.now() {
+            Availability::Degraded(outage) => Some(outage.reason),
+            _ => None,
+        };
+        let mut all = self.all();
+        let made = all.entry(number).or_insert_with(|| {
+            let subscriber = Subscriber::new(number, outage, around);
+            self.local.attach(&subscriber.topics);
+            subscriber
+        });
+        made.clone()
+    }
+
+    pub fn remove(&self, number: u32) {
+        self.all().remove(&number);
+    }
+
+    pub fn clear(&self) {
+        self.all().clear();
+    }
+
+    /// Hears of every change of state.
+    pub fn follow(&self, redis: &Availability<RedisStore>) {
+        for subscriber in self.all().values() {
+            subscriber.watch.follow(redis);
+        }
+    }
+
+    /// Waits until every subscriber hears the server again, or cannot.
+    pub async fn restored(&self) {
+        let waiting: Vec<_> = self
+            .all()
+            .values()
+            .map(|subscriber| tokio::spawn(subscriber.feed.restored()))
+            .collect();
+        for restored in waiting {
+            let _ = restored.await;
+        }
+    }
+
+    fn all(&self) -> MutexGuard<'_, HashMap<u32, Arc<Subscriber>>> {
+        self.all.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

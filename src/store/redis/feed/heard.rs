@@ -1,0 +1,51 @@
+//! What a server says on a connection that is subscribed to something.
+
+use redis::Value;
+
+use crate::store::bus::{Topic, TopicKind};
+use crate::store::redis::reply;
+use crate::store::{Key, StoreError};
+
+pub enum Heard {
+    /// The topic that it was subscribed by, the channel if that does not tell, and the payload.
+    Message(Topic, Option<Vec<u8>>, Vec<u8>),
+    /// The end of a subscription.
+    Gone(Topic),
+    Refusal(StoreError),
+    /// Anything else answers the question that waits longest.
+    Answer,
+}
+
+impl From<Value> for Heard {
+    fn from(value: Value) -> Self {
+        match value {
+            Value::Array(words) => words.into(),
+            Value::ServerError(error) => Self::Refusal(reply::classify(&error)),
+            _ => Self::Answer,
+        }
+    }
+}
+
+impl From<Vec<Value>> for Heard {
+    fn from(words: Vec<Value>) -> Self {
+        let mut words = words.into_iter().map(|word| match word {
+            Value::BulkString(bytes) => bytes,
+            _ => Vec::new(),
+        });
+        let mut next = || words.next().unwrap_or_default();
+        let verb = next();
+        let topic = |kind, name: Vec<u8>| Topic {
+            kind,
+            name: Key::from(name),
+        };
+        match &verb[..] {
+            b"message" => Self::Message(topic(TopicKind::Channel, next()), None, next()),
+            b"smessage" => Self::Message(topic(TopicKind::Shard, next()), None, next()),
+            b"pmessage" => Self::Message(topic(TopicKind::Pattern, next()), Some(next()), next()),
+            b"unsubscribe" => Self::Gone(topic(TopicKind::Channel, next())),
+            b"punsubscribe" => Self::Gone(topic(TopicKind::Pattern, next())),
+            b"sunsubscribe" => Self::Gone(topic(TopicKind::Shard, next())),
+            _ => Self::Answer,
+        }
+    }
+}

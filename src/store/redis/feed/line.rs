@@ -1,0 +1,167 @@
+//! What has been asked on a connection, in the order in which the answers will come, and what the
+//! server is therefore known to send.
+
+use std::collections::{HashSet, VecDeque};
+use std::mem;
+use std::time::{Duration, Instant};
+
+use tokio::sync::oneshot;
+
+use super::Check;
+use crate::store::bus::{Topic, TopicKind};
+use crate::store::redis::connection::open::{NAMING, command};
+
+/// Something that has been asked, and not answered yet.
+#[derive(Default)]
+pub struct Asked {
+    /// A topic, and whether it is subscribed to or not any more; nothing for a PING.
+    pub change: Option<(Topic, bool)>,
+    pub done: Vec<oneshot::Sender<bool>>,
+    pub checks: Vec<Check>,
+    /// All that was wanted when the connection began has been answered before.
+    pub is_restored: bool,
+}
+
+pub struct Line {
+    output: Vec<u8>,
+    asked: VecDeque<Asked>,
+    /// What the server sends, or will when it has come to the end of the line.
+    subscribed: HashSet<Topic>,
+    /// Wanted, but the server would not, or does not any more.
+    refused: HashSet<Topic>,
+    last_heard: Instant,
+}
+
+impl Line {
+    /// Begins with the connection's name and all that is wanted.
+    pub fn new(wanted: Vec<Topic>, checks: Vec<Check>) -> Self {
+        let mut line = Self {
+            output: Vec::new(),
+            asked: VecDeque::new(),
+            subscribed: HashSet::new(),
+            refused: HashSet::new(),
+            last_heard: Instant::now(),
+        };
+        for words in NAMING {
+            line.ask(&command(words).get_packed_command(), Asked::default());
+        }
+        for topic in wanted {
+            line.subscribe(topic, Vec::new());
+        }
+        line.ping(Asked {
+            checks,
+            is_restored: true,
+            ..Asked::default()
+        });
+        line
+    }
+
+    pub fn take_output(&mut self) -> Vec<u8> {
+        mem::take(&mut self.output)
+    }
+
+    /// The oldest question, which has been answered.
+    pub fn next_answered(&mut self) -> Option<Asked> {
+        self.asked.pop_front()
+    }
+
+    pub fn heard_something(&mut self) {
+        self.last_heard = Instant::now();
+    }
+
+    /// Something has been asked, and nothing at all has been heard for so long.
+    pub fn is_silent_for(&self, patience: Duration) -> bool {
+        !self.asked.is_empty() && self.last_heard.elapsed() >= patience
+    }
+
+    pub fn ping(&mut self, asked: Asked) {
+        self.ask(&command(&["PING"]).get_packed_command(), asked);
+    }
+
+    /// Asks for what is wanted of a topic, unless that has been done.
+    pub fn reconcile(&mut self, topic: Topic, wanted: bool, done: oneshot::Sender<bool>) {
+        match (wanted, self.subscribed.contains(&topic)) {
+            (true, false) => self.subscribe(topic, vec![done]),
+            (false, true) => self.unsubscribe(topic, vec![done]),
+            _ => self.join(&topic, done),
+        }
+    }
+
+    /// The next answer tells that this topic has been unsubscribed, because it was asked for.
+    pub fn awaits_end_of(&self, topic: &Topic) -> bool {
+        let next = self.asked.front().and_then(|asked| asked.change.as_ref());
+        next.is_some_and(|(asked_for, subscribe)| !subscribe && asked_for == topic)
+    }
+
+    /// The server does not send it; it is to be asked again.
+    pub fn lose(&mut self, topic: Topic) {
+        self.subscribed.remove(&topic);
+        self.refused.insert(topic);
+    }
+
+    /// Asks again for what was refused and is still wanted; answers whether there was any.
+    pub fn retry_refused(&mut self, is_wanted: impl Fn(&Topic) -> bool) -> bool {
+        let refused = mem::take(&mut self.refused);
+        let mut wanted = refused.into_iter().filter(is_wanted).peekable();
+        let any = wanted.peek().is_some();
+        for topic in wanted {
+            self.subscribe(topic, Vec::new());
+        }
+        any
+    }
+
+    fn ask(&mut self, packed: &[u8], asked: Asked) {
+        self.output.extend_from_slice(packed);
+        self.asked.push_back(asked);
+    }
+
+    fn subscribe(&mut self, topic: Topic, done: Vec<oneshot::Sender<bool>>) {
+        let name = match topic.kind {
+            TopicKind::Channel => "SUBSCRIBE",
+            TopicKind::Pattern => "PSUBSCRIBE",
+            TopicKind::Shard => "SSUBSCRIBE",
+        };
+        self.refused.remove(&topic);
+        self.subscribed.insert(topic.clone());
+        self.change(name, topic, true, done);
+    }
+
+    fn unsubscribe(&mut self, topic: Topic, done: Vec<oneshot::Sender<bool>>) {
+        let name = match topic.kind {
+            TopicKind::Channel => "UNSUBSCRIBE",
+            TopicKind::Pattern => "PUNSUBSCRIBE",
+            TopicKind::Shard => "SUNSUBSCRIBE",
+        };
+        self.subscribed.remove(&topic);
+        self.change(name, topic, false, done);
+    }
+
+    fn change(
+        &mut self,
+        name: &str,
+        topic: Topic,
+        subscribe: bool,
+        done: Vec<oneshot::Sender<bool>>,
+    ) {
+        let mut words = redis::cmd(name);
+        words.arg(topic.name.as_bytes());
+        let asked = Asked {
+            change: Some((topic, subscribe)),
+            done,
+            ..Asked::default()
+        };
+        self.ask(&words.get_packed_command(), asked);
+    }
+
+    /// What is wanted has been asked for already; its answer is everybody's.
+    fn join(&mut self, topic: &Topic, done: oneshot::Sender<bool>) {
+        let is_about_it = |asked: &&mut Asked| {
+            let change = asked.change.as_ref();
+            change.is_some_and(|(asked_for, _)| asked_for == topic)
+        };
+        match self.asked.iter_mut().rev().find(is_about_it) {
+            Some(asked) => asked.done.push(done),
+            None => drop(done.send(true)),
+        }
+    }
+}

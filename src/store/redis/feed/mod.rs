@@ -1,0 +1,166 @@
+//! A feed: one connection that only receives, for one receiver's topics, kept for ever.
+//!
+//! It connects when something is wanted and Redis is there, subscribes to all of it, and from then
+//! on reconciles what the server sends with what is wanted ([`session`]).
+
+mod heard;
+mod line;
+mod session;
+
+use std::future::Future;
+use std::mem;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use tokio::sync::{Notify, oneshot};
+use tokio::task::AbortHandle;
+use tokio::time::{sleep, timeout};
+
+use super::RedisStore;
+use super::connection::backoff::Backoff;
+use super::connection::dial::ByteStream;
+use super::connection::endpoint::Endpoint;
+use super::connection::open::{ConnectError, enter};
+use crate::store::availability::Switch;
+use crate::store::topics::Topics;
+
+/// A connection that served this long has proved itself: the next attempt need not wait.
+const STABLE_AFTER: Duration = Duration::from_secs(1);
+
+/// What the owner of a feed is told.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum FeedEvent {
+    /// All that was wanted when it connected is subscribed to, or was refused.
+    Restored,
+    /// Messages are missed from now on; holds the reason.
+    Lost(&'static str),
+    /// The server refuses a subscription; holds its error code.
+    Refused(String),
+}
+
+type OnEvent = Arc<dyn Fn(FeedEvent) + Send + Sync>;
+
+/// Ends its connection when it is dropped.
+pub struct Feed {
+    shared: Arc<Shared>,
+    task: AbortHandle,
+}
+
+struct Shared {
+    endpoint: Endpoint,
+    switch: Arc<Switch<RedisStore>>,
+    topics: Arc<Topics>,
+    checks: Mutex<Vec<Check>>,
+    check_wanted: Notify,
+    on_event: OnEvent,
+}
+
+/// Somebody waits to know that the feed works; answered by being dropped.
+type Check = oneshot::Sender<()>;
+
+impl Feed {
+    /// To be called on the I/O thread.
+    pub fn start(
+        endpoint: Endpoint,
+        switch: Arc<Switch<RedisStore>>,
+        topics: Arc<Topics>,
+        on_event: impl Fn(FeedEvent) + Send + Sync + 'static,
+    ) -> Self {
+        let shared = Arc::new(Shared {
+            endpoint,
+            switch,
+            topics,
+            checks: Mutex::default(),
+            check_wanted: Notify::new(),
+            on_event: Arc::new(on_event),
+        });
+        let task = tokio::spawn(keep(shared.clone())).abort_handle();
+        Self { shared, task }
+    }
+
+    /// Waits until the server has been seen to send all that is wanted, connecting now if need be;
+    /// gives up after one attempt that fails. Needs nobody to say that Redis is ready.
+    pub fn restored(&self) -> impl Future<Output = ()> + use<> {
+        let shared = self.shared.clone();
+        async move {
+            if shared.topics.is_empty() {
+                return;
+            }
+            let (check, answered) = oneshot::channel();
+            shared.add_checks(vec![check]);
+            let within = shared.endpoint.connect_timeout + shared.endpoint.command_timeout;
+            let _ = timeout(within, answered).await;
+        }
+    }
+}
+
+impl Drop for Feed {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+impl Shared {
+    fn add_checks(&self, checks: Vec<Check>) {
+        if checks.is_empty() {
+            return;
+        }
+        let mut waiting = self.checks.lock().unwrap_or_else(PoisonError::into_inner);
+        waiting.extend(checks);
+        drop(waiting);
+        self.check_wanted.notify_one();
+    }
+
+    fn take_checks(&self) -> Vec<Check> {
+        mem::take(&mut *self.checks.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    fn has_checks(&self) -> bool {
+        let waiting = self.checks.lock().unwrap_or_else(PoisonError::into_inner);
+        waiting.iter().any(|check| !check.is_closed())
+    }
+
+    /// Waits until there is a reason to connect: something is wanted, and Redis is ready or
+    /// somebody asks.
+    async fn called_for(&self) {
+        self.topics.any().await;
+        while !self.has_checks() {
+            tokio::select! {
+                () = self.switch.ready() => return,
+                () = self.check_wanted.notified() => {}
+            }
+        }
+    }
+
+    async fn connect(&self) -> Result<Box<dyn ByteStream>, ConnectError> {
+        let within = self.endpoint.connect_timeout;
+        let late = ConnectError::Unreachable("no answer in time".into());
+        timeout(within, enter(&self.endpoint))
+            .await
+            .unwrap_or(Err(late))
+    }
+}
+
+async fn keep(shared: Arc<Shared>) {
+    let mut backoff = Backoff::default();
+    loop {
+        shared.called_for().await;
+        match shared.connect().await {
+            Ok(stream) => {
+                let begun = Instant::now();
+                let reason = session::run(&shared, stream).await;
+                (shared.on_event)(FeedEvent::Lost(reason));
+                if begun.elapsed() >= STABLE_AFTER {
+                    backoff.reset();
+                    continue;
+                }
+            }
+            // Whoever asked has been answered: it does not work.
+            Err(_) => drop(shared.take_checks()),
+        }
+        tokio::select! {
+            () = sleep(backoff.next_wait()) => {}
+            () = shared.check_wanted.notified() => {}
+        }
+    }
+}

@@ -1,0 +1,175 @@
+//! One connection of a feed, from its first SUBSCRIBE to its end.
+//!
+//! RESP2, which every server speaks. Every command that is sent, one topic or one PING each, has
+//! one answer, and answers come in order: what has been asked waits in a line. Messages come in
+//! between, and so does the news that a sharded channel has moved to another node.
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use combine::parser::combinator::AnySendSyncPartialState;
+use combine::stream::{Decoder, PointerOffset};
+use redis::parse_redis_value_async;
+use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, BufReader, split};
+use tokio::sync::Notify;
+use tokio::time::sleep;
+
+use super::heard::Heard;
+use super::line::{Asked, Line};
+use super::{Check, FeedEvent, Shared};
+use crate::store::StoreError;
+use crate::store::bus::Topic;
+use crate::store::redis::connection::backoff::Backoff;
+use crate::store::redis::connection::dial::ByteStream;
+use crate::store::topics::{Attached, Change};
+
+const HEARTBEAT: Duration = Duration::from_secs(1);
+const READ_BUFFER: usize = 64 * 1024;
+
+const CLOSED: &str = "the connection was closed";
+const SILENT: &str = "no answer in time";
+
+struct Session<'a> {
+    feed: &'a Shared,
+    line: Mutex<Line>,
+    has_output: Notify,
+}
+
+/// Runs until the connection ends; answers why it did.
+pub async fn run(feed: &Shared, stream: Box<dyn ByteStream>) -> &'static str {
+    let (attached, wanted) = feed.topics.attach();
+    let session = Session {
+        feed,
+        line: Mutex::new(Line::new(wanted, feed.take_checks())),
+        has_output: Notify::new(),
+    };
+    let (reader, writer) = split(stream);
+    let reason = tokio::select! {
+        () = session.read(reader) => CLOSED,
+        () = session.write(writer) => CLOSED,
+        () = session.follow(&attached) => CLOSED,
+        () = session.retry_refused() => CLOSED,
+        () = session.check_on_demand() => CLOSED,
+        () = session.watch() => SILENT,
+    };
+    session.hand_checks_back();
+    reason
+}
+
+impl Session<'_> {
+    fn line(&self) -> MutexGuard<'_, Line> {
+        self.line.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    async fn read(&self, reader: impl AsyncRead + Unpin) {
+        let mut reader = BufReader::with_capacity(READ_BUFFER, reader);
+        let mut decoder = Decoder::<AnySendSyncPartialState, PointerOffset<[u8]>>::new();
+        while let Ok(value) = parse_redis_value_async(&mut decoder, &mut reader).await {
+            self.line().heard_something();
+            self.heard(value.into());
+        }
+    }
+
+    async fn write(&self, mut writer: impl AsyncWrite + Unpin) {
+        loop {
+            let output = self.line().take_output();
+            if output.is_empty() {
+                self.has_output.notified().await;
+            } else if writer.write_all(&output).await.is_err() || writer.flush().await.is_err() {
+                return;
+            }
+        }
+    }
+
+    /// Does what is wanted now, whenever that changes.
+    async fn follow(&self, attached: &Attached<'_>) {
+        loop {
+            let changes = attached.changes().await;
+            let mut line = self.line();
+            for Change { topic, done } in changes {
+                let wanted = self.feed.topics.is_wanted(&topic);
+                line.reconcile(topic, wanted, done);
+            }
+            drop(line);
+            self.has_output.notify_one();
+        }
+    }
+
+    async fn retry_refused(&self) {
+        let mut backoff = Backoff::default();
+        loop {
+            sleep(backoff.next_wait()).await;
+            let is_wanted = |topic: &Topic| self.feed.topics.is_wanted(topic);
+            if self.line().retry_refused(is_wanted) {
+                self.has_output.notify_one();
+            }
+        }
+    }
+
+    async fn check_on_demand(&self) {
+        loop {
+            self.feed.check_wanted.notified().await;
+            self.ping(self.feed.take_checks());
+        }
+    }
+
+    /// Ends when the server leaves a question without an answer, and is silent altogether.
+    async fn watch(&self) {
+        let patience = self.feed.endpoint.command_timeout;
+        loop {
+            sleep(HEARTBEAT).await;
+            self.ping(Vec::new());
+            sleep(patience).await;
+            if self.line().is_silent_for(patience) {
+                return;
+            }
+        }
+    }
+
+    fn ping(&self, checks: Vec<Check>) {
+        self.line().ping(Asked {
+            checks,
+            ..Asked::default()
+        });
+        self.has_output.notify_one();
+    }
+
+    fn heard(&self, heard: Heard) {
+        match heard {
+            Heard::Message(topic, channel, payload) => {
+                let channel = channel.map(Into::into);
+                self.feed.topics.deliver(&topic, channel, payload.into());
+            }
+            Heard::Gone(topic) if !self.awaits_end_of(&topic) => self.line().lose(topic),
+            Heard::Gone(_) | Heard::Answer => self.answered(None),
+            Heard::Refusal(error) => self.answered(Some(error)),
+        }
+    }
+
+    fn awaits_end_of(&self, topic: &Topic) -> bool {
+        self.line().awaits_end_of(topic)
+    }
+
+    fn answered(&self, refusal: Option<StoreError>) {
+        let Some(asked) = self.line().next_answered() else {
+            return;
+        };
+        if let (Some(error), Some((topic, true))) = (&refusal, asked.change) {
+            self.line().lose(topic);
+            (self.feed.on_event)(FeedEvent::Refused(error.code().to_owned()));
+        }
+        for done in asked.done {
+            let _ = done.send(refusal.is_none());
+        }
+        if asked.is_restored {
+            (self.feed.on_event)(FeedEvent::Restored);
+        }
+    }
+
+    /// Whoever asked whether the feed works will know after the next attempt.
+    fn hand_checks_back(&self) {
+        while let Some(asked) = self.line().next_answered() {
+            self.feed.add_checks(asked.checks);
+        }
+    }
+}

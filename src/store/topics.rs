@@ -1,0 +1,239 @@
+//! What one receiver wants to hear, whichever bus carries it. A feed from Redis reconciles the
+//! server's idea of it with this one; the bus within the process looks here and nowhere else.
+
+use std::collections::HashMap;
+use std::mem;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use bytes::Bytes;
+use tokio::sync::{Notify, oneshot, watch};
+
+use super::bus::{Topic, TopicKind};
+use super::{Key, Pattern};
+
+/// How the receiver knows a topic. Nothing in the stores looks inside.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Tag(pub u64);
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Message {
+    pub tag: Tag,
+    /// The channel's full name, when the topic alone does not tell.
+    pub channel: Option<Bytes>,
+    pub payload: Bytes,
+}
+
+pub type Deliver = Box<dyn Fn(Message) + Send + Sync>;
+
+/// A topic that may have to be subscribed to or not any more, and who waits for that: `true`
+/// when the server has confirmed it, `false` when it has refused.
+pub struct Change {
+    pub topic: Topic,
+    pub done: oneshot::Sender<bool>,
+}
+
+pub struct Topics {
+    wanted: Mutex<Wanted>,
+    /// While a feed is attached: what it has not looked at yet.
+    changes: Mutex<Vec<Change>>,
+    changed: Notify,
+    is_attached: watch::Sender<bool>,
+    deliver: Deliver,
+}
+
+#[derive(Default)]
+struct Wanted {
+    channels: HashMap<Key, Tag>,
+    shards: HashMap<Key, Tag>,
+    patterns: HashMap<Key, (Tag, Pattern)>,
+}
+
+impl Wanted {
+    fn tag(&self, topic: &Topic) -> Option<Tag> {
+        match topic.kind {
+            TopicKind::Channel => self.channels.get(&topic.name).copied(),
+            TopicKind::Shard => self.shards.get(&topic.name).copied(),
+            TopicKind::Pattern => self.patterns.get(&topic.name).map(|(tag, _)| *tag),
+        }
+    }
+}
+
+impl Topics {
+    pub fn new(deliver: Deliver) -> Arc<Self> {
+        Arc::new(Self {
+            wanted: Mutex::default(),
+            changes: Mutex::default(),
+            changed: Notify::new(),
+            is_attached: watch::Sender::new(false),
+            deliver,
+        })
+    }
+
+    /// From now on messages of `topic` are delivered with `tag`.
+    pub fn want(&self, topic: &Topic, tag: Tag) {
+        let mut wanted = self.wanted();
+        match topic.kind {
+            TopicKind::Channel => drop(wanted.channels.insert(topic.name.clone(), tag)),
+            TopicKind::Shard => drop(wanted.shards.insert(topic.name.clone(), tag)),
+            TopicKind::Pattern => {
+                let pattern = Pattern::new(topic.name.as_bytes());
+                wanted.patterns.insert(topic.name.clone(), (tag, pattern));
+            }
+        }
+        drop(wanted);
+        drop(self.change(topic));
+    }
+
+    /// From now on nothing of `topic` is delivered.
+    pub fn unwant(&self, topic: &Topic) {
+        let mut wanted = self.wanted();
+        match topic.kind {
+            TopicKind::Channel => drop(wanted.channels.remove(&topic.name)),
+            TopicKind::Shard => drop(wanted.shards.remove(&topic.name)),
+            TopicKind::Pattern => drop(wanted.patterns.remove(&topic.name)),
+        }
+        drop(wanted);
+        drop(self.change(topic));
+    }
+
+    pub fn is_wanted(&self, topic: &Topic) -> bool {
+        self.wanted().tag(topic).is_some()
+    }
+
+    pub fn is_empty(&self) -> bool {
+        let wanted = self.wanted();
+        wanted.channels.is_empty() && wanted.shards.is_empty() && wanted.patterns.is_empty()
+    }
+
+    /// Resolves when the server does what is wanted of `topic` (`true`) or refuses to (`false`).
+    /// Without a feed that is never; whoever waits has a deadline.
+    pub async fn settled(&self, topic: &Topic) -> bool {
+        loop {
+            let mut attached = self.is_attached.subscribe();
+            if attached.wait_for(|is_attached| *is_attached).await.is_err() {
+                return false;
+            }
+            // No answer: the connection broke. The next feed begins with all that is wanted.
+            if let Ok(confirmed) = self.change(topic).await {
+                return confirmed;
+            }
+        }
+    }
+
+    /// Tells the feed, if there is one, to look at a topic again.
+    fn change(&self, topic: &Topic) -> oneshot::Receiver<bool> {
+        let (done, answer) = oneshot::channel();
+        if *self.is_attached.borrow() {
+            let topic = topic.clone();
+            self.changes().push(Change { topic, done });
+        }
+        self.changed.notify_one();
+        answer
+    }
+
+    /// Delivers a message that a server has sent for `topic`, unless it is not wanted any more.
+    pub fn deliver(&self, topic: &Topic, channel: Option<Bytes>, payload: Bytes) {
+        let tag = self.wanted().tag(topic);
+        if let Some(tag) = tag {
+            (self.deliver)(Message {
+                tag,
+                channel,
+                payload,
+            });
+        }
+    }
+
+    /// Delivers a message to every topic that `channel` belongs to; answers how many.
+    pub fn publish(&self, exact: TopicKind, channel: &Key, payload: &Bytes) -> u64 {
+        let matching = self.matching(exact, channel);
+        for (tag, is_pattern) in &matching {
+            let channel = is_pattern.then(|| Bytes::copy_from_slice(channel.as_bytes()));
+            (self.deliver)(Message {
+                tag: *tag,
+                channel,
+                payload: payload.clone(),
+            });
+        }
+        matching.len() as u64
+    }
+
+    fn matching(&self, exact: TopicKind, channel: &Key) -> Vec<(Tag, bool)> {
+        let wanted = self.wanted();
+        let named = match exact {
+            TopicKind::Shard => {
+                return wanted
+                    .shards
+                    .get(channel)
+                    .map(|tag| (*tag, false))
+                    .into_iter()
+                    .collect();
+            }
+            _ => wanted.channels.get(channel).map(|tag| (*tag, false)),
+        };
+        let globbed = wanted.patterns.values();
+        let globbed = globbed.filter(|(_, pattern)| pattern.matches(channel.as_bytes()));
+        named
+            .into_iter()
+            .chain(globbed.map(|(tag, _)| (*tag, true)))
+            .collect()
+    }
+
+    fn wanted(&self) -> MutexGuard<'_, Wanted> {
+        self.wanted.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn changes(&self) -> MutexGuard<'_, Vec<Change>> {
+        self.changes.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A feed's hold on topics; ends when it is dropped.
+pub struct Attached<'a>(&'a Topics);
+
+impl Topics {
+    /// Waits until something is wanted.
+    pub async fn any(&self) {
+        while self.is_empty() {
+            self.changed.notified().await;
+        }
+    }
+
+    /// All that is wanted now; what changes afterwards comes from [`Attached::changes`].
+    pub fn attach(&self) -> (Attached<'_>, Vec<Topic>) {
+        self.is_attached.send_replace(true);
+        let wanted = self.wanted();
+        let topics = |kind, names: Vec<&Key>| {
+            names
+                .into_iter()
+                .cloned()
+                .map(move |name| Topic { kind, name })
+                .collect::<Vec<_>>()
+        };
+        let all = [
+            topics(TopicKind::Channel, wanted.channels.keys().collect()),
+            topics(TopicKind::Pattern, wanted.patterns.keys().collect()),
+            topics(TopicKind::Shard, wanted.shards.keys().collect()),
+        ];
+        (Attached(self), all.concat())
+    }
+}
+
+impl Attached<'_> {
+    /// Waits for changes; never none.
+    pub async fn changes(&self) -> Vec<Change> {
+        loop {
+            let changes = mem::take(&mut *self.0.changes());
+            if !changes.is_empty() {
+                return changes;
+            }
+            self.0.changed.notified().await;
+        }
+    }
+}
+
+impl Drop for Attached<'_> {
+    fn drop(&mut self) {
+        self.0.is_attached.send_replace(false);
+        self.0.changes().clear();
+    }
+}
