@@ -1,7 +1,7 @@
 //! Publishing and receiving. Two buses carry messages, one on Redis ([`super::redis`]) and one
 //! within this process ([`super::memory::bus`]); what a receiver wants of either is written down
 //! once, in its [`Topics`](super::topics::Topics). One suite of tests
-//! (`tests/bus_contract.rs`) runs on both.
+//! (`tests/contracts/bus.rs`) runs on both.
 
 use std::future::Future;
 

@@ -1,16 +1,12 @@
 //! What every store promises. The same tests run on both of them, unmodified.
 
-mod support;
-
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use crate::support::{Connected, Server, connect};
 use bytes::Bytes;
 use redis_backplane::store::memory::{Bounds, Clock, MemoryStore};
 use redis_backplane::store::remote::RedisStore;
-use redis_backplane::store::remote::connection::supervisor::Supervisor;
 use redis_backplane::store::{Fetched, Json, Key, Lifetime, Pattern, Store, Ttl};
-use support::{Server, connect};
 
 const MINUTE: Ttl = Ttl::from_whole_millis(60_000);
 
@@ -45,18 +41,15 @@ impl World for InMemory {
 }
 
 struct OnRedis {
-    store: Arc<RedisStore>,
-    _supervisor: Supervisor,
+    connected: Connected,
     _server: Server,
 }
 
 impl OnRedis {
     async fn new() -> Self {
         let server = Server::start();
-        let (store, supervisor) = connect(&server).await;
         Self {
-            store,
-            _supervisor: supervisor,
+            connected: connect(&server).await,
             _server: server,
         }
     }
@@ -65,7 +58,7 @@ impl OnRedis {
 impl World for OnRedis {
     type Store = RedisStore;
     fn store(&self) -> &RedisStore {
-        &self.store
+        &self.connected.store
     }
     async fn a_moment(&self) {
         tokio::time::sleep(Duration::from_millis(5)).await;

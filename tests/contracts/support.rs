@@ -98,7 +98,13 @@ impl Recovery<RedisStore> for Nothing {
 }
 
 /// A store that is ready, and what keeps it so.
-pub async fn connect(server: &Server) -> (Arc<RedisStore>, Supervisor) {
+pub struct Connected {
+    pub store: Arc<RedisStore>,
+    pub switch: Arc<Switch<RedisStore>>,
+    _supervisor: Supervisor,
+}
+
+pub async fn connect(server: &Server) -> Connected {
     let switch = Arc::new(Switch::new(|_: &Availability<RedisStore>| ()));
     let probe_key = Key::new(&[b"probe"]);
     let supervisor = Supervisor::start(
@@ -108,5 +114,9 @@ pub async fn connect(server: &Server) -> (Arc<RedisStore>, Supervisor) {
         switch.clone(),
     );
     let store = switch.settled().await.expect("the server should be ready");
-    (store, supervisor)
+    Connected {
+        store,
+        switch,
+        _supervisor: supervisor,
+    }
 }

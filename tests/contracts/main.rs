@@ -1,0 +1,6 @@
+//! What the two implementations of a trait both promise, tested on both, on a redis-server that
+//! the tests start.
+
+mod bus;
+mod store;
+mod support;
