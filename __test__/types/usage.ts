@@ -7,10 +7,16 @@ import {
   cacheSet,
   close,
   createBackplane,
+  createSubscriber,
   getClient,
+  getPubSub,
   isRedisAvailable,
+  publish,
+  RedisPubSub,
+  socketIoAdapter,
 } from '../../index';
 import * as redisClient from '../../redisClient';
+import * as redisPubSub from '../../redisPubSub';
 
 interface User {
   name: string;
@@ -28,10 +34,32 @@ export async function usage(): Promise<void> {
   const client = getClient().on('ready', () => undefined).on('error', (error) => error.code);
   await client.call('SET', 'key', Buffer.from('value'), 'PX', 100);
   await redisClient.cacheGet(String(ready));
+  await pubSub(backplane.getPubSub());
   await close();
 
   // @ts-expect-error a key is a string
   await cacheGet(1);
   // @ts-expect-error a loader is a function
   await cacheGetOrSet('key', 1);
+}
+
+async function pubSub(own: RedisPubSub): Promise<void> {
+  const reached: number = await publish('users', { name: 'Ada' });
+  const inEffect: boolean = await own.subscribe<User>('users', ({ name }, channel) => `${channel} ${name} ${reached}`);
+  for await (const { data, channel } of getPubSub().messages<User>('users', { signal: AbortSignal.timeout(1) })) {
+    if (inEffect && data.name === channel) break;
+  }
+  own.on('gap', ({ since, until, reason, dropped }) => `${since} ${until} ${reason} ${dropped}`);
+  const subscriber = createSubscriber();
+  subscriber.on('message', (channel, message) => channel + message);
+  subscriber.on('pmessageBuffer', (pattern, channel, message) => [pattern.length, channel.length, message.length]);
+  await subscriber.subscribe('a', 'b');
+  await subscriber.psubscribe('a*', (message) => message.toUpperCase());
+  await subscriber.sSubscribe(['a'], (message) => message.readUInt8(0), true);
+  await getClient().duplicate().publish('a', Buffer.from([1]));
+  socketIoAdapter({ sharded: true, requestsTimeout: 1000 });
+  await redisPubSub.getPubSub().close();
+
+  // @ts-expect-error a message is a string or bytes
+  await subscriber.publish('a', { name: 'Ada' });
 }
