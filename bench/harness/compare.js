@@ -7,14 +7,17 @@ const BETTER = {
   lower: (a, b) => a < b,
 };
 
-function compareSides(suite, sides) {
+function compareSides(suite, { targets = {} }, sides) {
   if (!sides[suite.subject]) return [];
   return suite.comparisons
     .map((comparison) => compareOne(suite.subject, comparison, sides))
-    .filter(Boolean);
+    .filter(Boolean)
+    .map((comparison) => withTarget(comparison, targets[comparison.metric]));
 }
 
 function compareOne(subject, { label, metric, better, versus }, sides) {
+  // Not every workload of a suite has every metric.
+  if (!Number.isFinite(sides[subject].summary[metric])) return null;
   const peer = versus === 'best' ? bestPeer(subject, metric, better, sides) : versus;
   if (!sides[peer]) return null;
   const ours = sides[subject];
@@ -29,6 +32,10 @@ function compareOne(subject, { label, metric, better, versus }, sides) {
       ours.rounds.map((round, index) => round[metric] / theirs.rounds[index][metric]),
     ),
   };
+}
+
+function withTarget(comparison, target) {
+  return target ? { ...comparison, target } : comparison;
 }
 
 // By its median, so that every round is compared with the same peer.

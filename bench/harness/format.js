@@ -21,4 +21,9 @@ function ratioText({ ratioOfMedians, medianOfRatios }) {
   return `${number(ratioOfMedians, 2)}× (${number(medianOfRatios, 2)}×)`;
 }
 
-module.exports = { headerCells, sideCells, ratioText };
+function targetText({ target, better }) {
+  if (!target) return '';
+  return `, wanted at ${better === 'higher' ? 'least' : 'most'} ${target}×`;
+}
+
+module.exports = { headerCells, sideCells, ratioText, targetText };

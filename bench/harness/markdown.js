@@ -1,6 +1,6 @@
 'use strict';
 
-const { headerCells, sideCells, ratioText } = require('./format');
+const { headerCells, sideCells, ratioText, targetText } = require('./format');
 
 function renderMarkdown(report) {
   return [
@@ -25,21 +25,35 @@ function machineLines({ date, machine, packages, run }) {
 }
 
 function ratioTable(workloads) {
-  const { comparisons } = workloads[0];
-  if (comparisons.length === 0) return [];
-  const header = comparisons.map(({ label, better }) => `${label}, ${better} is better`);
+  const columns = ratioColumns(workloads);
+  if (columns.length === 0) return [];
+  const header = columns.map(({ label, better }) => `${label}, ${better} is better`);
   return [
     ...table(
       ['workload', ...header],
-      workloads.map((workload) => [workload.title, ...workload.comparisons.map(ratioCell)]),
+      workloads.map((workload) => [
+        workload.title,
+        ...columns.map(({ label }) => ratioCell(workload.comparisons, label)),
+      ]),
     ),
     '',
     'Each ratio is one of medians; in brackets, the median of the ratios of each round.',
   ];
 }
 
-function ratioCell(comparison) {
-  return `${ratioText(comparison)} ${comparison.peer}`;
+// Of all workloads, since not every one has every comparison.
+function ratioColumns(workloads) {
+  const byLabel = new Map();
+  for (const comparison of workloads.flatMap(({ comparisons }) => comparisons)) {
+    if (!byLabel.has(comparison.label)) byLabel.set(comparison.label, comparison);
+  }
+  return [...byLabel.values()];
+}
+
+function ratioCell(comparisons, label) {
+  const comparison = comparisons.find((one) => one.label === label);
+  if (!comparison) return '–';
+  return `${ratioText(comparison)} ${comparison.peer}${targetText(comparison)}`;
 }
 
 function workloadTable({ title, sides }, metrics) {

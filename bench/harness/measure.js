@@ -1,6 +1,7 @@
 'use strict';
 
 const { performance } = require('node:perf_hooks');
+const { startMeter } = require('./meter');
 const { quantile } = require('./stats');
 
 // Prime, so that the sampled operations walk over every key and every place in a batch.
@@ -9,23 +10,16 @@ const SAMPLE_STRIDE = 17;
 // Closed loop: `concurrency` independent loops, each awaiting its own call.
 async function measure(operation, { concurrency, millis }) {
   const run = startRun(operation, concurrency === 1 ? 1 : SAMPLE_STRIDE, millis);
-  const loop = performance.eventLoopUtilization();
-  const cpu = process.cpuUsage();
+  const stopMeter = startMeter();
   await Promise.all(Array.from({ length: concurrency }, () => drive(run)));
-  return summarize(run, {
-    seconds: (performance.now() - run.started) / 1000,
-    activeMicros: performance.eventLoopUtilization(loop).active * 1000,
-    cpu: process.cpuUsage(cpu),
-  });
+  return summarize(run, stopMeter());
 }
 
 function startRun(operation, stride, millis) {
-  const started = performance.now();
   return {
     operation,
     stride,
-    started,
-    deadline: started + millis,
+    deadline: performance.now() + millis,
     stopped: false,
     next: 0,
     errors: 0,
@@ -61,7 +55,7 @@ function fail(run, reason) {
   run.firstError ??= reason;
 }
 
-function summarize(run, { seconds, activeMicros, cpu }) {
+function summarize(run, { seconds, activeMicros, cpuMicros }) {
   const ops = run.next - run.errors;
   const latencies = run.latencies.sort((a, b) => a - b);
   return {
@@ -72,7 +66,7 @@ function summarize(run, { seconds, activeMicros, cpu }) {
     p50Micros: quantile(latencies, 0.5) * 1000,
     p99Micros: quantile(latencies, 0.99) * 1000,
     mainThreadMicros: activeMicros / ops,
-    cpuMicros: (cpu.user + cpu.system) / ops,
+    cpuMicros: cpuMicros / ops,
     errors: run.errors,
     firstError: run.firstError,
   };

@@ -14,19 +14,14 @@ const METRICS = [
   { key: 'errors', label: 'errors', digits: 0 },
 ];
 
-const MEDIAN_OF = [
-  'opsPerSecond',
-  'p50Micros',
-  'p99Micros',
-  'mainThreadMicros',
-  'cpuMicros',
-  'commandsPerOp',
-];
+// Of all rounds together, not of one.
+const OF_ALL = ['spreadPercent', 'errors'];
 
-function summarizeRounds(rounds) {
+function summarizeRounds(rounds, metrics) {
   const column = (key) => rounds.map((round) => round[key]);
+  const medianOf = metrics.map(({ key }) => key).filter((key) => !OF_ALL.includes(key));
   return {
-    ...Object.fromEntries(MEDIAN_OF.map((key) => [key, median(column(key))])),
+    ...Object.fromEntries(medianOf.map((key) => [key, median(column(key))])),
     spreadPercent: spreadPercent(column('opsPerSecond')),
     errors: column('errors').reduce((sum, count) => sum + count, 0),
   };

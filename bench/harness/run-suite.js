@@ -52,19 +52,20 @@ function estimateSeconds({ rounds, warmups, millis }, sides, workloads) {
 async function runWorkloads(context, workloads) {
   const { suite, options, observer } = context;
   const { rounds, warmups, millis, partial } = options;
+  const metrics = metricsOf(suite);
   const report = {
     suite: suite.name,
     date: new Date().toISOString(),
     run: { rounds, warmups, millis, partial },
     machine: describeMachine(await serverVersion(observer)),
     packages: packageVersions(suite.packages),
-    metrics: METRICS,
+    metrics,
     workloads: [],
   };
   for (const workload of workloads) {
     const result = await runWorkload(context, workload);
     report.workloads.push(result);
-    process.stdout.write(renderWorkload(result, METRICS));
+    process.stdout.write(renderWorkload(result, metrics));
   }
   return report;
 }
@@ -85,9 +86,13 @@ async function runWorkload({ suite, options, sides, observer, url }, workload) {
 function summarizeWorkload(suite, workload, rounds) {
   const sides = {};
   for (const [side, results] of Object.entries(rounds)) {
-    sides[side] = { summary: summarizeRounds(results), rounds: results };
+    sides[side] = { summary: summarizeRounds(results, metricsOf(suite)), rounds: results };
   }
-  return { ...workload, sides, comparisons: compareSides(suite, sides) };
+  return { ...workload, sides, comparisons: compareSides(suite, workload, sides) };
+}
+
+function metricsOf(suite) {
+  return suite.metrics ?? METRICS;
 }
 
 module.exports = { runSuite };

@@ -1,6 +1,6 @@
 'use strict';
 
-const { headerCells, sideCells, ratioText } = require('./format');
+const { headerCells, sideCells, ratioText, targetText } = require('./format');
 
 function renderWorkload({ title, sides, comparisons }, metrics) {
   const rows = Object.entries(sides).map(([name, side]) => sideCells(metrics, name, side));
@@ -25,7 +25,7 @@ function pad(cell, widths, column) {
 
 function ratioLine(comparison) {
   const { label, peer, better } = comparison;
-  return `  ${label}, versus ${peer}: ${ratioText(comparison)}, ${better} is better`;
+  return `  ${label}, versus ${peer}: ${ratioText(comparison)}, ${better} is better${targetText(comparison)}`;
 }
 
 function errorLines([name, { rounds }]) {
