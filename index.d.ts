@@ -89,6 +89,64 @@ export function cacheGetOrSet<T = Json>(
   options?: GetOrSetOptions
 ): Promise<T>;
 
+export interface RateLimitOptions {
+  /**
+   * `fixed-window` (default) counts from the first request until the window has passed.
+   * `sliding-window` counts the current window and the part of the one before that is less than a
+   * window ago (the sliding window counter). `token-bucket` lets `maxRequests` through at once and
+   * fills up evenly within a window (GCRA, ITU-T I.371).
+   */
+  algorithm?: 'fixed-window' | 'sliding-window' | 'token-bucket';
+  /** How much this request counts. Default 1; above the limit it is always denied. */
+  cost?: number;
+}
+
+export interface RateLimit {
+  allowed: boolean;
+  /** What would be allowed now; rounded down. */
+  remaining: number;
+  /** Epoch ms by Redis's clock: when nothing counts any more, if nothing more comes. */
+  resetAt: number;
+  /** What counts now, this request included if it was allowed; rounded up. */
+  count: number;
+  /** `maxRequests`. */
+  limit: number;
+  /** How long until a request of this cost may be allowed; 0 when it was. */
+  retryAfterMs: number;
+  /** Where it was counted; `memory` while Redis is away, or when its answer was lost. */
+  source: 'redis' | 'memory';
+}
+
+/**
+ * Counts a request, if it fits into the limit of `key`. Exact: any number of processes and parallel
+ * calls let through `maxRequests` and no more. A request that is denied is not counted. O(1), one
+ * script by the server's clock; a limit that is known to be exhausted is answered from this process
+ * for up to a second without asking Redis.
+ *
+ * While Redis is away this process counts by itself, from zero, and Redis goes on from what it
+ * had when it is back. A check whose answer was lost is never repeated: it is judged by this
+ * process's own count. Limits in memory are at most 100,000; the least used begin anew.
+ *
+ * Each algorithm counts a key by itself. Use one limit and window for a key.
+ *
+ * @param maxRequests a whole number above 0.
+ * @param windowSeconds default 60; fractions are fine; above 0, at most 10 years.
+ * @throws E_INVALID_KEY, E_INVALID_COUNT, E_INVALID_TTL, E_INVALID_OPTION, E_CLOSED
+ */
+export function checkRateLimit(
+  key: string,
+  maxRequests: number,
+  windowSeconds?: number,
+  options?: RateLimitOptions
+): Promise<RateLimit>;
+
+/**
+ * Forgets what was counted for `key`, by every algorithm, on all instances. O(1).
+ *
+ * @throws E_INVALID_KEY, E_CLOSED
+ */
+export function resetRateLimit(key: string): Promise<void>;
+
 /**
  * Publishes a message as JSON. O(receivers + patterns).
  *
@@ -401,6 +459,8 @@ export interface Backplane {
   cacheDelete: typeof cacheDelete;
   cacheDeletePattern: typeof cacheDeletePattern;
   cacheGetOrSet: typeof cacheGetOrSet;
+  checkRateLimit: typeof checkRateLimit;
+  resetRateLimit: typeof resetRateLimit;
   publish: typeof publish;
   createSubscriber: typeof createSubscriber;
   getPubSub: typeof getPubSub;

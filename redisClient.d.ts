@@ -2,6 +2,7 @@
 export {
   getClient,
   isRedisAvailable,
+  checkRateLimit,
   cacheSet,
   cacheGet,
   cacheDelete,

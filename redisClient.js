@@ -6,6 +6,7 @@ const backplane = require('./index');
 
 module.exports.getClient = backplane.getClient;
 module.exports.isRedisAvailable = backplane.isRedisAvailable;
+module.exports.checkRateLimit = backplane.checkRateLimit;
 module.exports.cacheSet = backplane.cacheSet;
 module.exports.cacheGet = backplane.cacheGet;
 module.exports.cacheDelete = backplane.cacheDelete;

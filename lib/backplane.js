@@ -3,6 +3,7 @@
 const { createCache } = require('./cache');
 const { Client } = require('./client');
 const { Core } = require('./core');
+const { createLimits } = require('./limits');
 const { createPubSub } = require('./pubsub');
 const { createSocketIo } = require('./socketio');
 
@@ -19,6 +20,7 @@ function createBackplane(options) {
 
   return {
     ...createCache(core),
+    ...createLimits(core),
     ...createPubSub(core),
     createSubscriber: () => getClient().duplicate(),
     socketIoAdapter: createSocketIo(core, getClient),

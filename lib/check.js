@@ -58,6 +58,19 @@ function optionalTtl(seconds, what) {
   return seconds === 0 ? null : ttl(seconds, what);
 }
 
+/** A limit, a cost. */
+function count(value, what) {
+  if (typeof value !== 'number') {
+    return typeError('E_INVALID_COUNT', `${what} must be a number, not ${kindOf(value)}`);
+  }
+  if (Number.isSafeInteger(value) && value > 0) return null;
+  return rangeError('E_INVALID_COUNT', `${what} must be a whole number above 0`);
+}
+
+function option(message) {
+  return typeError('E_INVALID_OPTION', message);
+}
+
 function callback(value, what) {
   if (typeof value === 'function') return null;
   return typeError('E_INVALID_CALLBACK', `${what} must be a function, not ${kindOf(value)}`);
@@ -101,4 +114,4 @@ function kindOf(value) {
   return value === null ? 'null' : typeof value;
 }
 
-module.exports = { DEFAULT_TTL_SECONDS, key, channel, pattern, ttl, optionalTtl, callback, optionalCallback, payload, timeoutMs, json, kindOf };
+module.exports = { DEFAULT_TTL_SECONDS, key, channel, pattern, ttl, optionalTtl, count, option, callback, optionalCallback, payload, timeoutMs, json, kindOf };

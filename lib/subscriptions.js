@@ -9,7 +9,7 @@ const Reach = { EVERYWHERE: 0, SHARD: 1 };
 
 /**
  * The topics of one receiver. What is subscribed to stays so, through every reconnect, until it is
- * closed, and keeps the process alive. The receiver has `missed(gap)` and
+ * closed, and keeps the process alive unless it is told not to. The receiver has `missed(gap)` and
  * `ended()`.
  */
 class Subscriptions {
@@ -20,9 +20,12 @@ class Subscriptions {
   #count = 0;
   #isEnded = false;
 
-  constructor(core, receiver) {
+  #keepsAlive;
+
+  constructor(core, receiver, { keepsAlive = true } = {}) {
     this.#core = core;
     this.#receiver = receiver;
+    this.#keepsAlive = keepsAlive;
     this.#number = core.addReceiver(this);
   }
 
@@ -49,7 +52,7 @@ class Subscriptions {
     topic.ready = queue.send(Op.Subscribe, number, name, undefined, this.#number, kind, id, isJson ? 1 : 0);
     this.#topics[kind].set(name, topic);
     this.#count += 1;
-    if (this.#count === 1) queue.native.hold();
+    if (this.#count === 1 && this.#keepsAlive) queue.native.hold();
     return topic;
   }
 
@@ -86,7 +89,7 @@ class Subscriptions {
     if (!this.#topics[topic.kind].delete(topic.name)) return;
     this.#core.queue.removeTopic(topic.id);
     this.#count -= 1;
-    if (this.#count === 0) this.#core.queue.native.release();
+    if (this.#count === 0 && this.#keepsAlive) this.#core.queue.native.release();
   }
 }
 

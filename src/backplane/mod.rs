@@ -4,6 +4,7 @@
 mod cache;
 mod client;
 mod journal;
+mod limits;
 pub mod mailbox;
 mod pubsub;
 mod recovery;
@@ -20,6 +21,7 @@ use tokio::task::AbortHandle;
 
 use crate::store::Key;
 use crate::store::availability::{Availability, Switch};
+use crate::store::memory::limits::MemoryLimiter;
 use crate::store::memory::{Bounds, Clock, MemoryStore};
 use crate::store::remote::RedisStore;
 use crate::store::remote::connection::endpoint::Endpoint;
@@ -27,6 +29,7 @@ use crate::store::remote::connection::supervisor::Supervisor;
 
 pub use client::CallError;
 use journal::Journal;
+pub use limits::Source;
 use mailbox::{MailBounds, OnMail};
 use recovery::Replay;
 use subscriber::{Subscribers, Surroundings};
@@ -60,6 +63,7 @@ pub type OnEvent = Arc<dyn Fn(Event) + Send + Sync>;
 pub struct Backplane {
     options: Options,
     memory: Arc<MemoryStore>,
+    limiter: Arc<MemoryLimiter>,
     journal: Arc<Journal>,
     switch: Arc<Switch<RedisStore>>,
     turns: Arc<Turns>,
@@ -107,6 +111,7 @@ impl Backplane {
         };
         Arc::new(Self {
             memory: Arc::new(MemoryStore::new(options.memory, Clock::system())),
+            limiter: Arc::new(MemoryLimiter::new(Clock::system())),
             journal: Arc::new(Journal::new(move || overflow(Event::JournalOverflow))),
             switch,
             turns,
@@ -127,6 +132,7 @@ impl Backplane {
         let replay = Replay {
             journal: self.journal.clone(),
             memory: self.memory.clone(),
+            limiter: self.limiter.clone(),
             subscribers: self.subscribers.clone(),
             cache_space: self.key(cache::SPACE, b""),
         };
@@ -156,6 +162,7 @@ impl Backplane {
         self.drain().await;
         self.subscribers.clear();
         self.memory.clear();
+        self.limiter.clear();
     }
 
     /// Waits until no call is under way, but no longer than a call may take.

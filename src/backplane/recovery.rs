@@ -6,6 +6,7 @@ use super::journal::{Entries, Journal};
 use super::subscriber::Subscribers;
 use crate::store::availability::Recovery;
 use crate::store::memory::MemoryStore;
+use crate::store::memory::limits::MemoryLimiter;
 use crate::store::{Key, Pattern, Result, Store, StoreError};
 
 /// Keys that are deleted at once; each such step has the deadline of a command.
@@ -15,10 +16,11 @@ const KEYS_A_STEP: usize = 4096;
 const ROUNDS_BESIDE_CALLS: usize = 2;
 
 /// Has every subscriber hear the server again, deletes on the store what the journal holds, then
-/// drops the copy in memory.
+/// drops what was kept and counted in memory.
 pub struct Replay {
     pub journal: Arc<Journal>,
     pub memory: Arc<MemoryStore>,
+    pub limiter: Arc<MemoryLimiter>,
     pub subscribers: Arc<Subscribers>,
     /// What every key of the cache begins with.
     pub cache_space: Key,
@@ -44,6 +46,7 @@ impl<S: Store + 'static> Recovery<S> for Replay {
             }
         }
         self.memory.clear();
+        self.limiter.clear();
         open();
         Ok(())
     }

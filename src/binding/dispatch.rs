@@ -11,8 +11,9 @@ use serde_json::{Value as JsonValue, json};
 use super::outbox::{Outbox, Reply};
 use super::page::{Answer, tag};
 use super::submission::{Reader, Submission};
-use crate::backplane::{Backplane, CallError};
+use crate::backplane::{Backplane, CallError, Source};
 use crate::store::bus::{Reach, TopicKind};
+use crate::store::limits::{Algorithm, Rule, Verdict};
 use crate::store::topics::Tag;
 use crate::store::{Fetched, Lease, Lifetime, Reply as ServerReply, Ttl};
 
@@ -38,6 +39,10 @@ pub enum Op {
     CacheAbandon,
     /// the words of a command, each after its length (4 bytes, little-endian), as one value
     Call,
+    /// key, algorithm, limit, window in ms, cost
+    LimitCheck,
+    /// key
+    LimitReset,
     /// channel, reach, payload
     Publish,
     /// reach, the channels as the words of Call
@@ -53,7 +58,7 @@ pub enum Op {
     Close,
 }
 
-const OPS: [Op; 16] = [
+const OPS: [Op; 18] = [
     Op::Start,
     Op::CacheGet,
     Op::CacheSet,
@@ -63,6 +68,8 @@ const OPS: [Op; 16] = [
     Op::CacheFill,
     Op::CacheAbandon,
     Op::Call,
+    Op::LimitCheck,
+    Op::LimitReset,
     Op::Publish,
     Op::Receivers,
     Op::Subscribe,
@@ -72,7 +79,12 @@ const OPS: [Op; 16] = [
     Op::Close,
 ];
 
-/// How JavaScript numbers what a topic can be, and how far a message reaches.
+/// How JavaScript numbers the algorithms, what a topic can be, and how far a message reaches.
+const ALGORITHMS: [Algorithm; 3] = [
+    Algorithm::FixedWindow,
+    Algorithm::SlidingWindow,
+    Algorithm::TokenBucket,
+];
 const TOPIC_KINDS: [TopicKind; 3] = [TopicKind::Channel, TopicKind::Pattern, TopicKind::Shard];
 const REACHES: [Reach; 2] = [Reach::Everywhere, Reach::Shard];
 
@@ -116,6 +128,8 @@ enum Call {
     Fill(Box<[u8]>, Lease, Lifetime, Bytes),
     Abandon(Box<[u8]>, Lease),
     Command(Bytes),
+    LimitCheck(Box<[u8]>, Rule, u64),
+    LimitReset(Box<[u8]>),
     Publish(Box<[u8]>, Reach, Bytes),
     Receivers(Reach, Bytes),
     Subscribe(Box<[u8]>, u32, TopicKind, Tag),
@@ -144,14 +158,27 @@ impl Call {
             }
             Op::CacheAbandon => Self::Abandon(from.text(), Lease(from.u64())),
             Op::Call => Self::Command(from.value()),
-            Op::Publish => Self::Publish(from.text(), reach(from), from.value()),
-            Op::Receivers => Self::Receivers(reach(from), from.value()),
+            Op::LimitCheck => {
+                let key = from.text();
+                let rule = Rule {
+                    algorithm: choose(&ALGORITHMS, from),
+                    limit: from.number() as u64,
+                    window_ms: ttl(from).as_millis(),
+                };
+                Self::LimitCheck(key, rule, from.number() as u64)
+            }
+            Op::LimitReset => Self::LimitReset(from.text()),
+            Op::Publish => Self::Publish(from.text(), choose(&REACHES, from), from.value()),
+            Op::Receivers => Self::Receivers(choose(&REACHES, from), from.value()),
             Op::Subscribe => {
-                let (name, subscriber, kind) = (from.text(), from.u32(), topic_kind(from));
+                let (name, subscriber, kind) =
+                    (from.text(), from.u32(), choose(&TOPIC_KINDS, from));
                 let id = from.u32();
                 Self::Subscribe(name, subscriber, kind, tag::new(id, from.u32() != 0))
             }
-            Op::Unsubscribe => Self::Unsubscribe(from.text(), from.u32(), topic_kind(from)),
+            Op::Unsubscribe => {
+                Self::Unsubscribe(from.text(), from.u32(), choose(&TOPIC_KINDS, from))
+            }
             Op::CloseSubscriber => Self::CloseSubscriber(from.u32()),
             Op::Initialize => Self::Initialize,
             Op::Close => Self::Close,
@@ -186,6 +213,14 @@ fn begin(call: Call, backplane: Arc<Backplane>, reply: impl FnOnce() -> Reply) {
         }),
         Call::Command(words) => run(backplane, reply(), move |b| async move {
             called(b.call(&split(&words)).await)
+        }),
+        Call::LimitCheck(key, rule, cost) => run(backplane, reply(), move |b| async move {
+            let (verdict, source) = b.limit_check(&key, rule, cost).await;
+            whole(checked(rule, verdict, source))
+        }),
+        Call::LimitReset(key) => run(backplane, reply(), move |b| async move {
+            b.limit_reset(&key).await;
+            Answer::Undefined
         }),
         Call::Publish(channel, reach, payload) => run(backplane, reply(), move |b| async move {
             whole(b.publish(reach, &channel, payload).await.to_string())
@@ -243,17 +278,10 @@ fn ttl(arguments: &mut Reader) -> Ttl {
     Ttl::from_millis(arguments.number())
 }
 
-fn reach(arguments: &mut Reader) -> Reach {
+/// One of a few, by its number.
+fn choose<T: Copy>(from: &[T], arguments: &mut Reader) -> T {
     let number = arguments.u32() as usize;
-    REACHES.get(number).copied().unwrap_or(Reach::Everywhere)
-}
-
-fn topic_kind(arguments: &mut Reader) -> TopicKind {
-    let number = arguments.u32() as usize;
-    TOPIC_KINDS
-        .get(number)
-        .copied()
-        .unwrap_or(TopicKind::Channel)
+    from[number.min(from.len() - 1)]
 }
 
 fn whole(text: impl Into<Bytes>) -> Answer {
@@ -266,6 +294,25 @@ fn fetched(fetched: Fetched) -> Answer {
         Fetched::Stale(value, lease) => Answer::Stale(value, lease),
         Fetched::Absent(lease) => Answer::Absent(lease),
     }
+}
+
+/// As `lib/limits.js` hands it out.
+fn checked(rule: Rule, verdict: Verdict, source: Source) -> String {
+    let Verdict {
+        allowed,
+        count,
+        remaining,
+        reset_at_ms,
+        retry_after_ms,
+    } = verdict;
+    let limit = rule.limit;
+    let source = match source {
+        Source::Redis => "redis",
+        Source::Memory => "memory",
+    };
+    format!(
+        r#"{{"allowed":{allowed},"remaining":{remaining},"resetAt":{reset_at_ms},"count":{count},"limit":{limit},"retryAfterMs":{retry_after_ms},"source":"{source}"}}"#
+    )
 }
 
 fn split(mut joined: &[u8]) -> Vec<&[u8]> {

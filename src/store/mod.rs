@@ -9,6 +9,7 @@ pub mod availability;
 pub mod bus;
 pub mod error;
 pub mod glob;
+pub mod limits;
 pub mod memory;
 pub mod redis;
 pub mod topics;
@@ -22,6 +23,7 @@ use std::future::Future;
 pub use bus::Bus;
 pub use error::{Result, StoreError};
 pub use glob::Pattern;
+pub use limits::Limiter;
 pub use types::{Fetched, Json, Key, Lease, Lifetime, Reply, Ttl};
 
 /// Atomic operations on cached JSON texts.

@@ -2,5 +2,6 @@
 //! the tests start.
 
 mod bus;
+mod limits;
 mod store;
 mod support;

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Instant;
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 #[derive(Clone, Debug)]
 pub enum Clock {
@@ -24,6 +24,17 @@ impl Clock {
         match self {
             Self::System(start) => start.elapsed().as_millis() as u64,
             Self::Manual(now) => now.load(Ordering::Relaxed),
+        }
+    }
+
+    /// Milliseconds since 1970, for people; a manual clock begins there.
+    pub fn epoch_ms(&self) -> u64 {
+        match self {
+            Self::System(_) => {
+                let since = SystemTime::now().duration_since(UNIX_EPOCH);
+                since.unwrap_or_default().as_millis() as u64
+            }
+            Self::Manual(_) => self.now_ms(),
         }
     }
 

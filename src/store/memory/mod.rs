@@ -7,6 +7,7 @@
 pub mod bus;
 mod clock;
 mod entry;
+pub mod limits;
 
 use std::cell::Cell;
 use std::sync::{Mutex, MutexGuard, PoisonError};

@@ -10,6 +10,7 @@ mod bus;
 pub mod connection;
 pub mod feed;
 mod large;
+mod limits;
 mod raw;
 mod reply;
 mod scan;

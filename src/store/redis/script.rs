@@ -23,6 +23,8 @@ macro_rules! lua {
 pub static CACHE_LEASE: Lua = lua!("lua/cache_lease.lua");
 pub static CACHE_FILL: Lua = lua!("lua/cache_fill.lua");
 pub static CACHE_ABANDON: Lua = lua!("lua/cache_abandon.lua");
+pub static LIMIT_FIXED: Lua = lua!("lua/limit_fixed.lua");
+pub static LIMIT_ROLLING: Lua = lua!("lua/limit_rolling.lua");
 
 impl Lua {
     pub fn by_hash(&self, key: &Key, args: &[&[u8]]) -> Cmd {

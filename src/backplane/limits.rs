@@ -1,0 +1,67 @@
+//! Rate limits: counted on Redis, and in this process while Redis is away.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use super::Backplane;
+use crate::store::limits::{Algorithm, Limiter, Rule, Verdict};
+use crate::store::{Key, Store, StoreError};
+
+const ALGORITHMS: [Algorithm; 3] = [
+    Algorithm::FixedWindow,
+    Algorithm::SlidingWindow,
+    Algorithm::TokenBucket,
+];
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Source {
+    Redis,
+    Memory,
+}
+
+impl Backplane {
+    /// Counts a request, at most once: one whose answer from Redis was lost is judged by what this
+    /// process has counted itself.
+    pub async fn limit_check(&self, name: &[u8], rule: Rule, cost: u64) -> (Verdict, Source) {
+        let key = &self.limit_key(rule.algorithm, name);
+        let was_sent = &AtomicBool::new(false);
+        let checked = self.on_remote(|store| async move {
+            if was_sent.swap(true, Ordering::Relaxed) {
+                return Ok(None);
+            }
+            match store.check(key, rule, cost).await {
+                Err(StoreError::Lost | StoreError::TimedOut) => Ok(None),
+                Err(refused @ StoreError::Refused(_)) => {
+                    was_sent.store(false, Ordering::Relaxed);
+                    Err(refused)
+                }
+                other => other.map(Some),
+            }
+        });
+        if let Some(Ok(Some(verdict))) = checked.await {
+            return (verdict, Source::Redis);
+        }
+        (self.limiter.check_now(key, rule, cost), Source::Memory)
+    }
+
+    /// Forgets what was counted for `name`, by whichever algorithm.
+    pub async fn limit_reset(&self, name: &[u8]) {
+        let keys = &ALGORITHMS.map(|algorithm| self.limit_key(algorithm, name));
+        let reset = self.on_remote(|store| async move { store.delete_all(keys).await });
+        let is_away = reset.await.is_none();
+        for key in keys {
+            self.limiter.forget(key);
+            if is_away {
+                self.journal.add_key(key);
+            }
+        }
+    }
+
+    fn limit_key(&self, algorithm: Algorithm, name: &[u8]) -> Key {
+        let space: &[u8] = match algorithm {
+            Algorithm::FixedWindow => b"limit:fixed:",
+            Algorithm::SlidingWindow => b"limit:sliding:",
+            Algorithm::TokenBucket => b"limit:bucket:",
+        };
+        self.key(space, name)
+    }
+}
