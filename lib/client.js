@@ -286,9 +286,9 @@ class ClientTopic {
     this.listeners = this.listeners.filter((one) => !is(one));
   }
 
-  deliverBytes(channelView, payloadView) {
-    const channel = new Content(channelView, channelView === null ? this.name : undefined);
-    const payload = new Content(payloadView);
+  deliverBytes(bytes, start, middle, end) {
+    const channel = start < 0 ? new Content(this.name) : new Content(undefined, bytes, start, middle);
+    const payload = new Content(undefined, bytes, middle, end);
     const { logger } = this.core;
     for (const { listener, asBytes } of this.listeners) {
       if (asBytes) callSafely(logger, listener, undefined, payload.bytes, channel.bytes);
@@ -311,27 +311,37 @@ class ClientTopic {
   }
 }
 
-/** Bytes, or their text, or both, each made once and only when it is asked for. */
+/** Text, or bytes, or both, each made once and only when it is asked for. */
 class Content {
-  #view;
   #text;
   #bytes;
+  #page;
+  #start;
+  #end;
 
-  /** The view is good only now; without one there is the text. */
-  constructor(view, text) {
-    this.#view = view;
+  /** Without a text it is a part of a page, which is good only now. */
+  constructor(text, page, start, end) {
     this.#text = text;
+    this.#page = page;
+    this.#start = start;
+    this.#end = end;
   }
 
   get text() {
-    this.#text ??= this.#view.utf8Slice(0, this.#view.length);
+    this.#text ??= this.#page.utf8Slice(this.#start, this.#end);
     return this.#text;
   }
 
   /** A Buffer of its own, which keeps nothing else alive. */
   get bytes() {
-    this.#bytes ??= Buffer.from(this.#view ?? this.#text);
+    this.#bytes ??= this.#page === undefined ? Buffer.from(this.#text) : this.#copy();
     return this.#bytes;
+  }
+
+  #copy() {
+    const copy = Buffer.allocUnsafe(this.#end - this.#start);
+    this.#page.copy(copy, 0, this.#start, this.#end);
+    return copy;
   }
 }
 

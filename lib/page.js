@@ -39,7 +39,6 @@ function readPage(page, answers, { settle, tell, deliver, deliverBytes }) {
     return wide[(nextWide += 2) - 2];
   };
   let nextByte = 0;
-  const bytes = (length) => page.binary.subarray(nextByte, (nextByte += length));
   for (let i = 0; i < page.count; i++) {
     const id = answers[2 * i];
     const kind = answers[2 * i + 1];
@@ -52,8 +51,10 @@ function readPage(page, answers, { settle, tell, deliver, deliverBytes }) {
     } else if ((kind & KIND_MASK) === BINARY) {
       i += 1;
       const channelBytes = answers[2 * i];
-      const channel = channelBytes === NO_CHANNEL ? null : bytes(channelBytes);
-      deliverBytes(id, channel, bytes(answers[2 * i + 1]));
+      const start = nextByte;
+      const middle = start + (channelBytes === NO_CHANNEL ? 0 : channelBytes);
+      nextByte = middle + answers[2 * i + 1];
+      deliverBytes(id, page.binary, channelBytes === NO_CHANNEL ? -1 : start, middle, nextByte);
     } else {
       // Text that is not even UTF-8 has not come along.
       deliver(id, (kind & KIND_MASK) === NULL ? undefined : read(kind & KIND_MASK));

@@ -39,7 +39,7 @@ class CallQueue {
       settle: (id, value) => this.settle(id, value),
       tell: (backplane, event) => this.tell(backplane, event),
       deliver: (id, value) => this.topics.get(id)?.deliver(value),
-      deliverBytes: (id, channel, payload) => this.topics.get(id)?.deliverBytes(channel, payload),
+      deliverBytes: (id, bytes, start, middle, end) => this.topics.get(id)?.deliverBytes(bytes, start, middle, end),
     };
     this.reset();
     this.scheduled = false;
@@ -77,7 +77,8 @@ class CallQueue {
 
   /**
    * Gives a topic its number. The topic's `deliver` gets the value of each message that is JSON,
-   * or undefined for one that is not; `deliverBytes` gets views that are good for the call only.
+   * or undefined for one that is not; `deliverBytes` gets a Buffer of many messages, good for the call
+   * only, and where in it the channel (-1: the topic tells it) and the payload begin and end.
    * Neither throws. Numbers are not used again: a message may still be under way.
    */
   addTopic(topic) {
