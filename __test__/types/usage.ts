@@ -5,6 +5,7 @@ import {
   cacheGet,
   cacheGetOrSet,
   cacheSet,
+  checkRateLimit,
   close,
   createBackplane,
   createSubscriber,
@@ -13,6 +14,7 @@ import {
   isRedisAvailable,
   publish,
   RedisPubSub,
+  resetRateLimit,
   socketIoAdapter,
 } from '../../index';
 import * as redisClient from '../../redisClient';
@@ -34,6 +36,8 @@ export async function usage(): Promise<void> {
   const client = getClient().on('ready', () => undefined).on('error', (error) => error.code);
   await client.call('SET', 'key', Buffer.from('value'), 'PX', 100);
   await redisClient.cacheGet(String(ready));
+  const { allowed, retryAfterMs, source } = await checkRateLimit('login', 5, 60, { algorithm: 'token-bucket', cost: 2 });
+  if (!allowed && source === 'redis' && retryAfterMs > 1000) await resetRateLimit('login');
   await pubSub(backplane.getPubSub());
   await close();
 
