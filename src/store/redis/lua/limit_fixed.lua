@@ -6,43 +6,43 @@
 -- ARGV[2]  the window, milliseconds
 -- ARGV[3]  what this request costs, a whole number
 -- Answers allowed (1 or 0), count, when the window ends (ms since 1970), ms until a retry. O(1).
-local key, limit, window, cost = KEYS[1], tonumber(ARGV[1]), ARGV[2], tonumber(ARGV[3])
+local key, limit, cost = KEYS[1], tonumber(ARGV[1]), tonumber(ARGV[3])
 
--- A key that has lost its time to live, or has one that a clock set back has made too long, gets
--- another window.
-local function left()
-  local ms = redis.call('PTTL', key)
-  if ms == -1 or ms > tonumber(window) then
-    redis.call('PEXPIRE', key, window)
-    return tonumber(window)
+-- What happens nearly always.
+local used = 0
+if cost <= limit then
+  used = redis.pcall('INCRBY', key, ARGV[3])
+  if type(used) ~= 'number' then
+    -- Whatever else is there makes way.
+    redis.call('DEL', key)
+    used = redis.call('INCRBY', key, ARGV[3])
   end
-  return ms
+  if used == cost then
+    redis.call('PEXPIRE', key, ARGV[2])
+  end
+  if used <= limit then
+    local ends = redis.pcall('PEXPIRETIME', key)
+    if type(ends) == 'number' and ends >= 0 then
+      return {1, used, ends, 0}
+    end
+  end
 end
 
-local function ends()
-  local at = redis.pcall('PEXPIRETIME', key)
-  if type(at) == 'number' and at >= 0 then
-    return at
-  end
-  -- Before Redis 7, or no time to live.
-  local time = redis.call('TIME')
-  return time[1] * 1000 + math.floor(time[2] / 1000) + math.max(0, left())
-end
-
+-- Denied, or before Redis 7, or the key has lost its time to live.
+local allowed = cost <= limit and used <= limit
 if cost > limit then
-  return {0, tonumber(redis.pcall('GET', key)) or 0, ends(), tonumber(window)}
+  used = tonumber(redis.pcall('GET', key)) or 0
+elseif not allowed then
+  used = redis.call('DECRBY', key, ARGV[3])
 end
-local used = redis.pcall('INCRBY', key, cost)
-if type(used) ~= 'number' then
-  -- Whatever else is there makes way.
-  redis.call('DEL', key)
-  used = redis.call('INCRBY', key, cost)
+local window, left = tonumber(ARGV[2]), redis.call('PTTL', key)
+if left == -1 or left > window then
+  -- A clock that was set back has made it too long; it gets another window.
+  redis.call('PEXPIRE', key, ARGV[2])
+  left = window
 end
-if used == cost then
-  redis.call('PEXPIRE', key, window)
-elseif used > limit then
-  used = redis.call('DECRBY', key, cost)
-  local retry = left()
-  return {0, used, ends(), retry}
-end
-return {1, used, ends(), 0}
+left = math.max(0, left)
+local time = redis.call('TIME')
+local ends = time[1] * 1000 + math.floor(time[2] / 1000) + left
+local retry = allowed and 0 or cost > limit and window or left
+return {allowed and 1 or 0, used, ends, retry}
