@@ -73,19 +73,23 @@ export declare const enum Op {
   CacheAbandon = 7,
   /** the words of a command, each after its length (4 bytes, little-endian), as one value */
   Call = 8,
+  /** key, algorithm, limit, window in ms, cost */
+  LimitCheck = 9,
+  /** key */
+  LimitReset = 10,
   /** channel, reach, payload */
-  Publish = 9,
+  Publish = 11,
   /** reach, the channels as the words of Call */
-  Receivers = 10,
+  Receivers = 12,
   /** name, subscriber, kind of topic, number of the topic, whether payloads are JSON */
-  Subscribe = 11,
+  Subscribe = 13,
   /** name, subscriber, kind of topic */
-  Unsubscribe = 12,
+  Unsubscribe = 14,
   /** subscriber. Nothing is answered. */
-  CloseSubscriber = 13,
+  CloseSubscriber = 15,
   /** Answers whether Redis is there, once that is known. */
-  Initialize = 14,
-  Close = 15,
+  Initialize = 16,
+  Close = 17,
 }
 
 export interface TlsSettings {

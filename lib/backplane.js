@@ -23,7 +23,7 @@ function createBackplane(options) {
     ...createLimits(core),
     ...createPubSub(core),
     createSubscriber: () => getClient().duplicate(),
-    socketIoAdapter: createSocketIo(core, getClient),
+    socketIoAdapter: createSocketIo(core, getClient, () => new Client(core, { isQuiet: true })),
     isRedisAvailable: () => core.isRedisAvailable(),
     getClient,
     close: () => core.close(),

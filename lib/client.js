@@ -8,6 +8,8 @@ const EventEmitter = require('node:events');
 const { isUint8Array } = require('node:util').types;
 
 const check = require('./check');
+const { ClientTopic } = require('./client-topic');
+const { encode, encodeCommand } = require('./command');
 const { typeError, failure, closed } = require('./errors');
 const { callSafely, emitSafely } = require('./listeners');
 const { Op } = require('./queue');
@@ -22,28 +24,27 @@ const STATUS = {
   degraded: 'reconnecting',
   closed: 'end',
 };
-/** The events of each kind of topic: with strings, and with Buffers. */
-const EVENTS = [
-  ['message', 'messageBuffer'],
-  ['pmessage', 'pmessageBuffer'],
-  ['smessage', 'smessageBuffer'],
-];
 const COUNTS = { NUMSUB: Reach.EVERYWHERE, SHARDNUMSUB: Reach.SHARD };
 
 class Client extends EventEmitter {
   #core;
   #isRoot;
+  #isQuiet;
   #subscriptions;
   #isEnded = false;
   #follower = (event) => this.#follow(event);
 
-  /** The root is the backplane itself: its end is the end of the backplane. */
-  constructor(core, { isRoot }) {
+  /**
+   * The root is the backplane itself: its end is the end of the backplane. A quiet handle rejects
+   * nothing that has to do with messages, for a library that looks at no outcome.
+   */
+  constructor(core, { isRoot = false, isQuiet = false } = {}) {
     super();
     // Libraries add listeners for each of their own parts.
     this.setMaxListeners(0);
     this.#core = core;
     this.#isRoot = isRoot;
+    this.#isQuiet = isQuiet;
     this.#subscriptions = new Subscriptions(core, this);
     core.events.on('state', this.#follower);
     if (!isRoot && core.state() === 'ready') setImmediate(() => this.#announce());
@@ -72,7 +73,7 @@ class Client extends EventEmitter {
   }
 
   call(...words) {
-    const command = encode(words);
+    const command = encodeCommand(words);
     const error = command.error ?? this.#unusable();
     if (error) return Promise.reject(error);
     return this.#core.queue.sendBytes(Op.Call, this.#core.number, command.bytes);
@@ -89,7 +90,7 @@ class Client extends EventEmitter {
 
   /** Another handle, for subscriptions of its own. */
   duplicate() {
-    return new Client(this.#core, { isRoot: false });
+    return new Client(this.#core);
   }
 
   async quit() {
@@ -164,15 +165,16 @@ class Client extends EventEmitter {
 
   #publish(reach, channel, message) {
     const error = check.channel(channel) ?? payloadError(message) ?? this.#unusable();
-    if (error) return rejected(error);
+    if (error) return this.#refuse(error);
     const { queue, number } = this.#core;
     return queue.send(Op.Publish, number, channel, message, reach);
   }
 
   #receivers(reach, channels) {
-    const names = encode(channels);
-    const error = names.error ?? this.#unusable();
-    if (error) return rejected(error);
+    const names = encode(channels.flat());
+    if (names.error) return this.#refuse(names.error);
+    // After the end nobody listens, and libraries ask in promises of their own.
+    if (this.#unusable()) return Promise.resolve(channels.flatMap((channel) => [channel, 0]));
     const { queue, number } = this.#core;
     const counts = queue.sendBytes(Op.Receivers, number, names.bytes, reach);
     return counts.then((each) => channels.flatMap((channel, i) => [channel, each[i] ?? 0]));
@@ -181,7 +183,9 @@ class Client extends EventEmitter {
   #subscribe(kind, args) {
     const request = readSubscribe(args);
     const error = request.error ?? this.#unusable();
-    return error ? rejected(error) : this.#listenToAll(kind, request);
+    if (error === null) return this.#listenToAll(kind, request);
+    if (request.callback) callSafely(this.#core.logger ?? console, request.callback, undefined, error);
+    return this.#refuse(error);
   }
 
   async #listenToAll(kind, request) {
@@ -192,17 +196,19 @@ class Client extends EventEmitter {
   }
 
   #listen(kind, name, { listener, asBytes }) {
-    const known = this.#subscriptions.get(kind, name);
-    const topic = known ?? this.#subscriptions.open(new ClientTopic(this.#core, this), kind, name, false);
-    if (listener) topic.listeners.push({ listener, asBytes });
+    const topic = this.#subscriptions.join(kind, name, () => new ClientTopic(this.#core, this));
+    if (listener) topic.add(listener, asBytes);
     else topic.emits = true;
     return topic.ready;
   }
 
-  async #unsubscribe(kind, args) {
+  #unsubscribe(kind, args) {
     const request = readUnsubscribe(args);
-    if (request.error) throw request.error;
-    if (this.status === 'end') return 0;
+    if (request.error) return this.#refuse(request.error);
+    return this.status === 'end' ? Promise.resolve(0) : this.#unlistenToAll(kind, request);
+  }
+
+  async #unlistenToAll(kind, request) {
     const names = request.names ?? this.#subscriptions.all(kind).map(({ name }) => name);
     await Promise.all(names.map((name) => this.#unlisten(this.#subscriptions.get(kind, name), request)));
     return this.#count(kind);
@@ -219,6 +225,18 @@ class Client extends EventEmitter {
   #count(kind) {
     if (kind === Kind.SHARD) return this.#subscriptions.size(Kind.SHARD);
     return this.#subscriptions.size(Kind.CHANNEL) + this.#subscriptions.size(Kind.PATTERN);
+  }
+
+  /**
+   * Rejects, but ends no process when nobody looks: what is said about messages is rarely awaited.
+   * So a mistake is logged, too.
+   */
+  #refuse(error) {
+    if (error.code !== 'E_CLOSED') this.#core.logger?.warn(`redis-backplane: ${error.message}`);
+    if (this.#isQuiet) return Promise.resolve(0);
+    const promise = Promise.reject(error);
+    promise.catch(() => {});
+    return promise;
   }
 
   #unusable() {
@@ -263,126 +281,11 @@ class Client extends EventEmitter {
   }
 }
 
-/** A channel or pattern, with the listeners of node-redis, the events of ioredis, or both. */
-class ClientTopic {
-  constructor(core, client) {
-    this.core = core;
-    this.client = client;
-    this.listeners = [];
-    this.emits = false;
-  }
-
-  get isUsed() {
-    return this.emits || this.listeners.length > 0;
-  }
-
-  clear() {
-    this.listeners = [];
-    this.emits = false;
-  }
-
-  remove(listener, asBytes) {
-    const is = (one) => one.listener === listener && (asBytes === undefined || one.asBytes === asBytes);
-    this.listeners = this.listeners.filter((one) => !is(one));
-  }
-
-  deliverBytes(bytes, start, middle, end) {
-    const channel = start < 0 ? new Content(this.name) : new Content(undefined, bytes, start, middle);
-    const payload = new Content(undefined, bytes, middle, end);
-    const { logger } = this.core;
-    for (const { listener, asBytes } of this.listeners) {
-      if (asBytes) callSafely(logger, listener, undefined, payload.bytes, channel.bytes);
-      else callSafely(logger, listener, undefined, payload.text, channel.text);
-    }
-    if (this.emits) this.emit(channel, payload);
-  }
-
-  emit(channel, payload) {
-    const { logger } = this.core;
-    const { client } = this;
-    const [asText, asBytes] = EVENTS[this.kind];
-    const pattern = this.kind === Kind.PATTERN ? [this.name] : [];
-    if (client.listenerCount(asText) > 0) {
-      emitSafely(logger, client, asText, ...pattern, channel.text, payload.text);
-    }
-    if (client.listenerCount(asBytes) > 0) {
-      emitSafely(logger, client, asBytes, ...pattern, channel.bytes, payload.bytes);
-    }
-  }
-}
-
-/** Text, or bytes, or both, each made once and only when it is asked for. */
-class Content {
-  #text;
-  #bytes;
-  #page;
-  #start;
-  #end;
-
-  /** Without a text it is a part of a page, which is good only now. */
-  constructor(text, page, start, end) {
-    this.#text = text;
-    this.#page = page;
-    this.#start = start;
-    this.#end = end;
-  }
-
-  get text() {
-    this.#text ??= this.#page.utf8Slice(this.#start, this.#end);
-    return this.#text;
-  }
-
-  /** A Buffer of its own, which keeps nothing else alive. */
-  get bytes() {
-    this.#bytes ??= this.#page === undefined ? Buffer.from(this.#text) : this.#copy();
-    return this.#bytes;
-  }
-
-  #copy() {
-    const copy = Buffer.allocUnsafe(this.#end - this.#start);
-    this.#page.copy(copy, 0, this.#start, this.#end);
-    return copy;
-  }
-}
-
-/** A rejection that does not end the process when nobody looks: libraries do not await these. */
-function rejected(error) {
-  const promise = Promise.reject(error);
-  if (error.code === 'E_CLOSED') promise.catch(() => {});
-  return promise;
-}
-
 function payloadError(message) {
   if (typeof message !== 'string' && !isUint8Array(message)) {
     return typeError('E_INVALID_VALUE', `a message is a string or a Buffer, not ${check.kindOf(message)}`);
   }
   return check.payload(message);
-}
-
-/** Each word after its length, as src/binding/dispatch.rs reads them. */
-function encode(words) {
-  const parts = [];
-  for (const word of words.flat()) {
-    const bytes = toBytes(word);
-    if (bytes === undefined) {
-      return { error: typeError('E_INVALID_COMMAND', 'a command is made of strings, numbers and Buffers') };
-    }
-    const length = Buffer.alloc(4);
-    length.writeUInt32LE(bytes.length);
-    parts.push(length, bytes);
-  }
-  if (typeof words[0] !== 'string' || words[0] === '') {
-    return { error: typeError('E_INVALID_COMMAND', 'a command begins with its name') };
-  }
-  return { bytes: Buffer.concat(parts) };
-}
-
-function toBytes(word) {
-  if (typeof word === 'string') return Buffer.from(word);
-  if (typeof word === 'number') return Buffer.from(String(word));
-  // Also one of another realm: jest and vm contexts have their own.
-  if (isUint8Array(word)) return word;
-  return undefined;
 }
 
 module.exports = { Client };

@@ -15,7 +15,8 @@ class Exhausted {
   #core;
   #known = new Map();
   #subscriptions = null;
-  #isHearing = false;
+  /** The topic on which the others tell what they have reset. */
+  #news;
   /** Changes whenever something is forgotten: what was asked before then is not remembered. */
   #generation = 0;
 
@@ -71,8 +72,7 @@ class Exhausted {
     this.#known.clear();
   }
 
-  /** Called with what the others tell. */
-  deliver(key) {
+  #heard(key) {
     if (typeof key === 'string') this.forget(key);
   }
 
@@ -86,11 +86,12 @@ class Exhausted {
   #isListening() {
     if (this.#subscriptions === null && this.#core.closing === null) {
       this.#subscriptions = new Subscriptions(this.#core, this, { keepsAlive: false });
-      this.#subscriptions.open(this, Kind.CHANNEL, CHANNEL, true).ready.then((isInEffect) => {
-        this.#isHearing = isInEffect;
-      });
+      this.#news = this.#subscriptions.join(Kind.CHANNEL, CHANNEL, () => ({
+        isJson: true,
+        deliver: (key) => this.#heard(key),
+      }));
     }
-    return this.#isHearing;
+    return this.#news?.isInEffect === true;
   }
 }
 

@@ -1,13 +1,29 @@
 'use strict';
 
+const check = require('./check');
+
 /**
  * The messages of a channel, one by one, as `{ data, channel }`. Subscribed from the first
  * `next()` to the end of the loop. A loop that is slower than the channel loses the oldest
  * beyond `pubsub.maxQueued`, which is a `gap` of the pubsub.
  */
-async function* messages({ pubSub, core, iterators }, channel, { signal } = {}) {
+function messages(around, channel, options) {
+  const inbox = new Inbox(around.core);
+  const generator = receive(around, inbox, channel, options);
+  const finish = generator.return.bind(generator);
+  // Also while a `next()` waits, which would otherwise have to be answered first.
+  generator.return = (value) => {
+    inbox.end();
+    return finish(value);
+  };
+  return generator;
+}
+
+async function* receive({ pubSub, iterators }, inbox, channel, options = {}) {
+  const error = optionsError(options);
+  if (error) throw error;
+  const { signal } = options;
   signal?.throwIfAborted();
-  const inbox = new Inbox(core.maxQueued);
   const onAbort = () => inbox.fail(signal.reason);
   const take = (data) => inbox.put({ data, channel });
   signal?.addEventListener('abort', onAbort, { once: true });
@@ -26,9 +42,16 @@ async function* messages({ pubSub, core, iterators }, channel, { signal } = {}) 
   }
 }
 
+function optionsError(options) {
+  if (typeof options !== 'object' || options === null) return check.option('options must be an object');
+  const { signal } = options;
+  const isSignal = signal === undefined || (typeof signal?.addEventListener === 'function' && 'aborted' in signal);
+  return isSignal ? null : check.option('signal must be an AbortSignal');
+}
+
 /** What has come and has not been taken: a ring of bounded size. */
 class Inbox {
-  #most;
+  #core;
   #queue = [];
   #head = 0;
   #overflow = null;
@@ -36,13 +59,13 @@ class Inbox {
   #isEnded = false;
   #failure = null;
 
-  constructor(most) {
-    this.#most = most;
+  constructor(core) {
+    this.#core = core;
   }
 
   put(message) {
     this.#queue.push(message);
-    if (this.#queue.length - this.#head > this.#most) this.#dropOldest();
+    if (this.#queue.length - this.#head > this.#core.maxQueued) this.#dropOldest();
     this.#wake?.();
   }
 

@@ -24,6 +24,7 @@ const STALE = 2;
 const MESSAGE = 4;
 /** In the place of the length of a channel that the topic tells already. */
 const NO_CHANNEL = 0xffff_ffff;
+const NO_BYTES = Buffer.alloc(0);
 
 /**
  * Hands everything on a page, in order, to `settle` (answers; a text that is not JSON is a miss),
@@ -38,6 +39,8 @@ function readPage(page, answers, { settle, tell, deliver, deliverBytes }) {
     if (kind === JSON_NARROW) return narrow[(nextNarrow += 2) - 2];
     return wide[(nextWide += 2) - 2];
   };
+  // Empty messages alone make no bytes.
+  const binary = page.binary ?? NO_BYTES;
   let nextByte = 0;
   for (let i = 0; i < page.count; i++) {
     const id = answers[2 * i];
@@ -54,7 +57,7 @@ function readPage(page, answers, { settle, tell, deliver, deliverBytes }) {
       const start = nextByte;
       const middle = start + (channelBytes === NO_CHANNEL ? 0 : channelBytes);
       nextByte = middle + answers[2 * i + 1];
-      deliverBytes(id, page.binary, channelBytes === NO_CHANNEL ? -1 : start, middle, nextByte);
+      deliverBytes(id, binary, channelBytes === NO_CHANNEL ? -1 : start, middle, nextByte);
     } else {
       // Text that is not even UTF-8 has not come along.
       deliver(id, (kind & KIND_MASK) === NULL ? undefined : read(kind & KIND_MASK));

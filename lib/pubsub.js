@@ -35,9 +35,8 @@ function createPubSub(core) {
     async subscribe(channel, callback) {
       const error = check.channel(channel) ?? check.callback(callback, 'callback') ?? this.#unusable();
       if (error) throw error;
-      const known = this.#subscriptions.get(Kind.CHANNEL, channel);
-      const topic = known ?? this.#subscriptions.open(new JsonTopic(core), Kind.CHANNEL, channel, true);
-      topic.callbacks = [...topic.callbacks, callback];
+      const topic = this.#subscriptions.join(Kind.CHANNEL, channel, () => new JsonTopic(core));
+      topic.callbacks = [...topic.callbacks, { callback, isEnded: false }];
       return topic.ready;
     }
 
@@ -94,16 +93,18 @@ function createPubSub(core) {
 class JsonTopic {
   constructor(core) {
     this.core = core;
-    /** Replaced, never changed: a callback may unsubscribe while it is called. */
+    this.isJson = true;
+    /** Replaced, never changed: a callback may subscribe or unsubscribe while it is called. */
     this.callbacks = [];
     this.hasWarned = false;
   }
 
   /** Removes a callback once, or all. */
   remove(callback) {
-    const at = this.callbacks.indexOf(callback);
-    if (callback === undefined) this.callbacks = [];
-    else if (at >= 0) this.callbacks = this.callbacks.toSpliced(at, 1);
+    const first = this.callbacks.find((one) => one.callback === callback);
+    const ended = callback === undefined ? this.callbacks : [first];
+    for (const one of ended) if (one) one.isEnded = true;
+    this.callbacks = this.callbacks.filter(({ isEnded }) => !isEnded);
   }
 
   deliver(data) {
@@ -112,7 +113,9 @@ class JsonTopic {
       this.complain(logger);
       return;
     }
-    for (const callback of this.callbacks) callSafely(logger, callback, undefined, data, this.name);
+    for (const one of this.callbacks) {
+      if (!one.isEnded) callSafely(logger, one.callback, undefined, data, this.name);
+    }
   }
 
   /** Once aloud: whoever sends one such message sends many. */

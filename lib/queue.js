@@ -120,7 +120,8 @@ class CallQueue {
     if (n3 !== undefined) words[this.used++] = n3;
     if (value !== undefined) {
       words[this.used++] = this.write(value);
-      if (this.valueBytes >= EAGER_BYTES) this.flush();
+      // Also because the caller may change a large Buffer, which has not been copied yet.
+      if (this.valueBytes >= EAGER_BYTES || this.extras.length > 0) this.flush();
     }
     return promise;
   }

@@ -8,7 +8,7 @@ const { typeError, failure } = require('./errors');
 const PEER = '@socket.io/redis-adapter';
 
 /** The adapter of Socket.IO on the connections of a backplane; index.d.ts says what it promises. */
-function createSocketIo(core, getClient) {
+function createSocketIo(core, getClient, createHandle) {
   let isAnnounced = false;
 
   /** Says once that the instances hear each other, when that is so. */
@@ -24,13 +24,14 @@ function createSocketIo(core, getClient) {
   }
 
   return function socketIoAdapter(options = {}) {
-    if (typeof options !== 'object' || options === null) {
+    if (typeof options !== 'object' || options === null || Array.isArray(options)) {
       throw typeError('E_INVALID_OPTION', 'options must be an object');
     }
     const { sharded = false, ...rest } = options;
+    if (typeof sharded !== 'boolean') throw typeError('E_INVALID_OPTION', 'sharded must be true or false');
     const { createAdapter, createShardedAdapter } = loadPeer();
     const client = getClient();
-    const [publisher, subscriber] = [client.duplicate(), client.duplicate()];
+    const [publisher, subscriber] = [createHandle(), createHandle()];
     // What there is to say of an outage is in the log; the adapter would print its own warning.
     for (const handle of [publisher, subscriber]) handle.on('error', () => {});
     subscriber.on('gap', (gap) => client.missed(gap));

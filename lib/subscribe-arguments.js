@@ -17,23 +17,23 @@ function readSubscribe(args) {
   return { error: typeError('E_INVALID_CHANNEL', 'name at least one channel') };
 }
 
-/** As above; no `names` means all. */
+/** As above; no `names` means all, no `asBytes` either kind of listener. */
 function readUnsubscribe(args) {
-  const request = read(args);
-  return request.names?.length === 0 ? { ...request, names: undefined } : request;
+  if (args.length === 0) return { names: undefined };
+  return { ...read(args), asBytes: args[2] };
 }
 
 function read(args) {
   if (typeof args[1] === 'function') {
     const [names, listener, asBytes] = args;
-    return { ...namesOf([names]), listener, asBytes: asBytes === undefined ? false : Boolean(asBytes) };
+    return { ...namesOf([names]), listener, asBytes: Boolean(asBytes) };
   }
   const callback = typeof args.at(-1) === 'function' ? args.at(-1) : undefined;
   return { ...namesOf(callback ? args.slice(0, -1) : args), callback };
 }
 
 function namesOf(values) {
-  const names = values.flat().filter((name) => name !== undefined).map((name) => (Buffer.isBuffer(name) ? name.toString() : name));
+  const names = values.flat().map((name) => (Buffer.isBuffer(name) ? name.toString() : name));
   for (const name of names) {
     const error = check.channel(name);
     if (error) return { error };

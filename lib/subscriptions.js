@@ -42,18 +42,40 @@ class Subscriptions {
   }
 
   /**
-   * Subscribes. The topic has the functions that the queue delivers to; it is given its `kind`,
-   * `name`, `id` and `ready`, a promise of whether it is in effect.
+   * The topic of this name, subscribed to now if it is not yet. `make` makes it, with the functions
+   * that the queue delivers to and `isJson`; it is given its `kind`, `name`, `id` and `ready`, a
+   * promise of whether it is in effect.
    */
-  open(topic, kind, name, isJson) {
-    const { queue, number } = this.#core;
-    const id = queue.addTopic(topic);
-    Object.assign(topic, { kind, name, id });
-    topic.ready = queue.send(Op.Subscribe, number, name, undefined, this.#number, kind, id, isJson ? 1 : 0);
+  join(kind, name, make) {
+    const known = this.get(kind, name);
+    if (known === undefined) return this.#open(make(), kind, name);
+    // What was not in effect then may be now.
+    if (known.isInEffect === false) this.#ask(known);
+    return known;
+  }
+
+  #open(topic, kind, name) {
+    const { queue } = this.#core;
+    Object.assign(topic, { kind, name, id: queue.addTopic(topic) });
+    this.#ask(topic);
     this.#topics[kind].set(name, topic);
     this.#count += 1;
     if (this.#count === 1 && this.#keepsAlive) queue.native.hold();
     return topic;
+  }
+
+  #ask(topic) {
+    const { queue, number } = this.#core;
+    const { kind, name, id, isJson } = topic;
+    topic.isInEffect = undefined;
+    topic.ready = queue.send(Op.Subscribe, number, name, undefined, this.#number, kind, id, isJson ? 1 : 0);
+    topic.ready.then(
+      (isInEffect) => {
+        topic.isInEffect = isInEffect;
+      },
+      // Whoever subscribed hears of it.
+      () => {}
+    );
   }
 
   /** Unsubscribes; nothing is delivered from now on. */

@@ -7,7 +7,7 @@ const { RespClient } = require('../../scripts/resp-client');
 const { until } = require('../support/until');
 const { createBackplane } = require('../..');
 
-const { url, port, cycles, warmUp = 1 } = JSON.parse(process.argv[2]);
+const { url, port, cycles, warmUp = 1, subscribes = false } = JSON.parse(process.argv[2]);
 const silent = { debug() {}, info() {}, warn() {}, error() {} };
 const observer = new RespClient(port);
 
@@ -27,6 +27,21 @@ async function residentBytes() {
   return process.memoryUsage.rss();
 }
 
+/** Subscribes in every way, hears something, and ends nothing: the backplane's end has to do. */
+async function subscribe(backplane) {
+  const pubSub = backplane.getPubSub();
+  const heard = new Promise((resolve) => pubSub.subscribe('c', resolve));
+  const iterator = pubSub.messages('c');
+  const next = iterator.next();
+  const handles = Array.from({ length: 3 }, () => backplane.createSubscriber());
+  for (const handle of handles) await handle.subscribe(Array.from({ length: 20 }, (_, i) => `c${i}`), () => {}, true);
+  await handles[0].psubscribe('c*');
+  await handles[1].ssubscribe('c');
+  await handles[2].quit();
+  await backplane.publish('c', 'x'.repeat(10_000));
+  await Promise.all([heard, next]);
+}
+
 async function cycle() {
   const backplane = createBackplane({ url, logger: silent });
   backplane.getClient().on('error', () => {});
@@ -35,6 +50,7 @@ async function cycle() {
   await backplane.cacheSet('large', 'x'.repeat(300_000));
   await backplane.cacheGetOrSet('loaded', () => 1);
   await backplane.cacheDeletePattern('k*');
+  if (subscribes) await subscribe(backplane);
   const seen = await connections();
   await backplane.close();
   return seen;

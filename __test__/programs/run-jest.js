@@ -7,7 +7,8 @@ const fs = require('node:fs');
 const os = require('node:os');
 const path = require('node:path');
 
-const { jest, url } = JSON.parse(process.argv[2]);
+/** `use`: more statements for the test. */
+const { jest, url, use = '' } = JSON.parse(process.argv[2]);
 const ROOT = path.join(__dirname, '..', '..');
 
 const SPEC = `
@@ -20,6 +21,7 @@ const SPEC = `
     expect(await backplane.cacheGetOrSet('k2', async () => 2)).toBe(2);
     expect(await backplane.cacheDeletePattern('k*')).toBe(2);
     await expect(backplane.cacheGet('')).rejects.toBeInstanceOf(RangeError);
+    ${use}
     await backplane.close();
   });
 `;

@@ -2,7 +2,7 @@
 
 /** What a noisy machine may add to a deadline. */
 const SLACK_MS = 100;
-const DOCUMENTED = ['cacheGet', 'cacheSet', 'cacheDelete', 'cacheDeletePattern'];
+const DOCUMENTED = ['cacheGet', 'cacheSet', 'cacheDelete', 'cacheDeletePattern', 'publish'];
 
 /**
  * A backplane whose calls are watched: no documented function may reject, no call may outlive

@@ -91,8 +91,8 @@ impl Backplane {
         subscriber.topics.unwant(&topic);
         if matches!(self.switch.now(), Availability::Ready(_)) {
             let wait = self.wait(Instant::now());
-            let settled = subscriber.topics.settled(&topic);
-            let _ = timeout_at(wait.answer_by().into(), settled).await;
+            let ended = subscriber.topics.ended(&topic);
+            let _ = timeout_at(wait.answer_by().into(), ended).await;
         }
     }
 

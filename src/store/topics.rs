@@ -94,6 +94,8 @@ impl Topics {
         }
         drop(wanted);
         drop(self.change(topic));
+        // Whoever waits for a feed, to hear that it is subscribed to, need not.
+        self.is_attached.send_modify(|_| ());
     }
 
     pub fn is_wanted(&self, topic: &Topic) -> bool {
@@ -105,18 +107,27 @@ impl Topics {
         wanted.channels.is_empty() && wanted.shards.is_empty() && wanted.patterns.is_empty()
     }
 
-    /// Resolves when the server does what is wanted of `topic` (`true`) or refuses to (`false`).
-    /// Without a feed that is never; whoever waits has a deadline.
+    /// Resolves when the server has confirmed a topic that is wanted (`true`), or refused it or it is
+    /// not wanted any more (`false`). Without a feed that is never; whoever waits has a deadline.
     pub async fn settled(&self, topic: &Topic) -> bool {
         loop {
             let mut attached = self.is_attached.subscribe();
-            if attached.wait_for(|is_attached| *is_attached).await.is_err() {
+            let worth_asking = |is_attached: &bool| *is_attached || !self.is_wanted(topic);
+            if attached.wait_for(worth_asking).await.is_err() || !self.is_wanted(topic) {
                 return false;
             }
             // No answer: the connection broke. The next feed begins with all that is wanted.
             if let Ok(confirmed) = self.change(topic).await {
                 return confirmed;
             }
+        }
+    }
+
+    /// Resolves when the server does not send a topic any more that is not wanted. Without a
+    /// connection it does not.
+    pub async fn ended(&self, topic: &Topic) {
+        if *self.is_attached.borrow() {
+            let _ = self.change(topic).await;
         }
     }
 

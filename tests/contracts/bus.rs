@@ -114,7 +114,7 @@ impl<'a, W: World> Receiver<'a, W> {
     async fn is_done_with(&self, kind: TopicKind, name: &str) {
         let topic = topic(kind, name);
         self.topics.unwant(&topic);
-        self.world.settled(&self.topics, &topic).await;
+        self.topics.ended(&topic).await;
     }
 
     /// Tag, channel and payload of the next message.
