@@ -202,9 +202,11 @@ describe.each(PLACES)('a subscriber on %s', (_where, start) => {
     await subscriber.quit();
     const calls = [
       subscriber.subscribe('c'), subscriber.psubscribe('c', () => {}), subscriber.ssubscribe('c'), subscriber.publish('c', 'x'),
-      subscriber.spublish('c', 'x'), subscriber.sendCommand(['PUBSUB', 'NUMSUB', 'c']), subscriber.ping(),
+      subscriber.spublish('c', 'x'), subscriber.ping(),
     ];
-    expect((await Promise.all(calls.map(outcomeOf))).map(({ code }) => code).slice(0, 6)).toEqual(Array(6).fill('E_CLOSED'));
+    expect((await Promise.all(calls.map(outcomeOf))).map(({ code }) => code)).toEqual(Array(6).fill('E_CLOSED'));
+    // Libraries ask this in promises of their own, which nobody awaits.
+    expect(await subscriber.sendCommand(['PUBSUB', 'NUMSUB', 'c'])).toEqual(['c', 0]);
     expect(await Promise.all([subscriber.unsubscribe('c'), subscriber.punsubscribe(), subscriber.sunsubscribe('c')])).toEqual([0, 0, 0]);
     expect(await subscriber.quit()).toBe('OK');
     expect([subscriber.status, subscriber.isOpen, subscriber.isReady]).toEqual(['end', false, false]);

@@ -15,15 +15,19 @@ async function prepareWorkers(context, workload) {
 }
 
 async function runRounds(context, workload) {
-  const { options, workers } = context;
-  const rounds = Object.fromEntries([...workers.keys()].map((side) => [side, []]));
+  const { suite, observer, options, workers } = context;
+  const all = Object.fromEntries([...workers.keys()].map((side) => [side, []]));
   for (let round = 0; round < options.warmups + options.rounds; round++) {
     for (const side of rotated([...workers.keys()], round)) {
-      const result = await measureOnce(context, workers.get(side), workload);
-      if (round >= options.warmups) rounds[side].push(result);
+      all[side].push(await measureOnce(context, workers.get(side), workload));
     }
   }
-  return rounds;
+  for (const [side, results] of Object.entries(all)) {
+    await suite.auditRounds?.(observer, workload, side, results);
+  }
+  return Object.fromEntries(
+    Object.entries(all).map(([side, results]) => [side, results.slice(options.warmups)]),
+  );
 }
 
 async function measureOnce({ observer, options }, worker, { concurrency }) {

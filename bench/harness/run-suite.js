@@ -14,7 +14,7 @@ const STARTUP_MILLIS = 1500;
 
 async function runSuite(suite, options) {
   const sides = selectSides(suite, options.sides);
-  const workloads = selectWorkloads(suite, options);
+  const workloads = selectWorkloads(suite, options, sides);
   process.stdout.write(`About ${estimateSeconds(options, sides, workloads)} s\n`);
   const redis = await startRedis({ args: ['--save', '', '--appendonly', 'no'] });
   try {
@@ -37,16 +37,22 @@ function selectSides(suite, wanted) {
   throw new Error(`no side ${unknown.join(', ')}; there are ${suite.sides.join(', ')}`);
 }
 
-function selectWorkloads(suite, { quick, only }) {
-  const all = suite.workloads({ quick });
-  const selected = only ? all.filter(({ id }) => id.includes(only)) : all;
+function selectWorkloads(suite, { quick, only = '' }, sides) {
+  const all = suite.workloads({ quick }).filter((workload) => sidesOf(workload, sides).length > 0);
+  const selected = all.filter(({ id }) => id.includes(only));
   if (selected.length > 0) return selected;
   throw new Error(`no workload ${only}; there are ${all.map(({ id }) => id).join(', ')}`);
 }
 
+// Not every side has what every workload asks for.
+function sidesOf(workload, sides) {
+  return sides.filter((side) => workload.sides?.includes(side) ?? true);
+}
+
 function estimateSeconds({ rounds, warmups, millis }, sides, workloads) {
   const perSide = (rounds + warmups) * (millis + OVERHEAD_MILLIS) + STARTUP_MILLIS;
-  return Math.round((workloads.length * sides.length * perSide) / 1000);
+  const runs = workloads.reduce((sum, workload) => sum + sidesOf(workload, sides).length, 0);
+  return Math.round((runs * perSide) / 1000);
 }
 
 async function runWorkloads(context, workloads) {
@@ -74,7 +80,7 @@ async function runWorkloads(context, workloads) {
 async function runWorkload({ suite, options, sides, observer, url }, workload) {
   const workers = new Map();
   try {
-    for (const side of sides) workers.set(side, startWorker(suite.name, side, url));
+    for (const side of sidesOf(workload, sides)) workers.set(side, startWorker(suite.name, side, url));
     const context = { suite, options, observer, workers };
     await prepareWorkers(context, workload);
     return summarizeWorkload(suite, workload, await runRounds(context, workload));

@@ -23,7 +23,8 @@ if cost <= limit then
   if used <= limit then
     local ends = redis.pcall('PEXPIRETIME', key)
     if type(ends) == 'number' and ends >= 0 then
-      return {1, used, ends, 0}
+      -- A key is there until its time has passed: the millisecond after is the first without it.
+      return {1, used, ends + 1, 0}
     end
   end
 end
@@ -41,7 +42,7 @@ if left == -1 or left > window then
   redis.call('PEXPIRE', key, ARGV[2])
   left = window
 end
-left = math.max(0, left)
+left = math.max(0, left) + 1
 local time = redis.call('TIME')
 local ends = time[1] * 1000 + math.floor(time[2] / 1000) + left
 local retry = allowed and 0 or cost > limit and window or left

@@ -1,0 +1,51 @@
+'use strict';
+
+// A rate limit for HTTP: a middleware for Express, and for everything else that calls
+// `(req, res, next)`. The headers are those of draft-ietf-httpapi-ratelimit-headers-11.
+
+const defaultBackplane = require('../..'); // = require('redis-backplane')
+
+const PROBLEM = 'https://iana.org/assignments/http-problem-types#quota-exceeded';
+
+/**
+ * `key(req)` answers who is counted. Each policy of `name` (printable ASCII without quotes) counts by
+ * itself, so that several can be used on one route: `"burst"` and `"daily"`.
+ *
+ * While Redis is away this goes on: each process counts by itself, from zero, so that n processes let
+ * through up to n × max. To be strict instead, answer 503 when `verdict.source` is `memory`.
+ */
+function rateLimit({ key, max, windowSeconds = 60, algorithm, name = 'default', backplane = defaultBackplane }) {
+  const window = Math.ceil(windowSeconds);
+
+  return async (req, res, next) => {
+    let verdict;
+    try {
+      verdict = await backplane.checkRateLimit(`http:${name}:${key(req)}`, max, windowSeconds, { algorithm });
+    } catch (error) {
+      // An invalid key, a wrong option, a closed backplane: never that Redis is away.
+      next(error);
+      return;
+    }
+    const { allowed, remaining, retryAfterMs } = verdict;
+    const seconds = allowed ? secondsUntil(verdict.resetAt, window) : Math.ceil(retryAfterMs / 1000);
+    // Appended: both fields are lists, to which each policy adds its item.
+    res.appendHeader('RateLimit-Policy', `"${name}";q=${max};w=${window}`);
+    res.appendHeader('RateLimit', `"${name}";r=${remaining};t=${seconds}`);
+    if (allowed) next();
+    else refuse(res, name, seconds);
+  };
+}
+
+/** `resetAt` is by Redis's clock: should that differ from ours, it is still no longer than a window. */
+function secondsUntil(resetAt, window) {
+  return Math.min(window, Math.max(0, Math.ceil((resetAt - Date.now()) / 1000)));
+}
+
+function refuse(res, name, seconds) {
+  res.statusCode = 429;
+  res.setHeader('Retry-After', String(seconds));
+  res.setHeader('Content-Type', 'application/problem+json');
+  res.end(JSON.stringify({ type: PROBLEM, title: 'Too many requests', 'violated-policies': [name] }));
+}
+
+module.exports = { rateLimit };
