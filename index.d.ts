@@ -125,7 +125,7 @@ export interface RateLimit {
  *
  * While Redis is away this process counts by itself, from zero, and Redis goes on from what it
  * had when it is back. A check whose answer was lost is never repeated: it is judged by this
- * process's own count. Limits in memory are at most 100,000; the least used begin anew.
+ * process's own count. Limits in memory take at most 16 MiB; beyond it the least used begin anew.
  *
  * Each algorithm counts a key by itself. Use one limit and window for a key.
  *

@@ -10,6 +10,7 @@ const { Kind, Reach, Subscriptions } = require('./subscriptions');
 const CHANNEL = 'backplane:limits';
 const LONGEST_MS = 1000;
 const MOST_KEYS = 10_000;
+const LONGEST_KEY = 1024;
 
 class Exhausted {
   #core;
@@ -40,7 +41,7 @@ class Exhausted {
     const askedAt = performance.now();
     const generation = this.#generation;
     return (verdict) => {
-      const isKnown = !verdict.allowed && verdict.source === 'redis' && cost <= limit;
+      const isKnown = !verdict.allowed && verdict.source === 'redis' && cost <= limit && key.length <= LONGEST_KEY;
       if (isKnown && this.#isListening() && generation === this.#generation) {
         // The server's time was later than this, so this ends earlier.
         const retryAt = askedAt + verdict.retryAfterMs;

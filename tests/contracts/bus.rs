@@ -147,20 +147,6 @@ async fn publish(world: &impl World, reach: Reach, channel: &str, payload: &str)
     published.unwrap()
 }
 
-/// Makes two tests of each: one on each bus.
-macro_rules! contract {
-    ($($name:ident),* $(,)?) => {
-        mod in_memory {
-            $(#[tokio::test]
-            async fn $name() { super::$name(&super::InMemory::new().await).await })*
-        }
-        mod on_redis {
-            $(#[tokio::test]
-            async fn $name() { super::$name(&super::OnRedis::new().await).await })*
-        }
-    };
-}
-
 contract!(
     messages_come_in_order_with_the_tag_of_their_topic,
     a_pattern_tells_the_channel,

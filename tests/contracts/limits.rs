@@ -69,19 +69,6 @@ impl World for OnRedis {
     }
 }
 
-macro_rules! contract {
-    ($($name:ident),* $(,)?) => {
-        mod in_memory {
-            $(#[tokio::test]
-            async fn $name() { super::$name(&super::InMemory::new().await).await })*
-        }
-        mod on_redis {
-            $(#[tokio::test]
-            async fn $name() { super::$name(&super::OnRedis::new().await).await })*
-        }
-    };
-}
-
 contract!(
     a_sliding_window_forgets_little_by_little,
     a_bucket_fills_up_evenly,

@@ -1,26 +1,38 @@
-//! Rate limits in this process. Bounded in keys: beyond it the least used are forgotten, and begin
+//! Rate limits in this process. Bounded in bytes: beyond it the least used are forgotten, and begin
 //! anew.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use quick_cache::UnitWeighter;
+use quick_cache::Weighter;
 use quick_cache::unsync::Cache;
 
 use super::Clock;
 use crate::store::limits::{Limiter, Rule, Tally, Verdict};
 use crate::store::{Key, Result};
 
-const MOST_KEYS: u64 = 100_000;
+/// Some 90,000 limits with short keys.
+const MOST_BYTES: u64 = 16 << 20;
+/// What a limit takes beside its key.
+const OVERHEAD_BYTES: u64 = 160;
 const EXPECTED_KEYS: usize = 1024;
 
+#[derive(Clone)]
+struct Weight;
+
+impl Weighter<Key, Tally> for Weight {
+    fn weight(&self, key: &Key, _: &Tally) -> u64 {
+        key.as_bytes().len() as u64 + OVERHEAD_BYTES
+    }
+}
+
 pub struct MemoryLimiter {
-    tallies: Mutex<Cache<Key, Tally>>,
+    tallies: Mutex<Cache<Key, Tally, Weight>>,
     clock: Clock,
 }
 
 impl MemoryLimiter {
     pub fn new(clock: Clock) -> Self {
-        let tallies = Cache::with_weighter(EXPECTED_KEYS, MOST_KEYS, UnitWeighter);
+        let tallies = Cache::with_weighter(EXPECTED_KEYS, MOST_BYTES, Weight);
         Self {
             tallies: Mutex::new(tallies),
             clock,
@@ -49,7 +61,7 @@ impl MemoryLimiter {
         self.tallies().clear();
     }
 
-    fn tallies(&self) -> MutexGuard<'_, Cache<Key, Tally>> {
+    fn tallies(&self) -> MutexGuard<'_, Cache<Key, Tally, Weight>> {
         self.tallies.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
