@@ -65,20 +65,6 @@ impl World for OnRedis {
     }
 }
 
-/// Makes two tests of each: one on each store.
-macro_rules! contract {
-    ($($name:ident),* $(,)?) => {
-        mod in_memory {
-            $(#[tokio::test]
-            async fn $name() { super::$name(&super::InMemory::new().await).await })*
-        }
-        mod on_redis {
-            $(#[tokio::test]
-            async fn $name() { super::$name(&super::OnRedis::new().await).await })*
-        }
-    };
-}
-
 contract! {
     a_value_is_what_was_set,
     a_value_expires_and_not_before,
