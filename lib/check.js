@@ -67,8 +67,8 @@ function count(value, what) {
   return rangeError('E_INVALID_COUNT', `${what} must be a whole number above 0`);
 }
 
-function option(message) {
-  return typeError('E_INVALID_OPTION', message);
+function option(message, cause) {
+  return typeError('E_INVALID_OPTION', message, cause);
 }
 
 function callback(value, what) {

@@ -11,13 +11,13 @@ const CHANNEL = 'backplane:limits';
 const LONGEST_MS = 1000;
 const MOST_KEYS = 10_000;
 const LONGEST_KEY = 1024;
+/** Of src/binding/dispatch.rs. */
+const FIXED_WINDOW = 0;
 
 class Exhausted {
   #core;
   #known = new Map();
   #subscriptions = null;
-  /** The topic on which the others tell what they have reset. */
-  #news;
   /** Changes whenever something is forgotten: what was asked before then is not remembered. */
   #generation = 0;
 
@@ -27,26 +27,27 @@ class Exhausted {
   }
 
   /** The answer to a check that need not be asked. */
-  answer(key, { algorithm, limit, windowMs }, cost) {
+  answer(key, rule, cost) {
     if (this.#known.size === 0) return undefined;
-    const known = this.#known.get(nameOf(key, algorithm));
-    if (known === undefined) return undefined;
-    const left = known.until - performance.now();
-    if (left <= 0 || known.limit !== limit || known.windowMs !== windowMs || cost < known.cost) return undefined;
-    return { ...known.verdict, retryAfterMs: Math.max(1, Math.ceil(known.retryAt - performance.now())) };
+    const known = this.#known.get(nameOf(key, rule));
+    if (known === undefined || !isSettledFor(rule, cost)) return undefined;
+    const now = performance.now();
+    if (now >= known.until || known.limit !== rule.limit || known.windowMs !== rule.windowMs) return undefined;
+    return { ...known.verdict, retryAfterMs: Math.ceil(known.retryAt - now) };
   }
 
   /** To be called before Redis is asked: what to do with the answer, and pass it on. */
-  note(key, { algorithm, limit, windowMs }, cost) {
+  note(key, rule, cost) {
     const askedAt = performance.now();
     const generation = this.#generation;
     return (verdict) => {
-      const isKnown = !verdict.allowed && verdict.source === 'redis' && cost <= limit && key.length <= LONGEST_KEY;
-      if (isKnown && this.#isListening() && generation === this.#generation) {
+      if (verdict.allowed || verdict.source !== 'redis' || verdict.remaining > 0) return verdict;
+      const isWorthIt = isSettledFor(rule, cost) && key.length <= LONGEST_KEY;
+      if (isWorthIt && this.#isListening() && generation === this.#generation) {
         // The server's time was later than this, so this ends earlier.
         const retryAt = askedAt + verdict.retryAfterMs;
         const until = Math.min(retryAt, askedAt + LONGEST_MS);
-        this.#remember(nameOf(key, algorithm), { limit, windowMs, cost, retryAt, until, verdict: { ...verdict } });
+        this.#remember(nameOf(key, rule), { limit: rule.limit, windowMs: rule.windowMs, retryAt, until, verdict: { ...verdict } });
       }
       return verdict;
     };
@@ -54,7 +55,7 @@ class Exhausted {
 
   forget(key) {
     this.#generation += 1;
-    for (const algorithm of [0, 1, 2]) this.#known.delete(nameOf(key, algorithm));
+    for (const algorithm of [0, 1, 2]) this.#known.delete(nameOf(key, { algorithm }));
   }
 
   /** Tells the other instances to forget. */
@@ -85,19 +86,27 @@ class Exhausted {
 
   /** Begins to listen at the first limit that is reached. */
   #isListening() {
-    if (this.#subscriptions === null && this.#core.closing === null) {
-      this.#subscriptions = new Subscriptions(this.#core, this, { keepsAlive: false });
-      this.#news = this.#subscriptions.join(Kind.CHANNEL, CHANNEL, () => ({
-        isJson: true,
-        deliver: (key) => this.#heard(key),
-      }));
-    }
-    return this.#news?.isInEffect === true;
+    if (this.#core.closing !== null) return false;
+    this.#subscriptions ??= new Subscriptions(this.#core, this, { keepsAlive: false });
+    const news = this.#subscriptions.join(Kind.CHANNEL, CHANNEL, () => ({
+      isJson: true,
+      deliver: (key) => this.#heard(key),
+    }));
+    return news.isInEffect === true;
   }
 }
 
-function nameOf(key, algorithm) {
+function nameOf(key, { algorithm }) {
   return `${algorithm}:${key}`;
+}
+
+/**
+ * Whether all that is said of an exhausted limit stays as it is until it is free again: in a fixed
+ * window nothing is given back before its end; in the others only a single request has to wait for
+ * the very first that is.
+ */
+function isSettledFor({ algorithm, limit }, cost) {
+  return algorithm === FIXED_WINDOW ? cost <= limit : cost === 1;
 }
 
 module.exports = { Exhausted };

@@ -52,8 +52,11 @@ impl Journal {
     /// What has to be deleted; `None` when there is nothing.
     pub fn take(&self) -> Option<Entries> {
         let entries = mem::take(&mut *self.lock());
-        let empty = entries == Entries::default();
-        (!empty).then_some(entries)
+        (entries != Entries::default()).then_some(entries)
+    }
+
+    pub fn is_empty(&self) -> bool {
+        *self.lock() == Entries::default()
     }
 
     /// Gives back what could not be deleted.

@@ -6,6 +6,7 @@ use super::Backplane;
 use crate::store::limits::{Algorithm, Limiter, Rule, Verdict};
 use crate::store::{Key, Store, StoreError};
 
+pub(super) const SPACE: &[u8] = b"limit:";
 const ALGORITHMS: [Algorithm; 3] = [
     Algorithm::FixedWindow,
     Algorithm::SlidingWindow,
@@ -51,17 +52,17 @@ impl Backplane {
         for key in keys {
             self.limiter.forget(key);
             if is_away {
-                self.journal.add_key(key);
+                self.resets.add_key(key);
             }
         }
     }
 
     fn limit_key(&self, algorithm: Algorithm, name: &[u8]) -> Key {
-        let space: &[u8] = match algorithm {
-            Algorithm::FixedWindow => b"limit:fixed:",
-            Algorithm::SlidingWindow => b"limit:sliding:",
-            Algorithm::TokenBucket => b"limit:bucket:",
+        let kind: &[u8] = match algorithm {
+            Algorithm::FixedWindow => b"fixed:",
+            Algorithm::SlidingWindow => b"sliding:",
+            Algorithm::TokenBucket => b"bucket:",
         };
-        self.key(space, name)
+        self.key(&[SPACE, kind].concat(), name)
     }
 }

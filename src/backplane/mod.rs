@@ -65,6 +65,8 @@ pub struct Backplane {
     memory: Arc<MemoryStore>,
     limiter: Arc<MemoryLimiter>,
     journal: Arc<Journal>,
+    /// Of the rate limits that were reset; beyond its bound all of them are.
+    resets: Arc<Journal>,
     switch: Arc<Switch<RedisStore>>,
     turns: Arc<Turns>,
     subscribers: Arc<Subscribers>,
@@ -113,6 +115,7 @@ impl Backplane {
             memory: Arc::new(MemoryStore::new(options.memory, Clock::system())),
             limiter: Arc::new(MemoryLimiter::new(Clock::system())),
             journal: Arc::new(Journal::new(move || overflow(Event::JournalOverflow))),
+            resets: Arc::new(Journal::new(|| ())),
             switch,
             turns,
             subscribers,
@@ -135,6 +138,8 @@ impl Backplane {
             limiter: self.limiter.clone(),
             subscribers: self.subscribers.clone(),
             cache_space: self.key(cache::SPACE, b""),
+            resets: self.resets.clone(),
+            limit_space: self.key(limits::SPACE, b""),
         };
         let supervisor = Supervisor::start(
             self.options.endpoint.clone(),

@@ -19,11 +19,15 @@ const ROUNDS_BESIDE_CALLS: usize = 2;
 /// drops what was kept and counted in memory.
 pub struct Replay {
     pub journal: Arc<Journal>,
+    /// Of the rate limits that were reset.
+    pub resets: Arc<Journal>,
     pub memory: Arc<MemoryStore>,
     pub limiter: Arc<MemoryLimiter>,
     pub subscribers: Arc<Subscribers>,
     /// What every key of the cache begins with.
     pub cache_space: Key,
+    /// What every rate limit begins with.
+    pub limit_space: Key,
 }
 
 impl<S: Store + 'static> Recovery<S> for Replay {
@@ -35,14 +39,17 @@ impl<S: Store + 'static> Recovery<S> for Replay {
     ) -> Result<()> {
         self.subscribers.restored().await;
         let mut rounds = 0;
-        while let Some(entries) = self.journal.take() {
+        let journals = [
+            (&self.journal, &self.cache_space),
+            (&self.resets, &self.limit_space),
+        ];
+        while journals.iter().any(|(journal, _)| !journal.is_empty()) {
             rounds += 1;
             if rounds == ROUNDS_BESIDE_CALLS {
                 hold();
             }
-            if let Err(error) = self.delete(store, &entries).await {
-                self.journal.put_back(entries);
-                return Err(error);
+            for (journal, space) in journals {
+                carry_out(store, journal, space).await?;
             }
         }
         self.memory.clear();
@@ -52,24 +59,30 @@ impl<S: Store + 'static> Recovery<S> for Replay {
     }
 }
 
-impl Replay {
-    async fn delete<S: Store>(&self, store: &S, entries: &Entries) -> Result<()> {
-        if entries.everything {
-            return self.delete_pattern(store, &Pattern::new(b"*")).await;
-        }
-        let keys: Vec<Key> = entries.keys.iter().cloned().collect();
-        for step in keys.chunks(KEYS_A_STEP) {
-            forgive(store.delete_all(step).await)?;
-        }
-        for pattern in &entries.patterns {
-            self.delete_pattern(store, pattern).await?;
-        }
-        Ok(())
+/// Deletes what a journal holds; what could not be deleted is put back.
+async fn carry_out<S: Store>(store: &S, journal: &Journal, space: &Key) -> Result<()> {
+    let Some(entries) = journal.take() else {
+        return Ok(());
+    };
+    let deleted = delete(store, &entries, space).await;
+    if deleted.is_err() {
+        journal.put_back(entries);
     }
+    deleted
+}
 
-    async fn delete_pattern<S: Store>(&self, store: &S, pattern: &Pattern) -> Result<()> {
-        forgive(store.delete_matching(&self.cache_space, pattern).await)
+async fn delete<S: Store>(store: &S, entries: &Entries, space: &Key) -> Result<()> {
+    if entries.everything {
+        return forgive(store.delete_matching(space, &Pattern::new(b"*")).await);
     }
+    let keys: Vec<Key> = entries.keys.iter().cloned().collect();
+    for step in keys.chunks(KEYS_A_STEP) {
+        forgive(store.delete_all(step).await)?;
+    }
+    for pattern in &entries.patterns {
+        forgive(store.delete_matching(space, pattern).await)?;
+    }
+    Ok(())
 }
 
 /// A server that does not let this user delete never did; waiting for it would be for ever.

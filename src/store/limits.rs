@@ -64,9 +64,9 @@ pub struct Tally {
     /// Windows: when the current one began. Bucket: when `counted` was so.
     since: u64,
     /// Windows: requests in the current one. Bucket: what is owed, tokens × ms.
-    counted: u64,
+    counted: u128,
     /// Sliding window: requests in the window before.
-    before: u64,
+    before: u128,
 }
 
 impl Tally {
@@ -85,10 +85,10 @@ impl Rule {
         let current = self.current(tally, now);
         let mut counted = current;
         counted.counted += match self.algorithm {
-            Algorithm::TokenBucket => cost.saturating_mul(self.window_ms),
-            _ => cost,
+            Algorithm::TokenBucket => u128::from(cost) * u128::from(self.window_ms),
+            _ => u128::from(cost),
         };
-        let allowed = self.used(counted, now) <= self.capacity();
+        let allowed = cost <= self.limit && self.used(counted, now) <= self.capacity();
         let then = if allowed { counted } else { current };
         let used = self.used(then, now);
         let verdict = Verdict {
@@ -109,7 +109,7 @@ impl Rule {
     fn reset_ms(&self, tally: Tally, now: u64) -> u64 {
         let elapsed = now - tally.since;
         match self.algorithm {
-            Algorithm::TokenBucket => tally.counted.div_ceil(self.limit),
+            Algorithm::TokenBucket => tally.counted.div_ceil(u128::from(self.limit)) as u64,
             Algorithm::SlidingWindow if tally.counted > 0 => 2 * self.window_ms - elapsed,
             _ if tally.counted == 0 && tally.before == 0 => 0,
             _ => self.window_ms - elapsed,
@@ -127,7 +127,7 @@ impl Rule {
                 since: now,
                 counted: tally
                     .counted
-                    .saturating_sub(elapsed.saturating_mul(self.limit)),
+                    .saturating_sub(u128::from(elapsed) * u128::from(self.limit)),
                 before: 0,
             },
             (_, 0) => Tally { since, ..tally },
@@ -153,11 +153,11 @@ impl Rule {
     fn used(&self, tally: Tally, now: u64) -> u128 {
         let window = u128::from(self.window_ms);
         match self.algorithm {
-            Algorithm::TokenBucket => u128::from(tally.counted),
-            Algorithm::FixedWindow => u128::from(tally.counted) * window,
+            Algorithm::TokenBucket => tally.counted,
+            Algorithm::FixedWindow => tally.counted * window,
             Algorithm::SlidingWindow => {
                 let left = window - u128::from(now - tally.since);
-                u128::from(tally.counted) * window + u128::from(tally.before) * left
+                tally.counted * window + tally.before * left
             }
         }
     }
@@ -169,16 +169,16 @@ impl Rule {
         match self.algorithm {
             Algorithm::FixedWindow => left,
             Algorithm::TokenBucket => {
-                let too_much = u128::from(tally.counted) + u128::from(cost) * window;
+                let too_much = tally.counted + u128::from(cost) * window;
                 (too_much - self.capacity()).div_ceil(u128::from(self.limit)) as u64
             }
             Algorithm::SlidingWindow => {
                 let free = u128::from(self.limit - cost) * window;
-                match free.checked_sub(u128::from(tally.counted) * window) {
+                match free.checked_sub(tally.counted * window) {
                     // Once less of the window before counts.
-                    Some(room) => left - (room / u128::from(tally.before)) as u64,
+                    Some(room) => left - (room / tally.before) as u64,
                     // Once the current window is the one before, and less of that counts.
-                    None => left + self.window_ms - (free / u128::from(tally.counted)) as u64,
+                    None => left + self.window_ms - (free / tally.counted) as u64,
                 }
             }
         }

@@ -13,6 +13,10 @@ local used = 0
 if cost <= limit then
   used = redis.pcall('INCRBY', key, ARGV[3])
   if type(used) ~= 'number' then
+    local why = used.err
+    if not (string.find(why, 'WRONGTYPE') or string.find(why, 'integer') or string.find(why, 'overflow')) then
+      return used
+    end
     -- Whatever else is there makes way.
     redis.call('DEL', key)
     used = redis.call('INCRBY', key, ARGV[3])

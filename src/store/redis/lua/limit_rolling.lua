@@ -8,7 +8,7 @@
 -- ARGV[5]  the time, milliseconds since 1970; nothing: the server's
 -- Answers allowed (1 or 0), count, when nothing counts any more (ms since 1970), ms until a retry,
 -- remaining.
--- Writes only when the request is allowed, always with a TTL. O(1).
+-- Writes only when the request is allowed; the key always has a TTL. O(1).
 local algorithm = ARGV[1]
 local limit, window, cost = tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4])
 local now = tonumber(ARGV[5])
@@ -47,7 +47,7 @@ local function used(count)
 end
 
 local step = algorithm == 'T' and cost * window or cost
-local allowed = used(counted + step) <= capacity
+local allowed = cost <= limit and used(counted + step) <= capacity
 local retry = 0
 if allowed then
   counted = counted + step
@@ -76,6 +76,8 @@ end
 if allowed then
   local tally = string.format('%.0f:%.0f:%.0f', since, counted, before)
   redis.call('SET', KEYS[1], tally, 'PX', string.format('%.0f', math.max(1, reset)))
+elseif redis.call('PTTL', KEYS[1]) == -1 then
+  redis.call('PEXPIRE', KEYS[1], string.format('%.0f', math.max(1, reset)))
 end
 local total = used(counted)
 local remaining = math.max(0, math.floor((capacity - total) / window))
