@@ -44,9 +44,10 @@ class Exhausted {
       if (verdict.allowed || verdict.source !== 'redis' || verdict.remaining > 0) return verdict;
       const isWorthIt = isSettledFor(rule, cost) && key.length <= LONGEST_KEY;
       if (isWorthIt && this.#isListening() && generation === this.#generation) {
-        // The server's time was later than this, so this ends earlier.
-        const retryAt = askedAt + verdict.retryAfterMs;
-        const until = Math.min(retryAt, askedAt + LONGEST_MS);
+        // The server looked after it was asked, so this ends in time; and before it was heard, so
+        // whoever comes back after that does not come too early.
+        const until = askedAt + Math.min(verdict.retryAfterMs, LONGEST_MS);
+        const retryAt = performance.now() + verdict.retryAfterMs;
         this.#remember(nameOf(key, rule), { limit: rule.limit, windowMs: rule.windowMs, retryAt, until, verdict: { ...verdict } });
       }
       return verdict;
