@@ -12,6 +12,8 @@ const TEXT_BYTES = 256 * 1024;
 const VALUE_BYTES = 1024 * 1024;
 /** Values that have gathered to this are handed over before the tick ends: work for both threads. */
 const EAGER_BYTES = 64 * 1024;
+/** But not with one like this: what is called about its key in the same tick goes with it. */
+const LARGE_UNITS = 64 * 1024;
 /** A call has at most this many words. */
 const CALL_WORDS = 16;
 /** Bytes that one UTF-16 unit takes in UTF-8, at most. */
@@ -120,8 +122,10 @@ class CallQueue {
     if (n3 !== undefined) words[this.used++] = n3;
     if (value !== undefined) {
       words[this.used++] = this.write(value);
-      // Also because the caller may change a large Buffer, which has not been copied yet.
-      if (this.valueBytes >= EAGER_BYTES || this.extras.length > 0) this.flush();
+      this.holdsLarge ||= valueUnits > LARGE_UNITS;
+      if (this.valueBytes >= EAGER_BYTES && !this.holdsLarge) this.flush();
+      // The caller may change a Buffer that has not been copied.
+      if (this.extras.length > 0 && typeof value !== 'string') this.flush();
     }
     return promise;
   }
@@ -210,6 +214,7 @@ class CallQueue {
     this.text = '';
     this.valueBytes = 0;
     this.extras = [];
+    this.holdsLarge = false;
   }
 
   /** Settles the calls of a page, delivers its messages and tells what happened, in order. */
