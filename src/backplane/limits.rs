@@ -1,10 +1,9 @@
 //! Rate limits: counted on Redis, and in this process while Redis is away.
 
-use std::sync::atomic::{AtomicBool, Ordering};
-
 use super::Backplane;
+use super::remote::Once;
 use crate::store::limits::{Algorithm, Limiter, Rule, Verdict};
-use crate::store::{Key, Store, StoreError};
+use crate::store::{Key, Store};
 
 pub(super) const SPACE: &[u8] = b"limit:";
 const ALGORITHMS: [Algorithm; 3] = [
@@ -24,21 +23,10 @@ impl Backplane {
     /// process has counted itself.
     pub async fn limit_check(&self, name: &[u8], rule: Rule, cost: u64) -> (Verdict, Source) {
         let key = &self.limit_key(rule.algorithm, name);
-        let was_sent = &AtomicBool::new(false);
-        let checked = self.on_remote(|store| async move {
-            if was_sent.swap(true, Ordering::Relaxed) {
-                return Ok(None);
-            }
-            match store.check(key, rule, cost).await {
-                Err(StoreError::Lost | StoreError::TimedOut) => Ok(None),
-                Err(refused @ StoreError::Refused(_)) => {
-                    was_sent.store(false, Ordering::Relaxed);
-                    Err(refused)
-                }
-                other => other.map(Some),
-            }
-        });
-        if let Some(Ok(Some(verdict))) = checked.await {
+        let checked = self
+            .on_remote_once(|store| async move { store.check(key, rule, cost).await })
+            .await;
+        if let Once::Answered(Ok(verdict)) = checked {
             return (verdict, Source::Redis);
         }
         (self.limiter.check_now(key, rule, cost), Source::Memory)

@@ -1,11 +1,11 @@
 //! Publishing and subscribing: through Redis, and within this process while Redis is away.
 
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
 use bytes::Bytes;
 use tokio::time::timeout_at;
 
+use super::remote::Once;
 use super::{Backplane, Event};
 use crate::store::availability::Availability;
 use crate::store::bus::{Bus, Reach, Topic, TopicKind};
@@ -17,31 +17,18 @@ impl Backplane {
     /// answer was lost may or may not have reached anybody, and is not sent again.
     pub async fn publish(&self, reach: Reach, channel: &[u8], payload: Bytes) -> u64 {
         let channel = &self.key(b"", channel);
-        let was_sent = &AtomicBool::new(false);
-        let reached = self.on_remote(|store| {
+        let published = self.on_remote_once(|store| {
             let payload = payload.clone();
-            async move {
-                if was_sent.swap(true, Ordering::Relaxed) {
-                    return Ok(0);
-                }
-                match store.publish(reach, channel, payload).await {
-                    Err(StoreError::Lost | StoreError::TimedOut) => Ok(0),
-                    Err(refused @ StoreError::Refused(_)) => {
-                        was_sent.store(false, Ordering::Relaxed);
-                        Err(refused)
-                    }
-                    other => other,
-                }
-            }
+            async move { store.publish(reach, channel, payload).await }
         });
-        match reached.await {
-            Some(Ok(reached)) => reached,
-            Some(Err(error)) => {
+        match published.await {
+            Once::Answered(Ok(reached)) => reached,
+            Once::Answered(Err(error)) => {
                 self.report(&error);
                 0
             }
-            None if was_sent.load(Ordering::Relaxed) => 0,
-            None => self.publish_here(reach, channel, payload).await,
+            Once::Unknown => 0,
+            Once::Away => self.publish_here(reach, channel, payload).await,
         }
     }
 

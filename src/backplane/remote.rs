@@ -2,6 +2,7 @@
 
 use std::future::Future;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::Poll;
 use std::time::{Duration, Instant};
 
@@ -15,6 +16,15 @@ use crate::store::{Result, StoreError};
 
 /// How long a call beyond its deadline waits for calls before it, to stay in order.
 const STRAGGLERS: Duration = Duration::from_millis(50);
+
+/// What became of something that is done at most once.
+pub(super) enum Once<T> {
+    Answered(Result<T>),
+    /// It was sent, and its answer was lost.
+    Unknown,
+    /// It was not carried out: Redis is away, and this process has to answer.
+    Away,
+}
 
 impl Backplane {
     /// Carries out an operation on Redis; `None` means that Redis is away and that this process
@@ -44,6 +54,37 @@ impl Backplane {
             }
         }
         Box::pin(self.on_remote_later(ticket, begun, operation, None)).await
+    }
+
+    /// Like [`Self::on_remote`], for what must not be done twice: once it may have been carried out it
+    /// is not sent again, and whether it was is [`Once::Unknown`].
+    pub(super) async fn on_remote_once<T, F>(
+        &self,
+        operation: impl Fn(Arc<RedisStore>) -> F,
+    ) -> Once<T>
+    where
+        F: Future<Output = Result<T>>,
+    {
+        let (operation, was_sent) = (&operation, &AtomicBool::new(false));
+        let answered = self.on_remote(|store| async move {
+            if was_sent.swap(true, Ordering::Relaxed) {
+                return Ok(None);
+            }
+            match operation(store).await {
+                Err(StoreError::Lost | StoreError::TimedOut) => Ok(None),
+                Err(refused @ StoreError::Refused(_)) => {
+                    was_sent.store(false, Ordering::Relaxed);
+                    Err(refused)
+                }
+                other => other.map(Some),
+            }
+        });
+        match answered.await {
+            Some(Ok(Some(answer))) => Once::Answered(Ok(answer)),
+            Some(Err(error)) => Once::Answered(Err(error)),
+            None if !was_sent.load(Ordering::Relaxed) => Once::Away,
+            Some(Ok(None)) | None => Once::Unknown,
+        }
     }
 
     fn is_ready(&self) -> bool {

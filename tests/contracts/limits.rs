@@ -1,6 +1,6 @@
 //! What every limiter promises, in a time that the test moves. The same steps run on both.
 
-use crate::support::{Connected, Server, connect};
+use crate::support::OnRedis;
 use redis_backplane::store::Key;
 use redis_backplane::store::limits::{Algorithm, Limiter, Rule, Verdict};
 use redis_backplane::store::memory::Clock;
@@ -35,21 +35,6 @@ impl World for InMemory {
     async fn check(&self, at: u64, key: &Key, rule: Rule, cost: u64) -> Verdict {
         self.1.advance(BEGIN_MS + at - self.1.now_ms());
         self.0.check(key, rule, cost).await.unwrap()
-    }
-}
-
-struct OnRedis {
-    connected: Connected,
-    _server: Server,
-}
-
-impl OnRedis {
-    async fn new() -> Self {
-        let server = Server::start();
-        Self {
-            connected: connect(&server).await,
-            _server: server,
-        }
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use crate::support::{Connected, Server, connect};
+use crate::support::OnRedis;
 use bytes::Bytes;
 use redis_backplane::store::memory::{Bounds, Clock, MemoryStore};
 use redis_backplane::store::remote::RedisStore;
@@ -37,21 +37,6 @@ impl World for InMemory {
     }
     async fn a_moment(&self) {
         self.1.advance(5);
-    }
-}
-
-struct OnRedis {
-    connected: Connected,
-    _server: Server,
-}
-
-impl OnRedis {
-    async fn new() -> Self {
-        let server = Server::start();
-        Self {
-            connected: connect(&server).await,
-            _server: server,
-        }
     }
 }
 

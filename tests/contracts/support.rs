@@ -120,3 +120,19 @@ pub async fn connect(server: &Server) -> Connected {
         _supervisor: supervisor,
     }
 }
+
+/// A world with a server of its own.
+pub struct OnRedis {
+    pub connected: Connected,
+    _server: Server,
+}
+
+impl OnRedis {
+    pub async fn new() -> Self {
+        let server = Server::start();
+        Self {
+            connected: connect(&server).await,
+            _server: server,
+        }
+    }
+}
