@@ -67,6 +67,11 @@ function count(value, what) {
   return rangeError('E_INVALID_COUNT', `${what} must be a whole number above 0`);
 }
 
+/** A group of options. */
+function object(value, what) {
+  return typeof value === 'object' && value !== null ? null : option(`${what} must be an object`);
+}
+
 function option(message, cause) {
   return typeError('E_INVALID_OPTION', message, cause);
 }
@@ -114,4 +119,4 @@ function kindOf(value) {
   return value === null ? 'null' : typeof value;
 }
 
-module.exports = { DEFAULT_TTL_SECONDS, key, channel, pattern, ttl, optionalTtl, count, option, callback, optionalCallback, payload, timeoutMs, json, kindOf };
+module.exports = { DEFAULT_TTL_SECONDS, key, channel, pattern, ttl, optionalTtl, count, object, option, callback, optionalCallback, payload, timeoutMs, json, kindOf };

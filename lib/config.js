@@ -20,9 +20,8 @@ const NO_LOGIN = { username: undefined, password: undefined, db: 0 };
 
 /** Throws the TypeError or RangeError that every call then rejects with. */
 function resolveConfig(options = {}, env = process.env) {
-  if (typeof options !== 'object' || options === null) {
-    throw typeError('E_INVALID_OPTION', 'options must be an object');
-  }
+  const error = check.object(options, 'options');
+  if (error) throw error;
   const logger = createLogger(options.logger);
   const server = locate(options, env, logger);
   return {
@@ -111,9 +110,8 @@ function timeout(options, name) {
 
 /** The numbers of one group of options, each above 0. */
 function bounds(given = {}, group, defaults) {
-  if (typeof given !== 'object' || given === null) {
-    throw typeError('E_INVALID_OPTION', `${group} must be an object`);
-  }
+  const error = check.object(given, group);
+  if (error) throw error;
   const resolved = {};
   for (const [name, fallback] of Object.entries(defaults)) {
     resolved[name] = given[name] ?? fallback;
@@ -128,9 +126,8 @@ function bounds(given = {}, group, defaults) {
 function tls(option, isOn) {
   if (option === undefined || option === false) return isOn ? {} : undefined;
   if (option === true) return {};
-  if (typeof option !== 'object' || option === null) {
-    throw typeError('E_INVALID_OPTION', 'tls must be an object');
-  }
+  const error = check.object(option, 'tls');
+  if (error) throw error;
   const settings = {};
   for (const field of TLS_FIELDS) {
     const value = option[field];

@@ -42,7 +42,8 @@ function createLimits(core) {
 
 /** Reads each option once: the algorithm's number and the cost, or an error. */
 function readOptions(options) {
-  if (typeof options !== 'object' || options === null) return { error: check.option('options must be an object') };
+  const error = check.object(options, 'options');
+  if (error) return { error };
   let algorithm;
   let cost;
   try {

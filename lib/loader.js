@@ -6,7 +6,7 @@
 // whose lease has ended is not kept.
 
 const check = require('./check');
-const { failure, typeError } = require('./errors');
+const { failure } = require('./errors');
 const { Op } = require('./queue');
 
 /** How much longer a lease lasts than its loader may run: the time to write the value. */
@@ -80,9 +80,8 @@ function createLoader(core, { cacheDelete }) {
 }
 
 function readSettings(options) {
-  if (typeof options !== 'object' || options === null) {
-    throw typeError('E_INVALID_OPTION', 'options must be an object');
-  }
+  const error = check.object(options, 'options');
+  if (error) throw error;
   const { ttlSeconds = check.DEFAULT_TTL_SECONDS, staleSeconds = 0, loaderTimeoutMs = 30_000 } = options;
   return { ttlSeconds, staleSeconds, loaderTimeoutMs };
 }

@@ -43,7 +43,8 @@ async function* receive({ pubSub, iterators }, inbox, channel, options = {}) {
 }
 
 function optionsError(options) {
-  if (typeof options !== 'object' || options === null) return check.option('options must be an object');
+  const error = check.object(options, 'options');
+  if (error) return error;
   const { signal } = options;
   const isSignal = signal === undefined || (typeof signal?.addEventListener === 'function' && 'aborted' in signal);
   return isSignal ? null : check.option('signal must be an AbortSignal');

@@ -3,7 +3,8 @@
 const { createRequire } = require('node:module');
 const path = require('node:path');
 
-const { typeError, failure } = require('./errors');
+const check = require('./check');
+const { failure } = require('./errors');
 
 const PEER = '@socket.io/redis-adapter';
 
@@ -24,11 +25,10 @@ function createSocketIo(core, getClient, createHandle) {
   }
 
   return function socketIoAdapter(options = {}) {
-    if (typeof options !== 'object' || options === null || Array.isArray(options)) {
-      throw typeError('E_INVALID_OPTION', 'options must be an object');
-    }
+    const error = Array.isArray(options) ? check.option('options must not be an array') : check.object(options, 'options');
+    if (error) throw error;
     const { sharded = false, ...rest } = options;
-    if (typeof sharded !== 'boolean') throw typeError('E_INVALID_OPTION', 'sharded must be true or false');
+    if (typeof sharded !== 'boolean') throw check.option('sharded must be true or false');
     const { createAdapter, createShardedAdapter } = loadPeer();
     const client = getClient();
     const [publisher, subscriber] = [createHandle(), createHandle()];

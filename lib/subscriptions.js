@@ -19,7 +19,6 @@ class Subscriptions {
   #topics = [new Map(), new Map(), new Map()];
   #count = 0;
   #isEnded = false;
-
   #keepsAlive;
 
   constructor(core, receiver, { keepsAlive = true } = {}) {

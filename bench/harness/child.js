@@ -2,6 +2,7 @@
 
 const { loadSuite } = require('./suites');
 const { measure } = require('./measure');
+const { serveOrders } = require('./orders');
 
 const [suiteName, sideName, url] = process.argv.slice(2);
 
@@ -27,12 +28,4 @@ const orders = {
   },
 };
 
-process.on('message', async (message) => {
-  try {
-    process.send({ result: await orders[message.name](message) });
-  } catch (error) {
-    process.send({ error: error.stack ?? String(error) });
-  }
-});
-
-process.once('disconnect', () => process.exit(0));
+serveOrders(orders);

@@ -1,6 +1,7 @@
 'use strict';
 
 const { startMeter } = require('../../harness/meter');
+const { serveOrders } = require('../../harness/orders');
 const { Receiver } = require('./receiver');
 const { openClients, openServer } = require('./rooms');
 const { openSide } = require('./sides');
@@ -51,12 +52,4 @@ const orders = {
   },
 };
 
-process.on('message', async (message) => {
-  try {
-    process.send({ result: await orders[message.name](message) });
-  } catch (error) {
-    process.send({ error: error.stack ?? String(error) });
-  }
-});
-
-process.once('disconnect', () => process.exit(0));
+serveOrders(orders);
