@@ -27,6 +27,8 @@ export declare class Queue {
   release(): void
   /** `idle`, `connecting`, `ready`, `degraded` or `closed`. */
   state(backplane: number): string
+  /** For how many ms a lease certainly lasts; 0 for one that has ended. */
+  leaseMs(backplane: number, handle: number): number
   /**
    * Hands over what was written: `calls` that want an answer, in the first `words` words, the
    * first `text` and `bytes` bytes, and `extras`.
@@ -51,6 +53,8 @@ export interface BackplaneOptions {
   maxBytes: number
   maxQueued: number
   maxQueuedBytes: number
+  /** While Redis is away nobody gets a lock. */
+  denyLocks: boolean
 }
 
 /** What JavaScript can ask for. The comment names the arguments in the order of their words. */
@@ -77,19 +81,29 @@ export declare const enum Op {
   LimitCheck = 9,
   /** key */
   LimitReset = 10,
+  /** key, handle, TTL in ms, how long to wait in ms (maybe infinite), how it is kept */
+  LockTake = 11,
+  /** handle */
+  LockRelease = 12,
+  /** key */
+  LockReleaseNamed = 13,
+  /** handle, TTL in ms */
+  LockExtend = 14,
+  /** handle. Nothing is answered. */
+  LockCancel = 15,
   /** channel, reach, payload */
-  Publish = 11,
+  Publish = 16,
   /** reach, the channels as the words of Call */
-  Receivers = 12,
+  Receivers = 17,
   /** name, subscriber, kind of topic, number of the topic, whether payloads are JSON */
-  Subscribe = 13,
+  Subscribe = 18,
   /** name, subscriber, kind of topic */
-  Unsubscribe = 14,
+  Unsubscribe = 19,
   /** subscriber. Nothing is answered. */
-  CloseSubscriber = 15,
+  CloseSubscriber = 20,
   /** Answers whether Redis is there, once that is known. */
-  Initialize = 16,
-  Close = 17,
+  Initialize = 21,
+  Close = 22,
 }
 
 export interface TlsSettings {

@@ -148,6 +148,102 @@ export function checkRateLimit(
 export function resetRateLimit(key: string): Promise<void>;
 
 /**
+ * Takes the lock `key` if it is free, for at most `ttlSeconds`: `false` when somebody else has it, or
+ * waits for it before. It is released by `releaseLock`, by its end, and by nothing else.
+ * O(log waiters), one script.
+ *
+ * A lock is a lease: it ends after its time, whatever its holder is doing (docs/locks.md). Work that
+ * may take longer belongs into {@link withLock}.
+ *
+ * While Redis is away the lock is one within this process, or there is none (`locks` of
+ * {@link BackplaneOptions}). Of 100,000 locks that are not released the oldest are forgotten; they end by
+ * themselves.
+ *
+ * @param ttlSeconds default 30; fractions are fine; above 0, at most 10 years.
+ * @throws E_INVALID_KEY, E_INVALID_TTL, E_CLOSED
+ */
+export function acquireLock(key: string, ttlSeconds?: number): Promise<boolean>;
+
+/**
+ * Releases what {@link acquireLock} of this backplane took, if it still has it; whoever waits first
+ * gets it. Releasing late, twice or what another process holds does nothing. O(log waiters), one script.
+ *
+ * @throws E_INVALID_KEY, E_CLOSED
+ */
+export function releaseLock(key: string): Promise<void>;
+
+export interface LockOptions {
+  /** How long the lease is. Default 30; fractions are fine; above 0, at most 10 years. */
+  ttlSeconds?: number;
+  /**
+   * How long to wait for a lock that is taken, in ms; 0: not at all, `Infinity`: until it is free or
+   * `signal` aborts. Default 0 for {@link lock}, 10,000 for {@link withLock}.
+   */
+  waitMs?: number;
+  /** Ends the waiting; the call then rejects with the signal's reason. */
+  signal?: AbortSignal;
+}
+
+/** A lock that is held. */
+export interface Lock {
+  readonly key: string;
+  /** The value of `lock:<key>` on Redis while the lock is held; 32 hexadecimal digits. */
+  readonly token: string;
+  /**
+   * Greater than that of every acquisition of this key before. Whoever keeps the last fence beside
+   * the data can refuse a late write (docs/locks.md).
+   */
+  readonly fence: number;
+  /**
+   * Aborts, with `E_LOCK_LOST`, before anybody else can have the lock: at the end of the lease, also when
+   * Redis cannot be reached or this process was paused, and when the lock is found to be another's.
+   * Reading `aborted` asks the clock. Does not abort when the lock is released.
+   */
+  readonly signal: AbortSignal;
+  /**
+   * Has the lease end `ttlSeconds` from now (default: as it was taken), be that later or sooner.
+   * `false`: it has ended, or Redis, which granted it, is away.
+   *
+   * @throws E_INVALID_TTL, E_CLOSED
+   */
+  extend(ttlSeconds?: number): Promise<boolean>;
+  /**
+   * Gives the lock to whoever waits first. `false`: it had ended before, or that is not known.
+   *
+   * @throws E_CLOSED
+   */
+  release(): Promise<boolean>;
+  /** As `release`, for `await using`; never rejects. */
+  [Symbol.asyncDispose](): Promise<void>;
+}
+
+/**
+ * Takes the lock `key`, or waits for it: whoever comes first gets it first, across all processes. Who
+ * waits is woken when the lock is released or its lease ends. `null`: it did not become free in time.
+ * O(log waiters), one script, and one more connection for as long as this backplane lives once it waits.
+ *
+ * What is taken while Redis is away is taken on Redis when that is back, if it is free there; else its
+ * `signal` aborts.
+ *
+ * @throws E_INVALID_KEY, E_INVALID_TTL, E_INVALID_OPTION, E_CLOSED, and the reason of `signal`
+ */
+export function lock(key: string, options?: LockOptions): Promise<Lock | null>;
+
+/**
+ * Runs `callback` under a lock, which is renewed as long as it runs, on a thread of its own; answers
+ * what the callback does. Whether the lock was lost meanwhile is told by `lock.signal`.
+ *
+ * @throws E_NOT_LOCKED when the lock does not become free within `waitMs`; the callback has not run.
+ * @throws E_INVALID_KEY, E_INVALID_TTL, E_INVALID_OPTION, E_INVALID_CALLBACK, E_CLOSED, and the reason of `signal`
+ */
+export function withLock<T>(
+  key: string,
+  options: LockOptions,
+  callback: (lock: Lock) => T | Promise<T>
+): Promise<T>;
+export function withLock<T>(key: string, callback: (lock: Lock) => T | Promise<T>): Promise<T>;
+
+/**
  * Publishes a message as JSON. O(receivers + patterns).
  *
  * Resolves how many subscriptions it reached: of all clients of the server, or, while Redis is
@@ -448,6 +544,11 @@ export interface BackplaneOptions {
   memory?: { maxEntries?: number; maxBytes?: number };
   /** Bounds of what each subscriber has not taken yet. Default 100,000 messages and 64 MiB. */
   pubsub?: { maxQueued?: number; maxQueuedBytes?: number };
+  /**
+   * Who gets a lock while Redis is away: `local` (default), whoever is first in this process; `deny`,
+   * nobody.
+   */
+  locks?: { onUnavailable?: 'local' | 'deny' };
   /** Default: prints when Redis is ready and when it goes away, and nothing else. */
   logger?: Logger;
 }
@@ -461,6 +562,10 @@ export interface Backplane {
   cacheGetOrSet: typeof cacheGetOrSet;
   checkRateLimit: typeof checkRateLimit;
   resetRateLimit: typeof resetRateLimit;
+  acquireLock: typeof acquireLock;
+  releaseLock: typeof releaseLock;
+  lock: typeof lock;
+  withLock: typeof withLock;
   publish: typeof publish;
   createSubscriber: typeof createSubscriber;
   getPubSub: typeof getPubSub;

@@ -2,6 +2,8 @@
 export {
   getClient,
   isRedisAvailable,
+  acquireLock,
+  releaseLock,
   checkRateLimit,
   cacheSet,
   cacheGet,

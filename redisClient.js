@@ -6,6 +6,8 @@ const backplane = require('./index');
 
 module.exports.getClient = backplane.getClient;
 module.exports.isRedisAvailable = backplane.isRedisAvailable;
+module.exports.acquireLock = backplane.acquireLock;
+module.exports.releaseLock = backplane.releaseLock;
 module.exports.checkRateLimit = backplane.checkRateLimit;
 module.exports.cacheSet = backplane.cacheSet;
 module.exports.cacheGet = backplane.cacheGet;

@@ -4,6 +4,7 @@ const { createCache } = require('./cache');
 const { Client } = require('./client');
 const { Core } = require('./core');
 const { createLimits } = require('./limits');
+const { createLocks } = require('./locks');
 const { createPubSub } = require('./pubsub');
 const { createSocketIo } = require('./socketio');
 
@@ -21,6 +22,7 @@ function createBackplane(options) {
   return {
     ...createCache(core),
     ...createLimits(core),
+    ...createLocks(core),
     ...createPubSub(core),
     createSubscriber: () => getClient().duplicate(),
     socketIoAdapter: createSocketIo(core, getClient, () => new Client(core, { isQuiet: true })),

@@ -98,6 +98,18 @@ function timeoutMs(value, what) {
   return rangeError('E_INVALID_OPTION', `${what} must be a whole number of milliseconds from 1 to 2^31 - 1`);
 }
 
+/** Milliseconds to wait for something; 0 not at all, Infinity for ever. */
+function waitMs(value, what) {
+  if (typeof value === 'number' && value >= 0) return null;
+  return rangeError('E_INVALID_OPTION', `${what} must be a number of milliseconds, 0 or more`);
+}
+
+/** Of this realm or another, as under jest. */
+function abortSignal(value, what) {
+  const isOne = typeof value?.aborted === 'boolean' && typeof value.addEventListener === 'function';
+  return value === undefined || isOne ? null : option(`${what} must be an AbortSignal`);
+}
+
 /** What JSON cannot hold; the text is answered as `{ text }`. */
 function json(value) {
   let text;
@@ -119,4 +131,4 @@ function kindOf(value) {
   return value === null ? 'null' : typeof value;
 }
 
-module.exports = { DEFAULT_TTL_SECONDS, key, channel, pattern, ttl, optionalTtl, count, object, option, callback, optionalCallback, payload, timeoutMs, json, kindOf };
+module.exports = { DEFAULT_TTL_SECONDS, key, channel, pattern, ttl, optionalTtl, count, object, option, callback, optionalCallback, payload, timeoutMs, waitMs, abortSignal, json, kindOf };

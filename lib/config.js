@@ -15,6 +15,8 @@ const DEFAULT_PORT = 6379;
 const DEFAULTS = { connectTimeoutMs: 2000, commandTimeoutMs: 1000 };
 const MEMORY_DEFAULTS = { maxEntries: 100_000, maxBytes: 64 * 1024 * 1024 };
 const PUBSUB_DEFAULTS = { maxQueued: 100_000, maxQueuedBytes: 64 * 1024 * 1024 };
+/** The first is the default. */
+const LOCKS_WHEN_AWAY = ['local', 'deny'];
 const TLS_FIELDS = ['ca', 'cert', 'key', 'servername'];
 const NO_LOGIN = { username: undefined, password: undefined, db: 0 };
 
@@ -36,6 +38,7 @@ function resolveConfig(options = {}, env = process.env) {
       commandTimeoutMs: timeout(options, 'commandTimeoutMs'),
       ...bounds(options.memory, 'memory', MEMORY_DEFAULTS),
       ...bounds(options.pubsub, 'pubsub', PUBSUB_DEFAULTS),
+      denyLocks: locksWhenAway(options.locks) === 'deny',
     },
   };
 }
@@ -120,6 +123,15 @@ function bounds(given = {}, group, defaults) {
     }
   }
   return resolved;
+}
+
+/** Who gets a lock while Redis is away. */
+function locksWhenAway(given = {}) {
+  const error = check.object(given, 'locks');
+  if (error) throw error;
+  const choice = given.onUnavailable ?? LOCKS_WHEN_AWAY[0];
+  if (LOCKS_WHEN_AWAY.includes(choice)) return choice;
+  throw typeError('E_INVALID_OPTION', `locks.onUnavailable must be one of ${LOCKS_WHEN_AWAY.join(', ')}`);
 }
 
 /** `tls` may turn TLS on by itself (`true` or an object); `rediss://` always does. */

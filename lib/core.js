@@ -55,6 +55,7 @@ class Core {
     this.number = queue().open(config.native, (event) => {
       tell(event);
       if (event.state) this.events.emit('state', event);
+      if (event.lockLost) this.events.emit('lockLost', event.lockLost);
       if (event.gap) this.receivers.get(event.subscriber)?.missed(event.gap);
     });
     this.queue = queue();

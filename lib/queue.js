@@ -130,10 +130,13 @@ class CallQueue {
     return promise;
   }
 
-  /** Writes a call without arguments. */
-  ask(op, backplane) {
+  /** Writes a call that has numbers for arguments, or none. */
+  ask(op, backplane, n0, n1) {
     this.reserve(0, 0);
-    return this.expect(op, backplane);
+    const promise = this.expect(op, backplane);
+    if (n0 !== undefined) this.words[this.used++] = n0;
+    if (n1 !== undefined) this.words[this.used++] = n1;
+    return promise;
   }
 
   /** Writes a call whose only arguments are binary and, before that, perhaps a number. */

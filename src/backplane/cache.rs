@@ -150,8 +150,8 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::backplane::Options;
     use crate::backplane::mailbox::MailBounds;
+    use crate::backplane::{Options, WhenAway};
     use crate::store::bus::Reach;
     use crate::store::memory::Bounds;
     use crate::store::remote::connection::endpoint::{Address, Endpoint};
@@ -177,6 +177,7 @@ mod tests {
                 max_messages: 1,
                 max_bytes: 1,
             },
+            locks: WhenAway::Local,
         };
         let backplane = Backplane::new(options, Arc::new(|_| ()), Arc::new(|_| ()));
         let get = backplane.cache_get(b"key");

@@ -5,6 +5,7 @@ mod cache;
 mod client;
 mod journal;
 mod limits;
+mod locks;
 pub mod mailbox;
 mod pubsub;
 mod recovery;
@@ -30,12 +31,14 @@ use crate::store::remote::connection::supervisor::Supervisor;
 pub use client::CallError;
 use journal::Journal;
 pub use limits::Source;
+use locks::Locks;
+pub use locks::{Keeping, LockOutcome, LockRequest, WhenAway};
 use mailbox::{MailBounds, OnMail};
 use recovery::Replay;
 use subscriber::{Subscribers, Surroundings};
 use turns::Turns;
 
-/// How often expired entries are taken out of the in-memory store.
+/// How often what has expired is taken out of memory.
 const SWEEP_EVERY: Duration = Duration::from_secs(30);
 
 pub struct Options {
@@ -45,6 +48,7 @@ pub struct Options {
     pub memory: Bounds,
     /// Of each subscriber.
     pub mail: MailBounds,
+    pub locks: WhenAway,
 }
 
 /// What the user of a backplane is told, in the order in which it happened.
@@ -56,6 +60,8 @@ pub enum Event {
     JournalOverflow,
     /// The server will not let this user publish or subscribe; holds its error code.
     Refused { code: String },
+    /// A lock that was held is somebody else's, or may be.
+    LockLost { handle: u64 },
 }
 
 pub type OnEvent = Arc<dyn Fn(Event) + Send + Sync>;
@@ -67,6 +73,7 @@ pub struct Backplane {
     journal: Arc<Journal>,
     /// Of the rate limits that were reset; beyond its bound all of them are.
     resets: Arc<Journal>,
+    locks: Arc<Locks>,
     switch: Arc<Switch<RedisStore>>,
     turns: Arc<Turns>,
     subscribers: Arc<Subscribers>,
@@ -94,13 +101,15 @@ impl Backplane {
         let overflow = on_event.clone();
         let turns = Arc::new(Turns::default());
         let subscribers = Arc::new(Subscribers::default());
+        let locks = Arc::new(Locks::new(options.locks, on_event.clone()));
         let switch = {
             let (turns, subscribers) = (turns.clone(), subscribers.clone());
-            let on_event = on_event.clone();
+            let (locks, on_event) = (locks.clone(), on_event.clone());
             Arc::new(Switch::new(move |state| {
                 turns.settle(state.is_settled());
                 on_event(event(state));
                 subscribers.follow(state);
+                locks.follow(state);
             }))
         };
         let surroundings = Surroundings {
@@ -116,6 +125,7 @@ impl Backplane {
             limiter: Arc::new(MemoryLimiter::new(Clock::system())),
             journal: Arc::new(Journal::new(move || overflow(Event::JournalOverflow))),
             resets: Arc::new(Journal::new(|| ())),
+            locks,
             switch,
             turns,
             subscribers,
@@ -140,6 +150,7 @@ impl Backplane {
             cache_space: self.key(cache::SPACE, b""),
             resets: self.resets.clone(),
             limit_space: self.key(limits::SPACE, b""),
+            locks: self.locks.clone(),
         };
         let supervisor = Supervisor::start(
             self.options.endpoint.clone(),
@@ -150,7 +161,7 @@ impl Backplane {
         *self.running() = Some(Running {
             since: Instant::now(),
             _supervisor: supervisor,
-            sweeper: tokio::spawn(sweep(self.memory.clone())).abort_handle(),
+            sweeper: tokio::spawn(sweep(self.memory.clone(), self.locks.clone())).abort_handle(),
         });
     }
 
@@ -190,8 +201,12 @@ impl Backplane {
         Pending(self.clone())
     }
 
+    fn prefix(&self) -> &[u8] {
+        self.options.key_prefix.as_bytes()
+    }
+
     fn key(&self, space: &[u8], name: &[u8]) -> Key {
-        Key::new(&[self.options.key_prefix.as_bytes(), space, name])
+        Key::new(&[self.prefix(), space, name])
     }
 
     fn running(&self) -> MutexGuard<'_, Option<Running>> {
@@ -230,9 +245,10 @@ fn event<S>(state: &Availability<S>) -> Event {
     }
 }
 
-async fn sweep(memory: Arc<MemoryStore>) {
+async fn sweep(memory: Arc<MemoryStore>, locks: Arc<Locks>) {
     loop {
         tokio::time::sleep(SWEEP_EVERY).await;
         memory.sweep();
+        locks.sweep();
     }
 }

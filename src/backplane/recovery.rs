@@ -3,11 +3,12 @@
 use std::sync::Arc;
 
 use super::journal::{Entries, Journal};
+use super::locks::Locks;
 use super::subscriber::Subscribers;
 use crate::store::availability::Recovery;
 use crate::store::memory::MemoryStore;
 use crate::store::memory::limits::MemoryLimiter;
-use crate::store::{Key, Pattern, Result, Store, StoreError};
+use crate::store::{Key, Locker, Pattern, Result, Store, StoreError};
 
 /// Keys that are deleted at once; each such step has the deadline of a command.
 const KEYS_A_STEP: usize = 4096;
@@ -16,7 +17,7 @@ const KEYS_A_STEP: usize = 4096;
 const ROUNDS_BESIDE_CALLS: usize = 2;
 
 /// Has every subscriber hear the server again, deletes on the store what the journal holds, then
-/// drops what was kept and counted in memory.
+/// puts the locks in order, and drops what was kept and counted in memory.
 pub struct Replay {
     pub journal: Arc<Journal>,
     /// Of the rate limits that were reset.
@@ -28,9 +29,10 @@ pub struct Replay {
     pub cache_space: Key,
     /// What every rate limit begins with.
     pub limit_space: Key,
+    pub locks: Arc<Locks>,
 }
 
-impl<S: Store + 'static> Recovery<S> for Replay {
+impl<S: Store + Locker + 'static> Recovery<S> for Replay {
     async fn recover(
         &self,
         store: &S,
@@ -43,7 +45,9 @@ impl<S: Store + 'static> Recovery<S> for Replay {
             (&self.journal, &self.cache_space),
             (&self.resets, &self.limit_space),
         ];
-        while journals.iter().any(|(journal, _)| !journal.is_empty()) {
+        let is_done =
+            || journals.iter().all(|(journal, _)| journal.is_empty()) && self.locks.is_settled();
+        while !is_done() {
             rounds += 1;
             if rounds == ROUNDS_BESIDE_CALLS {
                 hold();
@@ -51,9 +55,11 @@ impl<S: Store + 'static> Recovery<S> for Replay {
             for (journal, space) in journals {
                 carry_out(store, journal, space).await?;
             }
+            self.locks.settle(store).await?;
         }
         self.memory.clear();
         self.limiter.clear();
+        self.locks.settled();
         open();
         Ok(())
     }

@@ -4,10 +4,12 @@
 //! flat memory, so that a call costs no promise, no reference and no string on the way.
 //!
 //! - [`queue`]: the object that JavaScript holds, one for each environment.
-//! - [`submission`]: what comes in; [`dispatch`] calls the backplane.
+//! - [`submission`] and [`call`]: what comes in; [`dispatch`] calls the backplane; [`answers`].
 //! - [`outbox`] and [`page`]: what goes out, in buffers of the [`pool`].
 //! - [`options`]: the configuration of a backplane.
 
+mod answers;
+mod call;
 mod dispatch;
 mod options;
 mod outbox;

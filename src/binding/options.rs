@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use napi_derive::napi;
 
-use crate::backplane::Options;
 use crate::backplane::mailbox::MailBounds;
+use crate::backplane::{Options, WhenAway};
 use crate::store::memory::Bounds;
 use crate::store::remote::connection::endpoint::{Address, Endpoint, Secret, TlsOptions};
 
@@ -27,6 +27,8 @@ pub struct BackplaneOptions {
     pub max_bytes: f64,
     pub max_queued: f64,
     pub max_queued_bytes: f64,
+    /// While Redis is away nobody gets a lock.
+    pub deny_locks: bool,
 }
 
 #[napi(object)]
@@ -64,6 +66,10 @@ impl From<BackplaneOptions> for Options {
             mail: MailBounds {
                 max_messages: options.max_queued as usize,
                 max_bytes: options.max_queued_bytes as usize,
+            },
+            locks: match options.deny_locks {
+                true => WhenAway::Deny,
+                false => WhenAway::Local,
             },
         }
     }

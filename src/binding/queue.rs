@@ -126,6 +126,13 @@ impl Queue {
         backplane.map_or("closed", |backplane| backplane.state_name())
     }
 
+    /// For how many ms a lease certainly lasts; 0 for one that has ended.
+    #[napi]
+    pub fn lease_ms(&self, backplane: u32, handle: f64) -> f64 {
+        let backplane = lock(&self.backplanes).get(&backplane).cloned();
+        backplane.map_or(0.0, |backplane| backplane.lock_certain_ms(handle as u64))
+    }
+
     /// Hands over what was written: `calls` that want an answer, in the first `words` words, the
     /// first `text` and `bytes` bytes, and `extras`.
     #[napi]
@@ -180,6 +187,7 @@ fn teller(outbox: Arc<Outbox>, number: u32) -> OnEvent {
             Event::State { name, reason } => json!({ "state": name, "reason": reason }),
             Event::JournalOverflow => json!({ "overflow": true }),
             Event::Refused { code } => json!({ "refused": code }),
+            Event::LockLost { handle } => json!({ "lockLost": handle }),
         };
         outbox.push(number, Answer::Event(event));
     })

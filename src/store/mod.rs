@@ -10,8 +10,10 @@ pub mod bus;
 pub mod error;
 pub mod glob;
 pub mod limits;
+pub mod locks;
 pub mod memory;
 pub mod redis;
+mod slot;
 pub mod topics;
 pub mod types;
 
@@ -24,6 +26,7 @@ pub use bus::Bus;
 pub use error::{Result, StoreError};
 pub use glob::Pattern;
 pub use limits::Limiter;
+pub use locks::Locker;
 pub use types::{Fetched, Json, Key, Lease, Lifetime, Reply, Ttl};
 
 /// Atomic operations on cached JSON texts.

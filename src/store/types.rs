@@ -1,5 +1,7 @@
 //! The vocabulary of the stores.
 
+use std::time::Duration;
+
 use bytes::Bytes;
 
 /// A JSON text in UTF-8. Stores never look inside.
@@ -41,6 +43,16 @@ impl Ttl {
 
     pub fn as_millis(self) -> u64 {
         self.0
+    }
+
+    pub const fn as_duration(self) -> Duration {
+        Duration::from_millis(self.0)
+    }
+}
+
+impl From<Duration> for Ttl {
+    fn from(duration: Duration) -> Self {
+        Self::from_millis(duration.as_secs_f64() * 1000.0)
     }
 }
 

@@ -8,6 +8,7 @@ pub mod bus;
 mod clock;
 mod entry;
 pub mod limits;
+pub mod locks;
 
 use std::cell::Cell;
 use std::sync::{Mutex, MutexGuard, PoisonError};

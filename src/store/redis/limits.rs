@@ -14,7 +14,7 @@ impl Limiter for RedisStore {
                 let args = [rule.limit, rule.window_ms, cost].map(|number| number.to_string());
                 let [limit, window, cost] = args.each_ref().map(String::as_bytes);
                 let args = [limit, window, cost];
-                let answer = self.link.calls.script(&LIMIT_FIXED, key, &args).await?;
+                let answer = self.link.calls.script(&LIMIT_FIXED, &[key], &args).await?;
                 verdict(&answer, rule)
             }
             Algorithm::SlidingWindow => self.check_rolling(key, "S", rule, cost, None).await,
@@ -42,7 +42,11 @@ impl RedisStore {
         let now = now_ms.map_or(String::new(), |now| now.to_string());
         let [limit, window, cost] = &args;
         let args = [algorithm, limit, window, cost, &now].map(str::as_bytes);
-        let answer = self.link.calls.script(&LIMIT_ROLLING, key, &args).await?;
+        let answer = self
+            .link
+            .calls
+            .script(&LIMIT_ROLLING, &[key], &args)
+            .await?;
         verdict(&answer, rule)
     }
 }

@@ -11,6 +11,7 @@ pub mod connection;
 pub mod feed;
 mod large;
 mod limits;
+mod locks;
 mod raw;
 mod reply;
 mod scan;
@@ -193,8 +194,9 @@ impl Store for RedisStore {
             return self.fetched(key, stored, deadline).await;
         }
         // Something is there that is no value: of another type, or empty.
-        let args: [&[u8]; 2] = [&placeholder, ms.as_bytes()];
-        let put = timeout_at(deadline, self.link.calls.script(&CACHE_LEASE, key, &args));
+        let (keys, args) = ([key], [&placeholder[..], ms.as_bytes()]);
+        let put = self.link.calls.script(&CACHE_LEASE, &keys, &args);
+        let put = timeout_at(deadline, put);
         match put.await.unwrap_or(Err(StoreError::TimedOut))? {
             Value::BulkString(stored) => self.fetched(key, stored, deadline).await,
             _ => Ok(Fetched::Absent(lease)),
@@ -219,16 +221,19 @@ impl Store for RedisStore {
         let ms = (lifetime.fresh.as_millis() + lifetime.stale_ms).to_string();
         let args: [&[u8]; 3] = [&Trailer::lease_digits(*lease), &stored, ms.as_bytes()];
         let filled = if stored.len() > LARGE_BYTES {
-            self.link.bulk_script(&CACHE_FILL, key, &args).await?
+            self.link.bulk_script(&CACHE_FILL, &[key], &args).await?
         } else {
-            self.link.calls.script(&CACHE_FILL, key, &args).await?
+            self.link.calls.script(&CACHE_FILL, &[key], &args).await?
         };
         Ok(filled == Value::Int(1))
     }
 
     async fn abandon(&self, key: &Key, lease: &Lease) -> Result<()> {
         let args: [&[u8]; 1] = [&Trailer::placeholder(*lease)];
-        self.link.calls.script(&CACHE_ABANDON, key, &args).await?;
+        self.link
+            .calls
+            .script(&CACHE_ABANDON, &[key], &args)
+            .await?;
         Ok(())
     }
 }

@@ -11,11 +11,12 @@ pub struct Lua {
     script: Lazy<Script>,
 }
 
+/// A script is one file, or what several share and a file.
 macro_rules! lua {
-    ($file:literal) => {
+    ($($file:literal),+) => {
         Lua {
-            text: include_str!($file),
-            script: Lazy::new(|| Script::new(include_str!($file))),
+            text: concat!($(include_str!($file)),+),
+            script: Lazy::new(|| Script::new(concat!($(include_str!($file)),+))),
         }
     };
 }
@@ -25,19 +26,26 @@ pub static CACHE_FILL: Lua = lua!("lua/cache_fill.lua");
 pub static CACHE_ABANDON: Lua = lua!("lua/cache_abandon.lua");
 pub static LIMIT_FIXED: Lua = lua!("lua/limit_fixed.lua");
 pub static LIMIT_ROLLING: Lua = lua!("lua/limit_rolling.lua");
+pub static LOCK_EXTEND: Lua = lua!("lua/lock_queue.lua", "lua/lock_extend.lua");
+pub static LOCK_GIVE: Lua = lua!("lua/lock_queue.lua", "lua/lock_give.lua");
+pub static LOCK_TAKE: Lua = lua!("lua/lock_queue.lua", "lua/lock_take.lua");
 
 impl Lua {
-    pub fn by_hash(&self, key: &Key, args: &[&[u8]]) -> Cmd {
-        Self::command("EVALSHA", self.script.get_hash(), key, args)
+    /// All of `keys` are in one hash slot.
+    pub fn by_hash(&self, keys: &[&Key], args: &[&[u8]]) -> Cmd {
+        Self::command("EVALSHA", self.script.get_hash(), keys, args)
     }
 
-    pub fn whole(&self, key: &Key, args: &[&[u8]]) -> Cmd {
-        Self::command("EVAL", self.text, key, args)
+    pub fn whole(&self, keys: &[&Key], args: &[&[u8]]) -> Cmd {
+        Self::command("EVAL", self.text, keys, args)
     }
 
-    fn command(name: &str, script: &str, key: &Key, args: &[&[u8]]) -> Cmd {
+    fn command(name: &str, script: &str, keys: &[&Key], args: &[&[u8]]) -> Cmd {
         let mut command = cmd(name);
-        command.arg(script).arg(1).arg(key.as_bytes());
+        command.arg(script).arg(keys.len());
+        for key in keys {
+            command.arg(key.as_bytes());
+        }
         for arg in args {
             command.arg(*arg);
         }

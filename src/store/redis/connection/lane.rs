@@ -90,10 +90,10 @@ impl Lane {
     }
 
     /// Runs a script by its hash, and sends it whole, once, when the server has forgotten it.
-    pub async fn script(&self, lua: &Lua, key: &Key, args: &[&[u8]]) -> Result<Value> {
-        match self.query(lua.by_hash(key, args)).await {
+    pub async fn script(&self, lua: &Lua, keys: &[&Key], args: &[&[u8]]) -> Result<Value> {
+        match self.query(lua.by_hash(keys, args)).await {
             Err(StoreError::Rejected(text)) if text.starts_with("NOSCRIPT") => {
-                self.query(lua.whole(key, args)).await
+                self.query(lua.whole(keys, args)).await
             }
             other => other,
         }

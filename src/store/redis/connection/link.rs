@@ -177,10 +177,13 @@ impl Link {
         }
     }
 
-    pub async fn bulk_script(&self, lua: &Lua, key: &Key, args: &[&[u8]]) -> Result<Value> {
+    pub async fn bulk_script(&self, lua: &Lua, keys: &[&Key], args: &[&[u8]]) -> Result<Value> {
         match self.bulk_lane().await {
-            Some(lane) => self.unless_broken(&lane, lane.script(lua, key, args)).await,
-            None => self.calls.script(lua, key, args).await,
+            Some(lane) => {
+                self.unless_broken(&lane, lane.script(lua, keys, args))
+                    .await
+            }
+            None => self.calls.script(lua, keys, args).await,
         }
     }
 

@@ -1,0 +1,126 @@
+'use strict';
+
+const check = require('./check');
+const { closed, failure } = require('./errors');
+const { Op } = require('./queue');
+
+/** Node's own name for it, where the language does not know it yet. */
+const ASYNC_DISPOSE = Symbol.asyncDispose ?? Symbol.for('nodejs.asyncDispose');
+const LONGEST_TIMEOUT_MS = 2 ** 31 - 1;
+
+/** A lock that is held; index.d.ts says what it promises. How long it lasts is known to src/backplane/locks. */
+class Lock {
+  #core;
+  #handle;
+  #ttlSeconds;
+  #watched;
+  #controller = null;
+  #timer = null;
+  #isReleased = false;
+
+  /** `watched`: the locks whose signal somebody has, by their handles. */
+  constructor(core, watched, { key, handle, ttlSeconds }, { token, fence }) {
+    this.#core = core;
+    this.#watched = watched;
+    this.#handle = handle;
+    this.#ttlSeconds = ttlSeconds;
+    this.key = key;
+    this.token = token;
+    this.fence = fence;
+  }
+
+  get signal() {
+    this.#controller ??= this.#watch();
+    return this.#controller.signal;
+  }
+
+  async extend(ttlSeconds = this.#ttlSeconds) {
+    const error = check.ttl(ttlSeconds) ?? this.#core.unusable();
+    if (error) throw error;
+    const asked = this.#core.queue.ask(Op.LockExtend, this.#core.number, this.#handle, ttlSeconds * 1000);
+    // A shorter lease is shorter from now on, whatever the answer is.
+    this.#look(0);
+    const isExtended = await asked;
+    this.#look();
+    return isExtended;
+  }
+
+  async release() {
+    const error = this.#core.unusable();
+    if (error) throw error;
+    return this.letGo();
+  }
+
+  async [ASYNC_DISPOSE]() {
+    await this.letGo();
+  }
+
+  /** Like `release`, but nothing is wrong with a backplane that has been closed. */
+  letGo() {
+    this.#isReleased = true;
+    this.#unwatch();
+    if (this.#core.unusable()) return Promise.resolve(false);
+    return this.#core.queue.ask(Op.LockRelease, this.#core.number, this.#handle);
+  }
+
+  /** It is somebody else's now, or may be. */
+  lost() {
+    const reason = this.#core.closing === null ? failure('E_LOCK_LOST', 'the lock may be held by another by now') : closed();
+    this.#unwatch();
+    this.#controller.abort(reason);
+  }
+
+  #watch() {
+    const controller = new AbortController();
+    this.#controller = controller;
+    if (!this.#isReleased) {
+      this.#watched.set(this.#handle, this);
+      askFirst(controller.signal, () => this.#look());
+      this.#look();
+    }
+    return controller;
+  }
+
+  #unwatch() {
+    this.#watched.delete(this.#handle);
+    clearTimeout(this.#timer);
+  }
+
+  /** Aborts if the lease has ended; else looks again when it will have, or after so many ms. */
+  #look(again) {
+    if (this.#controller === null || !this.#watched.has(this.#handle)) return;
+    const { queue, number } = this.#core;
+    const leftMs = queue.native.leaseMs(number, this.#handle);
+    if (leftMs <= 0) {
+      this.lost();
+      return;
+    }
+    clearTimeout(this.#timer);
+    this.#timer = setTimeout(() => this.#look(), Math.min(again ?? leftMs, LONGEST_TIMEOUT_MS));
+    this.#timer.unref();
+  }
+}
+
+/** Timers are late after a pause; who reads the signal then is not told what was true before it. */
+function askFirst(signal, look) {
+  const { prototype } = AbortSignal;
+  for (const name of ['aborted', 'reason']) {
+    const { get } = Object.getOwnPropertyDescriptor(prototype, name);
+    Object.defineProperty(signal, name, {
+      configurable: true,
+      get() {
+        look();
+        return get.call(signal);
+      },
+    });
+  }
+  Object.defineProperty(signal, 'throwIfAborted', {
+    configurable: true,
+    value() {
+      look();
+      prototype.throwIfAborted.call(signal);
+    },
+  });
+}
+
+module.exports = { Lock };

@@ -1,0 +1,113 @@
+'use strict';
+
+const check = require('./check');
+const { failure } = require('./errors');
+const { Lock } = require('./lock');
+const { Op } = require('./queue');
+
+/** In the order in which src/binding/call.rs numbers them. */
+const Keeping = { OWNED: 0, RENEWED: 1, NAMED: 2 };
+const DEFAULT_TTL_SECONDS = 30;
+/** How long who wants to do something under a lock waits for it. */
+const DEFAULT_WAIT_MS = 10_000;
+
+/** The locks of one backplane; index.d.ts says what each function promises. */
+function createLocks(core) {
+  const watched = new Map();
+  let lastHandle = 0;
+  core.events.on('lockLost', (handle) => watched.get(handle)?.lost());
+  core.events.on('state', ({ state }) => {
+    if (state === 'closed') for (const lock of watched.values()) lock.lost();
+  });
+
+  function acquireLock(key, ttlSeconds = DEFAULT_TTL_SECONDS) {
+    const error = check.key(key) ?? check.ttl(ttlSeconds) ?? core.unusable();
+    if (error) return Promise.reject(error);
+    return ask(key, { ttlSeconds, waitMs: 0 }, Keeping.NAMED).answer;
+  }
+
+  async function releaseLock(key) {
+    const error = check.key(key) ?? core.unusable();
+    if (error) throw error;
+    await core.queue.send(Op.LockReleaseNamed, core.number, key);
+  }
+
+  function lock(key, options) {
+    return take(key, options, { waitMs: 0 }, Keeping.OWNED);
+  }
+
+  async function withLock(key, options, callback) {
+    if (typeof options === 'function' && callback === undefined) return withLock(key, undefined, options);
+    const error = check.callback(callback, 'callback');
+    if (error) throw error;
+    const held = await take(key, options, { waitMs: DEFAULT_WAIT_MS }, Keeping.RENEWED);
+    if (held === null) throw failure('E_NOT_LOCKED', 'the lock did not become free in time');
+    try {
+      return await callback(held);
+    } finally {
+      await held.letGo();
+    }
+  }
+
+  /** The lock, or null when it has not become free in time. */
+  async function take(key, given, defaults, keeping) {
+    const { error: optionsError, ...options } = readOptions(given, defaults);
+    const error = check.key(key) ?? optionsError ?? core.unusable();
+    if (error) throw error;
+    const { ttlSeconds, signal } = options;
+    if (signal?.aborted) throw signal.reason;
+    const { handle, answer } = ask(key, options, keeping);
+    const granted = await (signal ? unlessAborted(answer, signal, () => abandon(handle, answer)) : answer);
+    return granted && new Lock(core, watched, { key, handle, ttlSeconds }, granted);
+  }
+
+  function ask(key, { ttlSeconds, waitMs }, keeping) {
+    const handle = ++lastHandle;
+    const { queue, number } = core;
+    const answer = queue.send(Op.LockTake, number, key, undefined, handle, ttlSeconds * 1000, waitMs, keeping);
+    return { handle, answer };
+  }
+
+  /** Stops waiting, and gives back what comes all the same. */
+  function abandon(handle, answer) {
+    if (core.unusable()) return;
+    core.queue.post(Op.LockCancel, core.number, handle);
+    const giveBack = (granted) => {
+      if (granted && !core.unusable()) core.queue.ask(Op.LockRelease, core.number, handle);
+    };
+    answer.then(giveBack, () => {});
+  }
+
+  return { acquireLock, releaseLock, lock, withLock };
+}
+
+/** Rejects with the signal's reason when that comes before the answer. */
+function unlessAborted(answer, signal, onAbort) {
+  return new Promise((resolve, reject) => {
+    const abort = () => {
+      onAbort();
+      reject(signal.reason);
+    };
+    signal.addEventListener('abort', abort, { once: true });
+    const settle = (how) => (value) => {
+      signal.removeEventListener('abort', abort);
+      how(value);
+    };
+    answer.then(settle(resolve), settle(reject));
+  });
+}
+
+/** Reads each option once: all of them, or an error. */
+function readOptions(options = {}, defaults) {
+  const error = check.object(options, 'options');
+  if (error) return { error };
+  try {
+    const { ttlSeconds = DEFAULT_TTL_SECONDS, waitMs = defaults.waitMs, signal } = options;
+    const wrong = check.ttl(ttlSeconds) ?? check.waitMs(waitMs, 'waitMs') ?? check.abortSignal(signal, 'signal');
+    return { ttlSeconds, waitMs, signal, error: wrong };
+  } catch (cause) {
+    return { error: check.option('options cannot be read', cause) };
+  }
+}
+
+module.exports = { createLocks };

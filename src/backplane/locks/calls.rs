@@ -1,0 +1,355 @@
+//! What callers can do with locks.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, OnceLock};
+use std::time::{Duration, Instant};
+
+use tokio::task::AbortHandle;
+use tokio::time::{sleep, timeout_at};
+
+use super::waits::Wait;
+use super::{Lease, Listener, Term, WhenAway};
+use crate::backplane::Backplane;
+use crate::store::availability::Availability;
+use crate::store::locks::{LockKeys, Locker, Taken, Token, Turn};
+use crate::store::{StoreError, Ttl};
+
+/// Should a call have been lost, whoever waits looks by itself this often.
+const LOOK_EVERY: Duration = Duration::from_secs(5);
+/// A lease is renewed when this part of it has passed.
+const RENEW_AFTER: u32 = 3;
+/// How soon a renewal is tried again that could not be carried out.
+const RENEW_AGAIN: (Duration, Duration) = (Duration::from_millis(20), Duration::from_secs(1));
+
+pub struct LockRequest {
+    pub name: Box<[u8]>,
+    /// A number that is greater than those before, by which the lease is known afterwards.
+    pub handle: u64,
+    pub ttl: Ttl,
+    /// How long to wait for others; `None`: for ever.
+    pub wait: Option<Duration>,
+    pub keeping: Keeping,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Keeping {
+    /// Until it is released by its handle, or ends.
+    Owned,
+    /// Renewed until it is released by its handle.
+    Renewed,
+    /// Until it is released by its name, or ends.
+    Named,
+}
+
+pub enum LockOutcome {
+    Granted {
+        token: Token,
+        fence: u64,
+    },
+    Denied,
+    /// The backplane was closed meanwhile.
+    Closed,
+}
+
+/// One call, and what it owns if it gets it.
+struct Attempt {
+    request: LockRequest,
+    keys: Arc<LockKeys>,
+    token: Token,
+    /// Redis may have granted it.
+    was_sent: AtomicBool,
+}
+
+/// What one try came to.
+enum Try {
+    Granted {
+        fence: u64,
+        term: Term,
+    },
+    Denied {
+        /// When to look again, if that is known.
+        free_in: Option<Duration>,
+        /// In the queue of Redis (`true`) or the one here.
+        place: Option<(u64, bool)>,
+    },
+}
+
+impl Try {
+    const NOT_ANSWERED: Self = Self::Denied {
+        free_in: None,
+        place: None,
+    };
+}
+
+impl Backplane {
+    pub async fn lock_take(self: &Arc<Self>, request: LockRequest) -> LockOutcome {
+        let attempt = Attempt {
+            keys: Arc::new(LockKeys::new(self.prefix(), &request.name)),
+            token: self.locks.address.token(),
+            was_sent: AtomicBool::new(false),
+            request,
+        };
+        let begun = Instant::now();
+        let waits = attempt.request.wait != Some(Duration::ZERO);
+        let wait = waits.then(|| {
+            self.locks
+                .waits
+                .enter(attempt.request.handle, attempt.token)
+        });
+        // Who cannot be called yet looks first whether that is needed.
+        if !waits || self.locks.listener().is_none() {
+            let tried = self.lock_try(&attempt, Turn::No, Turn::No).await;
+            if let Try::Granted { fence, term } = tried
+                && let Some(granted) = self.lock_hold(&attempt, fence, term)
+            {
+                return granted;
+            }
+        }
+        if let Some(wait) = wait {
+            return Box::pin(self.lock_wait(attempt, wait, begun)).await;
+        }
+        if attempt.was_sent.load(Ordering::Relaxed) {
+            self.locks.give_later(&attempt.keys, attempt.token);
+        }
+        LockOutcome::Denied
+    }
+
+    /// Ends a lease; whether it was still held.
+    pub async fn lock_release(&self, handle: u64) -> bool {
+        match self.locks.leases.remove(handle) {
+            Some(lease) => self.lock_give(&lease.keys, lease.token).await,
+            None => false,
+        }
+    }
+
+    pub async fn lock_release_named(&self, name: &[u8]) -> bool {
+        match self.locks.leases.remove_named(name) {
+            Some(lease) => self.lock_give(&lease.keys, lease.token).await,
+            None => false,
+        }
+    }
+
+    /// Has a lease end so long from now; whether it does.
+    pub async fn lock_extend(&self, handle: u64, ttl: Ttl) -> bool {
+        match self.locks.leases.get(handle) {
+            Some(lease) => self.lock_extend_lease(&lease, ttl).await,
+            None => false,
+        }
+    }
+
+    /// Whoever waits, stops.
+    pub fn lock_cancel(&self, handle: u64) {
+        self.locks.waits.cancel(handle);
+    }
+
+    /// For how many ms a lease certainly lasts. From any thread.
+    pub fn lock_certain_ms(&self, handle: u64) -> f64 {
+        self.locks.certain_ms(handle)
+    }
+
+    /// Tries once, with its turn in the queue on Redis and in the one here.
+    async fn lock_try(&self, attempt: &Attempt, on_redis: Turn, here: Turn) -> Try {
+        let (keys, token, ttl) = (&attempt.keys, attempt.token, attempt.request.ttl);
+        let known_fence = self.locks.fences.greatest();
+        let asked = self
+            .on_remote(|store| async move {
+                let since = Instant::now();
+                attempt.was_sent.store(true, Ordering::Relaxed);
+                let taken = store.take(keys, token, ttl, on_redis, known_fence).await;
+                if !matches!(taken, Err(StoreError::Lost | StoreError::TimedOut)) {
+                    attempt.was_sent.store(false, Ordering::Relaxed);
+                }
+                taken.map(|taken| (taken, Term::new(since, ttl, true)))
+            })
+            .await;
+        let (taken, term) = match asked {
+            Some(Ok((taken, term))) => (taken, term),
+            Some(Err(_)) => return Try::NOT_ANSWERED,
+            None if self.locks.when_away == WhenAway::Deny => return Try::NOT_ANSWERED,
+            None => {
+                let (known, term) = (
+                    self.locks.fences.estimate(),
+                    Term::new(Instant::now(), ttl, false),
+                );
+                (
+                    self.locks.memory.take_now(keys, token, ttl, here, known),
+                    term,
+                )
+            }
+        };
+        match taken {
+            Taken::Granted { fence } => Try::Granted { fence, term },
+            Taken::Denied { free_in, place } => Try::Denied {
+                free_in,
+                place: Some((place, term.on_redis)),
+            },
+        }
+    }
+
+    /// Writes down what was granted; nothing, if that is over already.
+    fn lock_hold(
+        self: &Arc<Self>,
+        attempt: &Attempt,
+        fence: u64,
+        term: Term,
+    ) -> Option<LockOutcome> {
+        let (request, token) = (&attempt.request, attempt.token);
+        if term.certain().is_zero() {
+            let (backplane, keys) = (self.clone(), attempt.keys.clone());
+            tokio::spawn(async move { backplane.lock_give(&keys, token).await });
+            return None;
+        }
+        let is_ready = matches!(self.switch.now(), Availability::Ready(_));
+        let lease = Arc::new(Lease {
+            handle: request.handle,
+            keys: attempt.keys.clone(),
+            token,
+            name: (request.keeping == Keeping::Named).then(|| request.name.clone()),
+            term: Mutex::new(Term {
+                in_doubt: !term.on_redis || !is_ready,
+                ..term
+            }),
+            renewal: OnceLock::new(),
+        });
+        self.locks.fences.given(fence, term.on_redis);
+        if term.on_redis && !is_ready {
+            self.locks.occupy(&lease);
+        }
+        if request.keeping == Keeping::Renewed {
+            lease
+                .renewal
+                .get_or_init(|| self.lock_renew(request.handle, request.ttl));
+        }
+        self.locks.leases.add(lease);
+        Some(LockOutcome::Granted { token, fence })
+    }
+
+    async fn lock_wait(
+        self: &Arc<Self>,
+        attempt: Attempt,
+        mut wait: Wait,
+        begun: Instant,
+    ) -> LockOutcome {
+        let until = attempt
+            .request
+            .wait
+            .and_then(|wait| begun.checked_add(wait));
+        self.lock_listen(until).await;
+        let (mut on_redis, mut here) = (Turn::New, Turn::New);
+        loop {
+            let free_in = match self.lock_try(&attempt, on_redis, here).await {
+                Try::Granted { fence, term } => match self.lock_hold(&attempt, fence, term) {
+                    Some(granted) => return granted,
+                    None => Some(Duration::ZERO),
+                },
+                Try::Denied { free_in, place } => {
+                    match place {
+                        Some((place, true)) => on_redis = Turn::Place(place),
+                        Some((place, false)) => here = Turn::Place(place),
+                        None => {}
+                    }
+                    free_in
+                }
+            };
+            let look_in = free_in.unwrap_or(LOOK_EVERY).min(LOOK_EVERY);
+            if !wait.is_called(Instant::now() + look_in, until).await {
+                break;
+            }
+        }
+        drop(wait);
+        self.lock_give(&attempt.keys, attempt.token).await;
+        match self.switch.now() {
+            Availability::Closed => LockOutcome::Closed,
+            _ => LockOutcome::Denied,
+        }
+    }
+
+    /// Makes sure that this process can be called, if Redis is there.
+    async fn lock_listen(&self, until: Option<Instant>) {
+        let listener = {
+            let mut known = self.locks.listener();
+            let new = || {
+                Arc::new(Listener::new(
+                    &self.locks,
+                    &self.surroundings,
+                    self.prefix(),
+                ))
+            };
+            known.get_or_insert_with(new).clone()
+        };
+        let wait = self.wait(Instant::now());
+        if self.store_within(&wait).await.is_some() {
+            let by = until.map_or(wait.answer_by(), |until| until.min(wait.answer_by()));
+            let _ = timeout_at(by.into(), listener.topics.settled(&listener.channel)).await;
+        }
+    }
+
+    async fn lock_give(&self, keys: &Arc<LockKeys>, token: Token) -> bool {
+        let given = self.on_remote(|store| async move { store.give(keys, token).await });
+        match given.await {
+            Some(Ok(was_held)) => was_held,
+            Some(Err(_)) => false,
+            None => {
+                self.locks.give_later(keys, token);
+                self.locks.memory.give_now(keys, token)
+            }
+        }
+    }
+
+    async fn lock_extend_lease(&self, lease: &Arc<Lease>, ttl: Ttl) -> bool {
+        if lease.term().certain().is_zero() {
+            return false;
+        }
+        lease.shorten(ttl);
+        let asked = self
+            .on_remote(|store| async move {
+                let since = Instant::now();
+                let extended = store.extend(&lease.keys, lease.token, ttl).await?;
+                Ok((extended, since))
+            })
+            .await;
+        match asked {
+            Some(Ok((true, since))) => lease.renew(since, ttl),
+            Some(Ok((false, _))) => {
+                self.locks.lose(lease);
+                return false;
+            }
+            Some(Err(_)) => return false,
+            None => {
+                // Redis may be there for others: what it has granted ends when it does there.
+                let here = &self.locks.memory;
+                if lease.term().on_redis || !here.extend_now(&lease.keys, lease.token, ttl) {
+                    return false;
+                }
+                lease.renew(Instant::now(), ttl);
+            }
+        }
+        true
+    }
+
+    /// Renews a lease until it is released, or has ended all the same.
+    fn lock_renew(self: &Arc<Self>, handle: u64, ttl: Ttl) -> AbortHandle {
+        let backplane = Arc::downgrade(self);
+        let renewal = async move {
+            let mut wait = ttl.as_duration() / RENEW_AFTER;
+            loop {
+                sleep(wait).await;
+                let Some(backplane) = backplane.upgrade() else {
+                    return;
+                };
+                let Some(lease) = backplane.locks.leases.get(handle) else {
+                    return;
+                };
+                wait = if backplane.lock_extend_lease(&lease, ttl).await {
+                    ttl.as_duration() / RENEW_AFTER
+                } else {
+                    (ttl.as_duration() / 10).clamp(RENEW_AGAIN.0, RENEW_AGAIN.1)
+                };
+                if lease.term().certain().is_zero() {
+                    return;
+                }
+            }
+        };
+        tokio::spawn(renewal).abort_handle()
+    }
+}

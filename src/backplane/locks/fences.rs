@@ -1,0 +1,47 @@
+//! What this process knows of fences: no lock gets one below another that was given out here.
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
+
+#[derive(Default)]
+pub struct Fences(Mutex<Known>);
+
+#[derive(Default)]
+struct Known {
+    greatest: u64,
+    /// The last one from Redis, and when. There they follow the server's clock, in µs.
+    from_redis: Option<(u64, Instant)>,
+}
+
+impl Fences {
+    /// The greatest that was given out here.
+    pub fn greatest(&self) -> u64 {
+        self.known().greatest
+    }
+
+    /// What Redis would give out next, as far as can be told without it; this process's own clock is
+    /// asked only if Redis never was.
+    pub fn estimate(&self) -> u64 {
+        let known = self.known();
+        let now = match known.from_redis {
+            Some((fence, at)) => fence + at.elapsed().as_micros() as u64,
+            None => {
+                let since = SystemTime::now().duration_since(UNIX_EPOCH);
+                since.unwrap_or_default().as_micros() as u64
+            }
+        };
+        now.max(known.greatest)
+    }
+
+    pub fn given(&self, fence: u64, by_redis: bool) {
+        let mut known = self.known();
+        known.greatest = known.greatest.max(fence);
+        if by_redis {
+            known.from_redis = Some((fence, Instant::now()));
+        }
+    }
+
+    fn known(&self) -> MutexGuard<'_, Known> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

@@ -1,0 +1,234 @@
+//! Locks: leases on Redis, and in this process while Redis is away.
+//!
+//! What is held is written down here ([`leases`]), so that it can be renewed, counted on a monotonic
+//! clock, and taken again when Redis is back. Whoever waits ([`waits`]) is called on the process's
+//! own channel.
+
+mod calls;
+mod fences;
+mod leases;
+mod waits;
+
+use std::mem;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use futures_util::future::join_all;
+
+use super::subscriber::Surroundings;
+use super::{Event, OnEvent};
+use crate::store::availability::Availability;
+use crate::store::bus::{Topic, TopicKind};
+use crate::store::locks::{Address, LockKeys, Locker, Taken, Token, Turn, parse_call};
+use crate::store::memory::Clock;
+use crate::store::memory::locks::MemoryLocks;
+use crate::store::remote::feed::{Feed, FeedEvent};
+use crate::store::topics::{Tag, Topics};
+use crate::store::{Result, StoreError, Ttl};
+
+pub use calls::{Keeping, LockOutcome, LockRequest};
+use fences::Fences;
+use leases::{Lease, Leases, Term};
+use waits::Waits;
+
+/// What was not given back while Redis was away; beyond, leases end by themselves.
+const MOST_GIFTS: usize = 100_000;
+/// Questions that are sent to Redis at once.
+const AT_ONCE: usize = 1024;
+
+/// Who gets a lock while Redis is away.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum WhenAway {
+    /// The first in this process.
+    Local,
+    /// Nobody.
+    Deny,
+}
+
+pub struct Locks {
+    when_away: WhenAway,
+    /// Of this process.
+    address: Address,
+    memory: MemoryLocks,
+    leases: Leases,
+    waits: Arc<Waits>,
+    fences: Fences,
+    /// To be given on Redis, should it have them.
+    gifts: Mutex<Vec<Gift>>,
+    listener: Mutex<Option<Arc<Listener>>>,
+    on_event: OnEvent,
+}
+
+type Gift = (Arc<LockKeys>, Token);
+
+impl Locks {
+    pub fn new(when_away: WhenAway, on_event: OnEvent) -> Self {
+        let waits = Arc::new(Waits::default());
+        let called = waits.clone();
+        let on_call = Box::new(move |(token, after)| called.call(token, after));
+        Self {
+            when_away,
+            address: Address::unique(),
+            memory: MemoryLocks::new(Clock::system(), on_call),
+            leases: Leases::default(),
+            waits,
+            fences: Fences::default(),
+            gifts: Mutex::default(),
+            listener: Mutex::default(),
+            on_event,
+        }
+    }
+
+    /// For how many ms a lease certainly lasts; 0 for one that has ended. From any thread.
+    pub fn certain_ms(&self, handle: u64) -> f64 {
+        self.leases.certain(handle).as_secs_f64() * 1000.0
+    }
+
+    /// Hears of every change of state.
+    pub fn follow<S>(&self, redis: &Availability<S>) {
+        match redis {
+            Availability::Ready(_) => self.waits.call_all(),
+            Availability::Degraded(_) => {
+                for lease in self.leases.doubt() {
+                    self.occupy(&lease);
+                }
+                self.waits.call_all();
+            }
+            Availability::Closed => self.close(),
+            Availability::Connecting => drop(self.leases.doubt()),
+            Availability::Idle => {}
+        }
+    }
+
+    /// Nothing is given back: whoever works under a lock may still be at it.
+    fn close(&self) {
+        self.waits.cancel_all();
+        self.leases.clear();
+        self.memory.clear();
+        *self.listener() = None;
+    }
+
+    pub fn sweep(&self) {
+        self.leases.sweep();
+        self.memory.sweep();
+    }
+
+    /// Whether Redis knows all that it has to.
+    pub fn is_settled(&self) -> bool {
+        self.gifts().is_empty() && self.leases.in_doubt().is_empty()
+    }
+
+    /// Gives back on Redis what has ended here, and takes there what is held here, if it is free.
+    pub async fn settle<S: Locker>(&self, store: &S) -> Result<()> {
+        let gifts = mem::take(&mut *self.gifts());
+        for (at, step) in gifts.chunks(AT_ONCE).enumerate() {
+            let given = step.iter().map(|(keys, token)| store.give(keys, *token));
+            if let Some(error) = first_error(join_all(given).await) {
+                self.gifts().extend_from_slice(&gifts[at * AT_ONCE..]);
+                return Err(error);
+            }
+        }
+        for step in self.leases.in_doubt().chunks(AT_ONCE) {
+            let taken = step.iter().map(|lease| self.take_again(lease, store));
+            if let Some(error) = first_error(join_all(taken).await) {
+                return Err(error);
+            }
+        }
+        Ok(())
+    }
+
+    /// Nothing is left of the outage.
+    pub fn settled(&self) {
+        self.memory.clear();
+    }
+
+    async fn take_again<S: Locker>(&self, lease: &Arc<Lease>, store: &S) -> Result<()> {
+        let left = Ttl::from(lease.term().left());
+        let known_fence = self.fences.greatest();
+        let taken = store.take(&lease.keys, lease.token, left, Turn::No, known_fence);
+        match taken.await {
+            Ok(Taken::Granted { fence }) => {
+                self.fences.given(fence, true);
+                lease.confirm();
+            }
+            Ok(Taken::Denied { .. }) | Err(StoreError::Rejected(_)) => self.lose(lease),
+            Err(error) => return Err(error),
+        }
+        Ok(())
+    }
+
+    /// Somebody else has it, or may.
+    fn lose(&self, lease: &Lease) {
+        if self.leases.remove(lease.handle).is_some() {
+            let handle = lease.handle;
+            (self.on_event)(Event::LockLost { handle });
+        }
+    }
+
+    /// Nobody in this process gets what Redis has granted.
+    fn occupy(&self, lease: &Lease) {
+        let left = Ttl::from(lease.term().left());
+        self.memory.occupy(&lease.keys, lease.token, left);
+    }
+
+    /// To be given on Redis before the first call goes there again.
+    fn give_later(&self, keys: &Arc<LockKeys>, token: Token) {
+        let mut gifts = self.gifts();
+        if gifts.len() < MOST_GIFTS {
+            gifts.push((keys.clone(), token));
+        }
+    }
+
+    fn gifts(&self) -> MutexGuard<'_, Vec<Gift>> {
+        self.gifts.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn listener(&self) -> MutexGuard<'_, Option<Arc<Listener>>> {
+        self.listener.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn first_error<T>(outcomes: Vec<Result<T>>) -> Option<StoreError> {
+    let mut errors = outcomes.into_iter().filter_map(Result::err);
+    errors.find(|error| !matches!(error, StoreError::Rejected(_)))
+}
+
+/// Hears when a waiter of this process is called.
+struct Listener {
+    topics: Arc<Topics>,
+    channel: Topic,
+    _feed: Feed,
+}
+
+impl Listener {
+    /// To be called on the I/O thread.
+    fn new(locks: &Locks, around: &Surroundings, prefix: &[u8]) -> Self {
+        let (waits, restored) = (locks.waits.clone(), locks.waits.clone());
+        let topics = Topics::new(Box::new(move |message| {
+            if let Some((token, after)) = parse_call(&message.payload) {
+                waits.call(token, after);
+            }
+        }));
+        let channel = Topic {
+            kind: TopicKind::Channel,
+            name: locks.address.channel(prefix),
+        };
+        topics.want(&channel, Tag(0));
+        let on_event = around.on_event.clone();
+        let feed = Feed::start(
+            around.endpoint.clone(),
+            around.switch.clone(),
+            topics.clone(),
+            move |event| match event {
+                // Calls may have been missed.
+                FeedEvent::Restored => restored.call_all(),
+                FeedEvent::Lost(_) => {}
+                FeedEvent::Refused(code) => on_event(Event::Refused { code }),
+            },
+        );
+        Self {
+            topics,
+            channel,
+            _feed: feed,
+        }
+    }
+}

@@ -1,0 +1,122 @@
+//! Who waits for a lock in this process, and how they are called.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use tokio::sync::watch;
+use tokio::time::timeout_at;
+
+use crate::store::locks::Token;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Signal {
+    TryAt(Instant),
+    Leave,
+}
+
+#[derive(Default)]
+pub struct Waits(Mutex<Waiting>);
+
+#[derive(Default)]
+struct Waiting {
+    /// In the order in which they came.
+    by_handle: BTreeMap<u64, watch::Sender<Signal>>,
+    handles: HashMap<Token, u64>,
+}
+
+impl Waits {
+    pub fn enter(self: &Arc<Self>, handle: u64, token: Token) -> Wait {
+        let sender = watch::Sender::new(Signal::TryAt(Instant::now()));
+        let signal = sender.subscribe();
+        let mut waiting = self.waiting();
+        waiting.by_handle.insert(handle, sender);
+        waiting.handles.insert(token, handle);
+        Wait {
+            waits: self.clone(),
+            handle,
+            token,
+            signal,
+        }
+    }
+
+    /// Has a waiter try again after so long.
+    pub fn call(&self, token: Token, after: Duration) {
+        let waiting = self.waiting();
+        if let Some(handle) = waiting.handles.get(&token) {
+            waiting.signal(*handle, Signal::TryAt(Instant::now() + after));
+        }
+    }
+
+    /// Has everybody try again, first come first.
+    pub fn call_all(&self) {
+        self.signal_all(Signal::TryAt(Instant::now()));
+    }
+
+    pub fn cancel(&self, handle: u64) {
+        self.waiting().signal(handle, Signal::Leave);
+    }
+
+    pub fn cancel_all(&self) {
+        self.signal_all(Signal::Leave);
+    }
+
+    fn signal_all(&self, signal: Signal) {
+        let waiting = self.waiting();
+        for handle in waiting.by_handle.keys() {
+            waiting.signal(*handle, signal);
+        }
+    }
+
+    fn waiting(&self) -> MutexGuard<'_, Waiting> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Waiting {
+    fn signal(&self, handle: u64, signal: Signal) {
+        if let Some(sender) = self.by_handle.get(&handle) {
+            sender.send_if_modified(|known| {
+                let stays = *known != Signal::Leave;
+                if stays {
+                    *known = signal;
+                }
+                stays
+            });
+        }
+    }
+}
+
+/// One waiter's place here; ends when it is dropped.
+pub struct Wait {
+    waits: Arc<Waits>,
+    handle: u64,
+    token: Token,
+    signal: watch::Receiver<Signal>,
+}
+
+impl Wait {
+    /// Waits until it is time to try again: at `try_at`, unless it is called at another time. `false`:
+    /// it is time to leave, because of `until` or because it was told to.
+    pub async fn is_called(&mut self, try_at: Instant, until: Option<Instant>) -> bool {
+        let mut try_at = try_at;
+        loop {
+            let next = until.map_or(try_at, |until| try_at.min(until));
+            match timeout_at(next.into(), self.signal.changed()).await {
+                Ok(_) => match *self.signal.borrow_and_update() {
+                    Signal::TryAt(at) => try_at = at,
+                    Signal::Leave => return false,
+                },
+                Err(_) => return until.is_none_or(|until| Instant::now() < until),
+            }
+        }
+    }
+}
+
+impl Drop for Wait {
+    fn drop(&mut self) {
+        let mut waiting = self.waits.waiting();
+        waiting.by_handle.remove(&self.handle);
+        waiting.handles.remove(&self.token);
+    }
+}

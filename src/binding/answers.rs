@@ -1,0 +1,82 @@
+//! What comes of a call, as JavaScript gets it.
+
+use bytes::Bytes;
+use serde_json::{Value as JsonValue, json};
+
+use super::page::Answer;
+use crate::backplane::{CallError, LockOutcome, Source};
+use crate::store::limits::{Rule, Verdict};
+use crate::store::{Fetched, Reply as ServerReply};
+
+/// The facade rejects calls of a closed backplane by itself; this one was on its way.
+pub fn gone() -> Answer {
+    Answer::Error {
+        code: "E_CLOSED",
+        message: "this backplane has been closed".into(),
+    }
+}
+
+pub fn whole(text: impl Into<Bytes>) -> Answer {
+    Answer::Json(text.into())
+}
+
+pub fn fetched(fetched: Fetched) -> Answer {
+    match fetched {
+        Fetched::Fresh(value) => Answer::Fresh(value),
+        Fetched::Stale(value, lease) => Answer::Stale(value, lease),
+        Fetched::Absent(lease) => Answer::Absent(lease),
+    }
+}
+
+/// As `lib/limits.js` hands it out.
+pub fn checked(rule: Rule, verdict: Verdict, source: Source) -> String {
+    let Verdict {
+        allowed,
+        count,
+        remaining,
+        reset_at_ms,
+        retry_after_ms,
+    } = verdict;
+    let limit = rule.limit;
+    let source = match source {
+        Source::Redis => "redis",
+        Source::Memory => "memory",
+    };
+    format!(
+        r#"{{"allowed":{allowed},"remaining":{remaining},"resetAt":{reset_at_ms},"count":{count},"limit":{limit},"retryAfterMs":{retry_after_ms},"source":"{source}"}}"#
+    )
+}
+
+/// As `lib/locks.js` reads it; who keeps a lock by its name need not know more than that it has it.
+pub fn locked(outcome: LockOutcome, is_named: bool) -> Answer {
+    match outcome {
+        LockOutcome::Closed => gone(),
+        LockOutcome::Granted { token, fence } if !is_named => {
+            whole(format!(r#"{{"token":"{token}","fence":{fence}}}"#))
+        }
+        LockOutcome::Denied if !is_named => Answer::Null,
+        outcome => Answer::Bool(matches!(outcome, LockOutcome::Granted { .. })),
+    }
+}
+
+pub fn called(outcome: Result<ServerReply, CallError>) -> Answer {
+    let (code, message) = match outcome {
+        Ok(reply) => return whole(js_value(reply).to_string()),
+        Err(CallError::Unavailable) => ("E_UNAVAILABLE", "Redis is unavailable".into()),
+        Err(CallError::TimedOut) => ("E_TIMEOUT", "Redis did not answer in time".into()),
+        Err(CallError::Unsupported(why)) => ("E_UNSUPPORTED", format!("the command {why}")),
+        Err(CallError::Server(text)) => ("E_REPLY", text),
+    };
+    Answer::Error { code, message }
+}
+
+fn js_value(reply: ServerReply) -> JsonValue {
+    match reply {
+        ServerReply::Nil => JsonValue::Null,
+        ServerReply::Int(number) => json!(number),
+        ServerReply::Double(number) => json!(number),
+        ServerReply::Text(bytes) => json!(String::from_utf8_lossy(&bytes)),
+        ServerReply::Array(items) => items.into_iter().map(js_value).collect(),
+        ServerReply::Error(text) => json!(text),
+    }
+}

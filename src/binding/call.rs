@@ -1,0 +1,204 @@
+//! The calls that a submission holds, read from its words.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use napi_derive::napi;
+
+use super::page::tag;
+use super::submission::Reader;
+use crate::backplane::{Keeping, LockRequest};
+use crate::store::bus::{Reach, TopicKind};
+use crate::store::limits::{Algorithm, Rule};
+use crate::store::topics::Tag;
+use crate::store::{Lease, Lifetime, Ttl};
+
+/// What JavaScript can ask for. The comment names the arguments in the order of their words.
+#[napi]
+#[derive(Clone, Copy)]
+pub enum Op {
+    /// Begins to connect. Nothing is answered.
+    Start,
+    /// key
+    CacheGet,
+    /// key, TTL in ms, value
+    CacheSet,
+    /// key
+    CacheDelete,
+    /// pattern
+    CacheDeletePattern,
+    /// key, TTL of a lease in ms
+    CacheFetch,
+    /// key, lease (2 words), TTL in ms, stale ms, value
+    CacheFill,
+    /// key, lease (2 words)
+    CacheAbandon,
+    /// the words of a command, each after its length (4 bytes, little-endian), as one value
+    Call,
+    /// key, algorithm, limit, window in ms, cost
+    LimitCheck,
+    /// key
+    LimitReset,
+    /// key, handle, TTL in ms, how long to wait in ms (maybe infinite), how it is kept
+    LockTake,
+    /// handle
+    LockRelease,
+    /// key
+    LockReleaseNamed,
+    /// handle, TTL in ms
+    LockExtend,
+    /// handle. Nothing is answered.
+    LockCancel,
+    /// channel, reach, payload
+    Publish,
+    /// reach, the channels as the words of Call
+    Receivers,
+    /// name, subscriber, kind of topic, number of the topic, whether payloads are JSON
+    Subscribe,
+    /// name, subscriber, kind of topic
+    Unsubscribe,
+    /// subscriber. Nothing is answered.
+    CloseSubscriber,
+    /// Answers whether Redis is there, once that is known.
+    Initialize,
+    Close,
+}
+
+pub const OPS: [Op; 23] = [
+    Op::Start,
+    Op::CacheGet,
+    Op::CacheSet,
+    Op::CacheDelete,
+    Op::CacheDeletePattern,
+    Op::CacheFetch,
+    Op::CacheFill,
+    Op::CacheAbandon,
+    Op::Call,
+    Op::LimitCheck,
+    Op::LimitReset,
+    Op::LockTake,
+    Op::LockRelease,
+    Op::LockReleaseNamed,
+    Op::LockExtend,
+    Op::LockCancel,
+    Op::Publish,
+    Op::Receivers,
+    Op::Subscribe,
+    Op::Unsubscribe,
+    Op::CloseSubscriber,
+    Op::Initialize,
+    Op::Close,
+];
+
+/// How JavaScript numbers the algorithms, how a lock is kept, what a topic can be, and how far a
+/// message reaches.
+const ALGORITHMS: [Algorithm; 3] = [
+    Algorithm::FixedWindow,
+    Algorithm::SlidingWindow,
+    Algorithm::TokenBucket,
+];
+const KEEPINGS: [Keeping; 3] = [Keeping::Owned, Keeping::Renewed, Keeping::Named];
+const TOPIC_KINDS: [TopicKind; 3] = [TopicKind::Channel, TopicKind::Pattern, TopicKind::Shard];
+const REACHES: [Reach; 2] = [Reach::Everywhere, Reach::Shard];
+
+/// A call and its arguments.
+pub enum Call {
+    Start,
+    Get(Box<[u8]>),
+    Set(Box<[u8]>, Ttl, Bytes),
+    Delete(Box<[u8]>),
+    DeletePattern(Box<[u8]>),
+    Fetch(Box<[u8]>, Ttl),
+    Fill(Box<[u8]>, Lease, Lifetime, Bytes),
+    Abandon(Box<[u8]>, Lease),
+    Command(Bytes),
+    LimitCheck(Box<[u8]>, Rule, u64),
+    LimitReset(Box<[u8]>),
+    LockTake(LockRequest),
+    LockRelease(u64),
+    LockReleaseNamed(Box<[u8]>),
+    LockExtend(u64, Ttl),
+    LockCancel(u64),
+    Publish(Box<[u8]>, Reach, Bytes),
+    Receivers(Reach, Bytes),
+    Subscribe(Box<[u8]>, u32, TopicKind, Tag),
+    Unsubscribe(Box<[u8]>, u32, TopicKind),
+    CloseSubscriber(u32),
+    Initialize,
+    Close,
+}
+
+impl Call {
+    pub fn read(op: Op, from: &mut Reader) -> Self {
+        match op {
+            Op::Start => Self::Start,
+            Op::CacheGet => Self::Get(from.text()),
+            Op::CacheSet => Self::Set(from.text(), ttl(from), from.value()),
+            Op::CacheDelete => Self::Delete(from.text()),
+            Op::CacheDeletePattern => Self::DeletePattern(from.text()),
+            Op::CacheFetch => Self::Fetch(from.text(), ttl(from)),
+            Op::CacheFill => {
+                let (key, lease) = (from.text(), Lease(from.u64()));
+                let lifetime = Lifetime {
+                    fresh: ttl(from),
+                    stale_ms: from.number() as u64,
+                };
+                Self::Fill(key, lease, lifetime, from.value())
+            }
+            Op::CacheAbandon => Self::Abandon(from.text(), Lease(from.u64())),
+            Op::Call => Self::Command(from.value()),
+            Op::LimitCheck => {
+                let key = from.text();
+                let rule = Rule {
+                    algorithm: choose(&ALGORITHMS, from),
+                    limit: from.number() as u64,
+                    window_ms: ttl(from).as_millis(),
+                };
+                Self::LimitCheck(key, rule, from.number() as u64)
+            }
+            Op::LimitReset => Self::LimitReset(from.text()),
+            Op::LockTake => Self::LockTake(LockRequest {
+                name: from.text(),
+                handle: from.number() as u64,
+                ttl: ttl(from),
+                wait: Duration::try_from_secs_f64(from.number() / 1000.0).ok(),
+                keeping: choose(&KEEPINGS, from),
+            }),
+            Op::LockRelease => Self::LockRelease(from.number() as u64),
+            Op::LockReleaseNamed => Self::LockReleaseNamed(from.text()),
+            Op::LockExtend => Self::LockExtend(from.number() as u64, ttl(from)),
+            Op::LockCancel => Self::LockCancel(from.number() as u64),
+            Op::Publish => Self::Publish(from.text(), choose(&REACHES, from), from.value()),
+            Op::Receivers => Self::Receivers(choose(&REACHES, from), from.value()),
+            Op::Subscribe => {
+                let (name, subscriber, kind) =
+                    (from.text(), from.u32(), choose(&TOPIC_KINDS, from));
+                let id = from.u32();
+                Self::Subscribe(name, subscriber, kind, tag::new(id, from.u32() != 0))
+            }
+            Op::Unsubscribe => {
+                Self::Unsubscribe(from.text(), from.u32(), choose(&TOPIC_KINDS, from))
+            }
+            Op::CloseSubscriber => Self::CloseSubscriber(from.u32()),
+            Op::Initialize => Self::Initialize,
+            Op::Close => Self::Close,
+        }
+    }
+
+    pub fn wants_no_answer(&self) -> bool {
+        matches!(
+            self,
+            Self::Start | Self::CloseSubscriber(_) | Self::LockCancel(_)
+        )
+    }
+}
+
+fn ttl(arguments: &mut Reader) -> Ttl {
+    Ttl::from_millis(arguments.number())
+}
+
+/// One of a few, by its number.
+fn choose<T: Copy>(from: &[T], arguments: &mut Reader) -> T {
+    let number = arguments.u32() as usize;
+    from[number.min(from.len() - 1)]
+}

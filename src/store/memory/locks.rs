@@ -1,0 +1,256 @@
+//! Locks within this process, for while Redis is away. The same rules as in `redis/lua/lock_*.lua`.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use super::Clock;
+use crate::store::locks::{Call, HANDOVER, LockKeys, Locker, Taken, Token, Turn};
+use crate::store::{Key, Result, Ttl};
+
+/// Tells a waiter of this process that it is called.
+pub type OnCall = Box<dyn Fn(Call) + Send + Sync>;
+
+pub struct MemoryLocks {
+    book: Mutex<Book>,
+    clock: Clock,
+    on_call: OnCall,
+}
+
+#[derive(Default)]
+struct Book {
+    locks: HashMap<Key, Lock>,
+    numbers: Numbers,
+}
+
+/// The greatest ones given out.
+#[derive(Default)]
+struct Numbers {
+    last_fence: u64,
+    last_place: u64,
+}
+
+#[derive(Default)]
+struct Lock {
+    holder: Option<Holder>,
+    queue: BTreeMap<u64, Token>,
+}
+
+#[derive(Clone, Copy)]
+struct Holder {
+    token: Token,
+    until_ms: u64,
+}
+
+impl MemoryLocks {
+    pub fn new(clock: Clock, on_call: OnCall) -> Self {
+        Self {
+            book: Mutex::default(),
+            clock,
+            on_call,
+        }
+    }
+
+    /// Lets the token hold the lock for as long, whoever does now: Redis has granted it.
+    pub fn occupy(&self, keys: &LockKeys, token: Token, lease: Ttl) {
+        self.visit(keys, |lock, visit| lock.hold(token, visit.now, lease));
+    }
+
+    pub fn clear(&self) {
+        self.book().locks.clear();
+    }
+
+    /// Forgets what nobody holds nor waits for.
+    pub fn sweep(&self) {
+        let now = self.clock.now_ms();
+        self.book().locks.retain(|_, lock| {
+            lock.expire(now);
+            !lock.is_unused()
+        });
+    }
+
+    pub fn take_now(
+        &self,
+        keys: &LockKeys,
+        token: Token,
+        lease: Ttl,
+        turn: Turn,
+        known_fence: u64,
+    ) -> Taken {
+        self.visit(keys, |lock, visit| {
+            if let Some(free_in) = lock.denies(token, visit) {
+                let place = visit.place(turn);
+                lock.queue.extend(place.map(|place| (place, token)));
+                return Taken::Denied {
+                    free_in: Some(free_in),
+                    place: place.unwrap_or_default(),
+                };
+            }
+            lock.hold(token, visit.now, lease);
+            lock.leave(token);
+            lock.call_first(lease.as_duration(), visit);
+            Taken::Granted {
+                fence: visit.fence(known_fence),
+            }
+        })
+    }
+
+    pub fn extend_now(&self, keys: &LockKeys, token: Token, lease: Ttl) -> bool {
+        self.visit(keys, |lock, visit| {
+            let is_holder = lock.is_held_by(token);
+            if is_holder {
+                lock.hold(token, visit.now, lease);
+            }
+            is_holder
+        })
+    }
+
+    pub fn give_now(&self, keys: &LockKeys, token: Token) -> bool {
+        self.visit(keys, |lock, visit| {
+            if lock.is_held_by(token) {
+                lock.holder = None;
+                lock.hand_over(token, visit);
+                lock.leave(token);
+                return true;
+            }
+            let was_first = lock.first() == Some(token);
+            lock.leave(token);
+            if was_first {
+                lock.call_first(lock.left(visit.now), visit);
+            }
+            false
+        })
+    }
+
+    /// Does something with a lock, then calls whom that concerns.
+    fn visit<T>(&self, keys: &LockKeys, act: impl FnOnce(&mut Lock, &mut Visit) -> T) -> T {
+        let mut book = self.book();
+        let Book { locks, numbers } = &mut *book;
+        let mut visit = Visit {
+            now: self.clock.now_ms(),
+            numbers,
+            calls: Vec::new(),
+        };
+        let lock = locks.entry(keys.lock.clone()).or_default();
+        lock.expire(visit.now);
+        let outcome = act(lock, &mut visit);
+        let calls = visit.calls;
+        if lock.is_unused() {
+            locks.remove(&keys.lock);
+        }
+        drop(book);
+        calls.into_iter().for_each(&self.on_call);
+        outcome
+    }
+
+    fn book(&self) -> MutexGuard<'_, Book> {
+        self.book.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// What goes on while something is done with a lock.
+struct Visit<'a> {
+    now: u64,
+    numbers: &'a mut Numbers,
+    calls: Vec<Call>,
+}
+
+impl Visit<'_> {
+    fn fence(&mut self, known: u64) -> u64 {
+        self.numbers.last_fence = self.numbers.last_fence.max(known) + 1;
+        self.numbers.last_fence
+    }
+
+    fn place(&mut self, turn: Turn) -> Option<u64> {
+        let place = match turn {
+            Turn::No => return None,
+            Turn::New => self.numbers.last_place + 1,
+            Turn::Place(place) => place,
+        };
+        self.numbers.last_place = self.numbers.last_place.max(place);
+        Some(place)
+    }
+}
+
+impl Lock {
+    /// `None`: it is free for the token, or the token's.
+    fn denies(&mut self, token: Token, visit: &mut Visit) -> Option<Duration> {
+        let is_anothers = match self.holder {
+            Some(holder) => holder.token != token,
+            None => self.hand_over(token, visit),
+        };
+        is_anothers.then(|| self.left(visit.now))
+    }
+
+    fn is_held_by(&self, token: Token) -> bool {
+        self.holder.is_some_and(|holder| holder.token == token)
+    }
+
+    fn hold(&mut self, token: Token, now: u64, lease: Ttl) {
+        self.holder = Some(Holder {
+            token,
+            until_ms: now + lease.as_millis(),
+        });
+    }
+
+    fn expire(&mut self, now: u64) {
+        if self.holder.is_some_and(|holder| holder.until_ms <= now) {
+            self.holder = None;
+        }
+    }
+
+    fn left(&self, now: u64) -> Duration {
+        let until = self.holder.map_or(now, |holder| holder.until_ms);
+        Duration::from_millis(until.saturating_sub(now))
+    }
+
+    fn first(&self) -> Option<Token> {
+        self.queue.first_key_value().map(|(_, token)| *token)
+    }
+
+    fn leave(&mut self, token: Token) {
+        self.queue.retain(|_, waiting| *waiting != token);
+    }
+
+    fn call_first(&self, after: Duration, visit: &mut Visit) {
+        visit.calls.extend(self.first().map(|token| (token, after)));
+    }
+
+    /// Hands a lock that nobody holds to the first in the queue, unless that is the token; whether
+    /// it did.
+    fn hand_over(&mut self, except: Token, visit: &mut Visit) -> bool {
+        let Some(next) = self.first().filter(|first| *first != except) else {
+            return false;
+        };
+        self.leave(next);
+        self.hold(next, visit.now, HANDOVER);
+        visit.calls.push((next, Duration::ZERO));
+        self.call_first(HANDOVER.as_duration(), visit);
+        true
+    }
+
+    fn is_unused(&self) -> bool {
+        self.holder.is_none() && self.queue.is_empty()
+    }
+}
+
+impl Locker for MemoryLocks {
+    async fn take(
+        &self,
+        keys: &LockKeys,
+        token: Token,
+        lease: Ttl,
+        turn: Turn,
+        known_fence: u64,
+    ) -> Result<Taken> {
+        Ok(self.take_now(keys, token, lease, turn, known_fence))
+    }
+
+    async fn extend(&self, keys: &LockKeys, token: Token, lease: Ttl) -> Result<bool> {
+        Ok(self.extend_now(keys, token, lease))
+    }
+
+    async fn give(&self, keys: &LockKeys, token: Token) -> Result<bool> {
+        Ok(self.give_now(keys, token))
+    }
+}

@@ -1,0 +1,16 @@
+-- Gives a lock to the next waiter, or nobody, if the caller holds it; and has the caller leave the
+-- queue. Answers 1 if it held the lock, else 0. O(log waiters).
+if holder() == token then
+  if not hand_over() then
+    redis.call('DEL', lock)
+  end
+  redis.call('ZREM', queue, token)
+  return 1
+end
+
+local was_first = first() == token
+if redis.call('ZREM', queue, token) == 1 and was_first then
+  local left = redis.call('PTTL', lock)
+  call_first(math.max(left, 0))
+end
+return 0

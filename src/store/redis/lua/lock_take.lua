@@ -1,0 +1,32 @@
+-- Takes a lock that is free, or is the caller's already: whoever has lost the answer may ask again.
+--
+-- ARGV[4]  the lease, ms
+-- ARGV[5]  the caller's place in the queue; 0: the next one; empty: it does not wait
+-- ARGV[6]  the greatest fence that the caller's process knows
+-- Answers the fence; or 0, the ms that the holder has left (below 0: not known), and the caller's
+-- place. O(log waiters).
+local lease, place = ARGV[4], ARGV[5]
+local held = holder()
+
+if held == token or not held and not hand_over() then
+  redis.call('SET', lock, token, 'PX', lease)
+  redis.call('ZREM', queue, token)
+  local time = redis.call('TIME')
+  local last = math.max(tonumber(redis.pcall('GET', fence)) or 0, tonumber(ARGV[6]))
+  local next = math.max(last + 1, time[1] * 1000000 + time[2])
+  redis.call('SET', fence, string.format('%.0f', next), 'PX', lease + FENCE_OUTLIVES)
+  call_first(lease)
+  return {next}
+end
+
+if place == '0' then
+  local time = redis.call('TIME')
+  local last = redis.call('ZRANGE', queue, -1, -1, 'WITHSCORES')[2] or 0
+  place = string.format('%.0f', math.max(last + 1, time[1] * 1000000 + time[2]))
+end
+if place ~= '' then
+  redis.call('ZADD', queue, 'NX', place, token)
+  -- Whoever waits comes by more often.
+  redis.call('PEXPIRE', queue, 60000)
+end
+return {0, redis.call('PTTL', lock), tonumber(place) or 0}
