@@ -10,7 +10,8 @@ const { readPage, PAGE_ANSWERS } = require('./page');
 const WORDS = 16 * 1024;
 const TEXT_BYTES = 256 * 1024;
 const VALUE_BYTES = 1024 * 1024;
-/** Values that have gathered to this are handed over before the tick ends: work for both threads. */
+/** What has gathered to this is handed over before the tick ends: work for both threads. */
+const EAGER_CALLS = 32;
 const EAGER_BYTES = 64 * 1024;
 /** But not with one like this: what is called about its key in the same tick goes with it. */
 const LARGE_UNITS = 64 * 1024;
@@ -149,9 +150,10 @@ class CallQueue {
     return promise;
   }
 
-  /** Makes room for one more call, if need be by sending what is there. */
+  /** Makes room for one more call, if need be by handing over what is there. */
   reserve(textUnits, valueUnits) {
     const fits =
+      (this.calls < EAGER_CALLS || this.holdsLarge) &&
       this.used + CALL_WORDS <= WORDS &&
       (this.text.length + textUnits) * UTF8_PER_UNIT <= TEXT_BYTES &&
       (this.valueBytes === 0 || this.valueBytes + valueUnits * UTF8_PER_UNIT <= VALUE_BYTES);

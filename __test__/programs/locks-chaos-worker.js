@@ -8,7 +8,7 @@ const { dice } = require('../support/random');
 const { now } = require('../support/critical-sections');
 const { createBackplane } = require('../..');
 
-const { worker, keys, tasks, release, ...settings } = JSON.parse(process.argv[2]);
+const { worker, keys, tasks, release, longestTtlMs, overstaysOneIn, ...settings } = JSON.parse(process.argv[2]);
 const silent = { debug() {}, info() {}, warn() {}, error() {} };
 // A lock within one process would be another one than that of the others.
 const backplane = createBackplane({ ...settings, locks: { onUnavailable: 'deny' }, logger: silent });
@@ -22,42 +22,53 @@ const writes = new Map();
 const namesInUse = new Set();
 
 class Section {
-  #holds;
+  #id;
+  #key;
+  #fence;
   #leaseEnd;
-  #about;
+  #holds;
 
-  constructor(about, leaseEnd, holds) {
-    this.#about = { ...about, worker, id: `${worker}.${++lastId}` };
+  constructor({ id, key, ttlMs }, fence, leaseEnd, holds) {
+    this.#id = id;
+    this.#key = key;
+    this.#fence = fence;
     this.#leaseEnd = leaseEnd;
     this.#holds = holds;
+    this.ttlMs = ttlMs;
+  }
+
+  extended() {
+    this.#leaseEnd = now() + this.ttlMs * 1000;
   }
 
   look() {
     const since = now();
     const isHeld = this.#holds();
     const at = now();
-    process.send({ look: { section: this.#about, since, at, isHeld, leaseEnd: this.#leaseEnd } });
+    process.send({ looked: { id: this.#id, fence: this.#fence, since, at, isHeld, leaseEnd: this.#leaseEnd } });
     return isHeld;
   }
 
-  write() {
-    const id = ++lastId;
-    const { key, fence } = this.#about;
-    process.send({ write: { id, key, fence } });
-    return new Promise((resolve) => writes.set(id, resolve));
-  }
-
-  extended() {
-    this.#leaseEnd = now() + this.#about.ttl;
+  async write() {
+    if (this.#fence === 0) return;
+    const written = new Promise((resolve) => writes.set(this.#id, resolve));
+    process.send({ write: { id: this.#id, key: this.#key, fence: this.#fence } });
+    await written;
   }
 }
 
 /** The next step of some work; now and then it keeps the whole thread, or outlasts the lease. */
-async function step(ttlMs) {
-  if (isOneIn(60)) await sleep(ttlMs + below(200));
-  else if (isOneIn(40)) block(below(400));
-  else if (isOneIn(3)) block(below(3));
-  else await sleep(below(25));
+async function step(section) {
+  if (isOneIn(overstaysOneIn)) {
+    const end = now() + (section.ttlMs + 200) * 1000;
+    while (now() < end && !isOver && section.look()) await sleep(50);
+  } else if (isOneIn(100)) {
+    block(below(400));
+  } else if (isOneIn(3)) {
+    block(below(3));
+  } else {
+    await sleep(below(15));
+  }
 }
 
 function block(ms) {
@@ -65,29 +76,32 @@ function block(ms) {
 }
 
 /** Works for as long as the lock is held; looks before and after each step. */
-async function workUnder(section, ttlMs, held) {
+async function workUnder(section, { extend = async () => false } = {}) {
   let isHeld = section.look();
-  for (let steps = 1 + below(3); isHeld && steps > 0; steps -= 1) {
-    await step(ttlMs);
-    if (held) await section.write();
+  for (let steps = 1 + below(3); isHeld && !isOver && steps > 0; steps -= 1) {
+    await step(section);
+    await section.write();
     isHeld = section.look();
-    if (isHeld && held && isOneIn(10) && (await held.extend())) section.extended();
+    if (isHeld && isOneIn(10) && (await extend())) section.extended();
   }
 }
 
-async function byHandle(key, ttlMs) {
-  const asked = now();
-  const waitMs = isOneIn(5) ? 0 : below(3000);
+function denied({ id }) {
+  process.send({ denied: { id, at: now() } });
+}
+
+async function byHandle(about) {
+  const { key, ttlMs } = about;
+  const waitMs = isOneIn(5) ? 0 : below(2000);
   const signal = isOneIn(8) ? AbortSignal.timeout(1 + below(300)) : undefined;
   const held = await backplane.lock(key, { ttlSeconds: ttlMs / 1000, waitMs, signal }).catch((error) => {
     if (error !== signal?.reason) throw error;
   });
-  if (!held) return;
-  const ttl = ttlMs * 1000;
-  const section = new Section({ how: 'lock', key, fence: held.fence, ttl, asked }, now() + ttl, () => !held.signal.aborted);
-  await workUnder(section, ttlMs, held);
+  if (!held) return denied(about);
+  const section = new Section(about, held.fence, now() + ttlMs * 1000, () => !held.signal.aborted);
+  await workUnder(section, { extend: () => held.extend() });
   // Some leave it to the end of the lease.
-  if (!isOneIn(30)) await RELEASES[release](held);
+  if (!isOneIn(100)) await RELEASES[release](held);
 }
 
 const RELEASES = {
@@ -96,38 +110,40 @@ const RELEASES = {
   anybodys: ({ key }) => backplane.getClient().call('DEL', `${settings.keyPrefix}lock:${key}`),
 };
 
-async function byCallback(key, ttlMs) {
-  const asked = now();
-  const ttl = ttlMs * 1000;
-  const underLock = (held) => {
-    // When a lease ends that is renewed cannot be told from here.
-    const section = new Section({ how: 'withLock', key, fence: held.fence, ttl, asked }, null, () => !held.signal.aborted);
-    return workUnder(section, ttlMs, { extend: async () => false });
-  };
-  await backplane.withLock(key, { ttlSeconds: ttlMs / 1000, waitMs: below(3000) }, underLock).catch((error) => {
+/** When a lease ends that is renewed cannot be told from here. */
+async function byCallback(about) {
+  const { key, ttlMs } = about;
+  const options = { ttlSeconds: ttlMs / 1000, waitMs: below(2000) };
+  const work = (held) => workUnder(new Section(about, held.fence, null, () => !held.signal.aborted));
+  await backplane.withLock(key, options, work).catch((error) => {
     if (error.code !== 'E_NOT_LOCKED') throw error;
+    denied(about);
   });
 }
 
 /** Without a signal the holder counts by itself, from before it asked, and a little faster than Redis. */
-async function byName(key, ttlMs) {
-  if (namesInUse.has(key)) return;
+async function byName(about) {
+  const { key, ttlMs, asked } = about;
+  if (namesInUse.has(key)) return denied(about);
   namesInUse.add(key);
-  const asked = now();
   if (await backplane.acquireLock(key, ttlMs / 1000)) {
     const leaseEnd = asked + ttlMs * 1000;
-    const holds = () => now() < leaseEnd - ttlMs * 20 - 5000;
-    await workUnder(new Section({ how: 'acquireLock', key, fence: 0, ttl: ttlMs * 1000, asked }, leaseEnd, holds), ttlMs, null);
+    await workUnder(new Section(about, 0, leaseEnd, () => now() < leaseEnd - ttlMs * 20 - 5000));
     await backplane.releaseLock(key);
+  } else {
+    denied(about);
   }
   namesInUse.delete(key);
 }
 
 async function contend() {
   while (!isOver) {
-    const enter = pick([byHandle, byHandle, byCallback, byName]);
-    await enter(pick(keys), 300 + below(1700));
-    await sleep(below(40));
+    const [how, enter] = pick([['lock', byHandle], ['lock', byHandle], ['withLock', byCallback], ['acquireLock', byName]]);
+    const ttlMs = 300 + below(pick([300, 300, longestTtlMs - 300]));
+    const about = { id: `${worker}.${++lastId}`, worker, how, key: pick(keys), ttlMs, asked: now() };
+    process.send({ asked: about });
+    await enter(about);
+    await sleep(below(60));
   }
 }
 

@@ -9,23 +9,37 @@ function now() {
 
 /** How long a process may take to stop once it is told to. */
 const STOPS_WITHIN_US = 200_000;
+/** How long a lock is kept for a waiter that it was handed to, or that has just begun to go on again. */
+const GRACE_US = 1_000_000;
 
-/**
- * A section is one acquisition: `{ id, worker, key, how, fence, ttl, asked }`; fence 0: it has none. Each
- * look of its holder at its signal is `{ since, at, isHeld, leaseEnd }`: read after `since` and before
- * `at`; `leaseEnd`: by when the lease has ended, null: not known.
- */
 class CriticalSections {
-  #begun = now();
-  #sections = new Map();
+  #begun;
+  #attempts = new Map();
   #writes = [];
   #greatest = new Map();
   #stops = [];
 
-  looked({ section, ...look }) {
-    const known = this.#sections.get(section.id) ?? { ...section, looks: [] };
-    known.looks.push(look);
-    this.#sections.set(section.id, known);
+  constructor(begun = now()) {
+    this.#begun = begun;
+  }
+
+  /** Somebody begins to try for a lock: `{ id, worker, how, key, ttlMs, asked }`. */
+  asked(attempt) {
+    this.#attempts.set(attempt.id, { ...attempt, looks: [], until: Infinity });
+  }
+
+  denied({ id, at }) {
+    this.#attempts.get(id).until = at;
+  }
+
+  /**
+   * The holder's signal was read after `since` and before `at`. By `leaseEnd` its lease has ended; null:
+   * not known. The fence is 0 for a lock that has none.
+   */
+  looked({ id, fence, ...look }) {
+    const attempt = this.#attempts.get(id);
+    if (attempt.looks.length === 0) Object.assign(attempt, { fence, until: look.at });
+    attempt.looks.push(look);
   }
 
   /** The resource that the locks are for: refuses a fence that is older than one that it has seen. */
@@ -33,7 +47,6 @@ class CriticalSections {
     const isAccepted = fence >= (this.#greatest.get(key) ?? 0);
     if (isAccepted) this.#greatest.set(key, fence);
     this.wrote({ key, fence, isAccepted });
-    return isAccepted;
   }
 
   wrote(write) {
@@ -45,9 +58,13 @@ class CriticalSections {
     this.#stops.push({ worker, from: from + STOPS_WITHIN_US, to });
   }
 
+  get #sections() {
+    return [...this.#attempts.values()].filter(({ looks }) => looks.length > 0);
+  }
+
   /** What is wrong, for people. */
   violations() {
-    const sections = [...this.#sections.values()];
+    const sections = this.#sections;
     return [
       ...perKey(sections, fencesThatDoNotGrow),
       ...perKey(sections, overlaps),
@@ -57,26 +74,36 @@ class CriticalSections {
     ];
   }
 
+  /**
+   * The times in which nobody held a lock, until `end`: `{ key, ms, excessMs }`, the latter being what
+   * cannot be put down to a lease of `longestTtlMs` that had to end, one hand-over, and one more for each
+   * waiter that was stopped.
+   */
+  gaps(end, longestTtlMs) {
+    return perKey(this.#sections, (sections) => {
+      const { key } = sections[0];
+      return idleTimes(sections, this.#begun, end).map(([from, to]) => {
+        const waiters = [...this.#attempts.values()].filter((each) => each.key === key && each.asked < to && each.until > from);
+        const isStopped = ({ worker }) =>
+          this.#stops.some((stop) => stop.worker === worker && stop.from < to && stop.to + GRACE_US > from);
+        const explained = longestTtlMs * 1000 + GRACE_US * (1 + waiters.filter(isStopped).length);
+        return { key, ms: (to - from) / 1000, excessMs: (to - from - explained) / 1000 };
+      });
+    });
+  }
+
   counts() {
-    const sections = [...this.#sections.values()];
+    const sections = this.#sections;
     const count = (list, is) => list.filter(is).length;
     return {
       acquired: sections.length,
       acquiredBy: tally(sections, ({ how }) => how),
       acquiredOf: tally(sections, ({ key }) => key),
+      denied: this.#attempts.size - sections.length,
       aborted: count(sections, ({ looks }) => !looks.at(-1).isHeld),
       written: count(this.#writes, ({ isAccepted }) => isAccepted),
       refused: count(this.#writes, ({ isAccepted }) => !isAccepted),
-      longestGapMs: Math.max(...this.gapsMs(now())),
     };
-  }
-
-  /** For each lock the longest time in which nobody got it. */
-  gapsMs(until) {
-    return [...groups([...this.#sections.values()]).values()].map((sections) => {
-      const times = [this.#begun, ...sections.map(({ looks }) => looks[0].at).sort((a, b) => a - b), until];
-      return Math.max(...times.slice(1).map((time, i) => time - times[i])) / 1000;
-    });
   }
 }
 
@@ -147,9 +174,21 @@ function heldAfterItsLease(section) {
 
 /** While a process is stopped it renews nothing. */
 function heldAfterAStop(section, { worker, from, to }) {
-  if (section.worker !== worker || section.looks[0].at > from || section.ttl > to - from) return [];
+  if (section.worker !== worker || section.looks[0].at > from || section.ttlMs * 1000 > to - from) return [];
   const late = section.looks.filter(({ isHeld, since }) => isHeld && since > to);
   return late.map(({ since }) => `${named(section)} was held ${since - to} µs after it was stopped for longer than its lease`);
+}
+
+/** From when a holder was last seen until the next. */
+function idleTimes(sections, begin, end) {
+  const times = sections.map(({ looks }) => [looks[0].at, looks.findLast(({ isHeld }) => isHeld)?.at ?? looks[0].at]);
+  const idle = [];
+  let since = begin;
+  for (const [from, to] of [...times.sort((a, b) => a[0] - b[0]), [end, end]]) {
+    if (from > since) idle.push([since, from]);
+    since = Math.max(since, to);
+  }
+  return idle;
 }
 
 function staleWrites(writes) {

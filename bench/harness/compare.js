@@ -7,12 +7,13 @@ const BETTER = {
   lower: (a, b) => a < b,
 };
 
-function compareSides(suite, { targets = {} }, sides) {
+function compareSides(suite, { targets = {}, bounds = {} }, sides) {
   if (!sides[suite.subject]) return [];
   return suite.comparisons
     .map((comparison) => compareOne(suite.subject, comparison, sides))
     .filter(Boolean)
-    .map((comparison) => withTarget(comparison, targets[comparison.metric]));
+    .map((comparison) => withTarget(comparison, targets[comparison.metric]))
+    .map((comparison) => withBound(comparison, bounds[comparison.metric], sides[suite.subject]));
 }
 
 function compareOne(subject, { label, metric, better, versus }, sides) {
@@ -36,6 +37,10 @@ function compareOne(subject, { label, metric, better, versus }, sides) {
 
 function withTarget(comparison, target) {
   return target ? { ...comparison, target } : comparison;
+}
+
+function withBound(comparison, bound, { summary }) {
+  return bound ? { ...comparison, bound, value: summary[comparison.metric] } : comparison;
 }
 
 // By its median, so that every round is compared with the same peer.

@@ -21,9 +21,10 @@ function ratioText({ ratioOfMedians, medianOfRatios }) {
   return `${number(ratioOfMedians, 2)}× (${number(medianOfRatios, 2)}×)`;
 }
 
-function targetText({ target, better }) {
-  if (!target) return '';
-  return `, wanted at ${better === 'higher' ? 'least' : 'most'} ${target}×`;
+function targetText({ target, bound, value, better }) {
+  const wanted = `wanted at ${better === 'higher' ? 'least' : 'most'}`;
+  const ratio = target ? `, ${wanted} ${target}×` : '';
+  return bound ? `${ratio}; is ${number(value, 2)}, ${wanted} ${bound}` : ratio;
 }
 
 module.exports = { headerCells, sideCells, ratioText, targetText };

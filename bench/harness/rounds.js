@@ -30,8 +30,8 @@ async function runRounds(context, workload) {
   );
 }
 
-async function measureOnce({ observer, options }, worker, { concurrency }) {
-  const { millis } = options;
+async function measureOnce({ observer, options }, worker, { concurrency, stretch = 1 }) {
+  const millis = options.millis * stretch;
   await resetCommandCounts(observer);
   const result = await worker.order({ name: 'measure', concurrency, millis }, millis + GRACE_MILLIS);
   const commands = await commandCounts(observer);

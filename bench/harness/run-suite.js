@@ -50,9 +50,13 @@ function sidesOf(workload, sides) {
 }
 
 function estimateSeconds({ rounds, warmups, millis }, sides, workloads) {
-  const perSide = (rounds + warmups) * (millis + OVERHEAD_MILLIS) + STARTUP_MILLIS;
-  const runs = workloads.reduce((sum, workload) => sum + sidesOf(workload, sides).length, 0);
-  return Math.round((runs * perSide) / 1000);
+  const perSide = ({ stretch = 1 }) =>
+    (rounds + warmups) * (millis * stretch + OVERHEAD_MILLIS) + STARTUP_MILLIS;
+  const total = workloads.reduce(
+    (sum, workload) => sum + sidesOf(workload, sides).length * perSide(workload),
+    0,
+  );
+  return Math.round(total / 1000);
 }
 
 async function runWorkloads(context, workloads) {

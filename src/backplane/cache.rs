@@ -151,7 +151,7 @@ mod tests {
 
     use super::*;
     use crate::backplane::mailbox::MailBounds;
-    use crate::backplane::{Options, WhenAway};
+    use crate::backplane::{Keeping, LockRequest, Options, WhenAway};
     use crate::store::bus::Reach;
     use crate::store::memory::Bounds;
     use crate::store::remote::connection::endpoint::{Address, Endpoint};
@@ -183,6 +183,14 @@ mod tests {
         let get = backplane.cache_get(b"key");
         let set = backplane.cache_set(b"key", Json::new(), Ttl::from_whole_millis(1));
         let publish = backplane.publish(Reach::Everywhere, b"channel", Json::new());
+        let lock = backplane.lock_take(LockRequest {
+            name: Box::default(),
+            handle: 1,
+            ttl: Ttl::from_whole_millis(1),
+            wait: None,
+            keeping: Keeping::Owned,
+        });
+        assert!(size_of_val(&lock) <= 1024, "{}", size_of_val(&lock));
         assert!(size_of_val(&publish) <= 1024, "{}", size_of_val(&publish));
         assert!(size_of_val(&get) <= 1024, "{}", size_of_val(&get));
         assert!(size_of_val(&set) <= 1024, "{}", size_of_val(&set));

@@ -1,6 +1,7 @@
 'use strict';
 
-const { SAMPLE_STRIDE, nowMicros } = require('./messages');
+const { nowMicros } = require('../../harness/clock');
+const { SAMPLE_STRIDE } = require('./messages');
 
 const STALL_MILLIS = 5000;
 

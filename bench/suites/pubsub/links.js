@@ -1,10 +1,13 @@
 'use strict';
 
+const path = require('node:path');
+const { Partner } = require('../../harness/partner');
 const { recordOf } = require('./messages');
-const { Partner } = require('./partner');
 const { Receiver } = require('./receiver');
 const { openServer, untilJoined } = require('./rooms');
 const { openSide } = require('./sides');
+
+const PARTNER = path.join(__dirname, 'partner-main.js');
 
 // What connects a publisher, which is this process, with its subscribers:
 // { publish(n), begin({ isDeep }, onArrived), end(), close() }.
@@ -36,7 +39,7 @@ async function openLocal(side, url, { channels, callbacks }) {
 }
 
 async function openRemote(side, url, { batch }) {
-  const subscriber = new Partner();
+  const subscriber = new Partner(PARTNER);
   const channel = channelName(side, 0);
   await subscriber.open('subscriber', { side, url, channel, batch });
   const client = await openSide(side, url);
@@ -56,7 +59,7 @@ async function openRemote(side, url, { batch }) {
 
 // The clients are in a process of their own, so that the servers' time is the servers' alone.
 async function openRoom(side, url, { clients: count, batch }) {
-  const [other, clients] = [new Partner(), new Partner()];
+  const [other, clients] = [new Partner(PARTNER), new Partner(PARTNER)];
   const own = await openServer(side, url);
   const { port } = await other.open('server', { side, url });
   await clients.open('clients', { ports: [own.port, port], count, batch });

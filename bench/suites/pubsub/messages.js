@@ -14,10 +14,4 @@ function recordOf(n) {
   return records[n % RECORDS];
 }
 
-// Of the machine's clock that runs evenly: the same for all processes.
-function nowMicros() {
-  const [seconds, nanos] = process.hrtime();
-  return seconds * 1e6 + nanos / 1e3;
-}
-
-module.exports = { RECORDS, SAMPLE_STRIDE, recordOf, nowMicros };
+module.exports = { RECORDS, SAMPLE_STRIDE, recordOf };

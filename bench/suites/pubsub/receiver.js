@@ -1,7 +1,8 @@
 'use strict';
 
 const assert = require('node:assert');
-const { RECORDS, SAMPLE_STRIDE, recordOf, nowMicros } = require('./messages');
+const { nowMicros } = require('../../harness/clock');
+const { RECORDS, SAMPLE_STRIDE, recordOf } = require('./messages');
 
 /** Counts what arrives in one process, and checks that it is every message, once and in order. */
 class Receiver {

@@ -7,7 +7,6 @@ use std::time::{Duration, Instant};
 use tokio::task::AbortHandle;
 use tokio::time::{sleep, timeout_at};
 
-use super::waits::Wait;
 use super::{Lease, Listener, Term, WhenAway};
 use crate::backplane::Backplane;
 use crate::store::availability::Availability;
@@ -89,24 +88,14 @@ impl Backplane {
             was_sent: AtomicBool::new(false),
             request,
         };
-        let begun = Instant::now();
-        let waits = attempt.request.wait != Some(Duration::ZERO);
-        let wait = waits.then(|| {
-            self.locks
-                .waits
-                .enter(attempt.request.handle, attempt.token)
-        });
-        // Who cannot be called yet looks first whether that is needed.
-        if !waits || self.locks.listener().is_none() {
-            let tried = self.lock_try(&attempt, Turn::No, Turn::No).await;
-            if let Try::Granted { fence, term } = tried
-                && let Some(granted) = self.lock_hold(&attempt, fence, term)
-            {
-                return granted;
-            }
+        if attempt.request.wait != Some(Duration::ZERO) {
+            return Box::pin(self.lock_wait(attempt)).await;
         }
-        if let Some(wait) = wait {
-            return Box::pin(self.lock_wait(attempt, wait, begun)).await;
+        let tried = Box::pin(self.lock_try(&attempt, Turn::No, Turn::No)).await;
+        if let Try::Granted { fence, term } = tried
+            && let Some(granted) = self.lock_hold(&attempt, fence, term)
+        {
+            return granted;
         }
         if attempt.was_sent.load(Ordering::Relaxed) {
             self.locks.give_later(&attempt.keys, attempt.token);
@@ -224,17 +213,13 @@ impl Backplane {
         Some(LockOutcome::Granted { token, fence })
     }
 
-    async fn lock_wait(
-        self: &Arc<Self>,
-        attempt: Attempt,
-        mut wait: Wait,
-        begun: Instant,
-    ) -> LockOutcome {
-        let until = attempt
-            .request
+    async fn lock_wait(self: &Arc<Self>, attempt: Attempt) -> LockOutcome {
+        let request = &attempt.request;
+        let until = request
             .wait
-            .and_then(|wait| begun.checked_add(wait));
-        self.lock_listen(until).await;
+            .and_then(|wait| Instant::now().checked_add(wait));
+        let mut wait = self.locks.waits.enter(request.handle, attempt.token);
+        let mut can_be_called = self.locks.listener().is_some();
         let (mut on_redis, mut here) = (Turn::New, Turn::New);
         loop {
             let free_in = match self.lock_try(&attempt, on_redis, here).await {
@@ -251,6 +236,12 @@ impl Backplane {
                     free_in
                 }
             };
+            if !can_be_called {
+                can_be_called = true;
+                self.lock_listen(until).await;
+                // It may have been called before.
+                continue;
+            }
             let look_in = free_in.unwrap_or(LOOK_EVERY).min(LOOK_EVERY);
             if !wait.is_called(Instant::now() + look_in, until).await {
                 break;
@@ -288,7 +279,10 @@ impl Backplane {
         let given = self.on_remote(|store| async move { store.give(keys, token).await });
         match given.await {
             Some(Ok(was_held)) => was_held,
-            Some(Err(_)) => false,
+            Some(Err(_)) => {
+                self.locks.give_later(keys, token);
+                false
+            }
             None => {
                 self.locks.give_later(keys, token);
                 self.locks.memory.give_now(keys, token)

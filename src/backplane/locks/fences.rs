@@ -3,6 +3,9 @@
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
+/// In 2112: a clock beyond it is wrong, and would leave no room in a JavaScript number.
+const LATEST: u64 = 1 << 52;
+
 #[derive(Default)]
 pub struct Fences(Mutex<Known>);
 
@@ -30,7 +33,7 @@ impl Fences {
                 since.unwrap_or_default().as_micros() as u64
             }
         };
-        now.max(known.greatest)
+        now.min(LATEST).max(known.greatest)
     }
 
     pub fn given(&self, fence: u64, by_redis: bool) {

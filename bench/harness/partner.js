@@ -1,17 +1,16 @@
 'use strict';
 
 const { fork } = require('node:child_process');
-const path = require('node:path');
 
-const MAIN = path.join(__dirname, 'partner-main.js');
-
-/** Another process of a side. It ends when this one does. */
+/** Another process of a side, which serves orders. It ends when this one does. */
 class Partner {
-  #child = fork(MAIN);
+  #child;
   #pending = null;
   #onArrived = () => {};
 
-  constructor() {
+  /** @param main the program of that process. */
+  constructor(main) {
+    this.#child = fork(main);
     this.#child.on('message', (message) => this.#take(message));
     this.#child.once('exit', (code, signal) => {
       this.#settle({ error: `another process of this side ended with ${signal ?? code}` });
@@ -19,28 +18,29 @@ class Partner {
   }
 
   open(role, options) {
-    return this.#ask({ name: 'open', role, ...options });
+    return this.ask('open', { role, ...options });
   }
 
   begin(options, onArrived = () => {}) {
     this.#onArrived = onArrived;
-    return this.#ask({ name: 'begin', ...options });
+    return this.ask('begin', options);
   }
 
   end() {
-    return this.#ask({ name: 'end' });
+    return this.ask('end');
+  }
+
+  /** One order at a time. */
+  ask(name, options) {
+    return new Promise((resolve, reject) => {
+      this.#pending = { resolve, reject };
+      if (this.#child.connected) this.#child.send({ name, ...options });
+      else this.#settle({ error: 'another process of this side is gone' });
+    });
   }
 
   close() {
     if (this.#child.connected) this.#child.disconnect();
-  }
-
-  #ask(message) {
-    return new Promise((resolve, reject) => {
-      this.#pending = { resolve, reject };
-      if (this.#child.connected) this.#child.send(message);
-      else this.#settle({ error: 'another process of this side is gone' });
-    });
   }
 
   #take(message) {

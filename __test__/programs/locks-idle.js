@@ -1,0 +1,36 @@
+'use strict';
+
+// Uses locks and closes nothing that it is not told to. It has to end by itself, not before its answer is there.
+
+const { createBackplane } = require('../..');
+
+const { use, ...options } = JSON.parse(process.argv[2]);
+const silent = { debug() {}, info() {}, warn() {}, error() {} };
+const backplane = createBackplane({ ...options, logger: silent, connectTimeoutMs: 500, commandTimeoutMs: 500 });
+const shown = (value) => console.log(JSON.stringify(value));
+
+const USES = {
+  /** Held for longer than the test waits, with a signal that is watched. */
+  async held() {
+    const lock = await backplane.lock('k', { ttlSeconds: 600 });
+    lock.signal.addEventListener('abort', () => shown('aborted'));
+    shown([await backplane.acquireLock('other', 600), lock.signal.aborted]);
+  },
+  /** Nothing but the answer can print. */
+  async waits() {
+    await backplane.acquireLock('k', 1);
+    backplane.lock('k', { waitMs: Infinity }).then((lock) => shown(lock !== null));
+  },
+  async waitsInVain() {
+    await backplane.acquireLock('k', 600);
+    backplane.lock('k', { waitMs: 700 }).then(shown);
+  },
+  async closedWhileWaiting() {
+    const lock = await backplane.lock('k', { ttlSeconds: 600 });
+    lock.signal.addEventListener('abort', () => shown(lock.signal.reason.code));
+    backplane.lock('k', { waitMs: Infinity }).catch(({ code }) => shown(code));
+    await backplane.close();
+  },
+};
+
+USES[use]();
