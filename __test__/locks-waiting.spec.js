@@ -250,6 +250,17 @@ describe.each(PLACES)('waiting for locks on %s', (where, start) => {
     for (const call of after) expect((await outcomeOf(call)).code).toBe('E_CLOSED');
   });
 
+  test('close does not wait for who waits', async () => {
+    const closing = await place.open({ commandTimeoutMs: 3000 });
+    await closing.acquireLock('k');
+    const waiting = outcomeOf(closing.lock('k', forever));
+    await closing.lock('k', { waitMs: 20 });
+    const begun = performance.now();
+    await closing.close();
+    expect((await waiting).code).toBe('E_CLOSED');
+    expect(performance.now() - begun).toBeLessThan(LATE_MS);
+  });
+
   test.each([['held', [[true, false]]], ['waits', [true]], ['waitsInVain', [null]], ['closedWhileWaiting', ['E_CLOSED', 'E_CLOSED']]])(
     'a process ends by itself when nobody waits, and not before: %s',
     async (use, said) => {
@@ -300,6 +311,19 @@ describe('waiting for locks, as the server sees it', () => {
     const locks = await place.open();
     const asked = await scriptsDuring(() => locks.lock('k', { ttlSeconds: 0.002, waitMs: 1000 }));
     expect(asked).toBeLessThanOrEqual(100);
+  });
+
+  test('who waits when its backplane is closed gets no lock any more that others wait for', async () => {
+    const keyPrefix = uniquePrefix();
+    const [locks, closing] = [await place.open({ keyPrefix }), await place.open({ keyPrefix })];
+    const held = await locks.lock('k');
+    const waiting = outcomeOf(closing.lock('k', forever));
+    await areWaiting(place.redis, keyPrefix, 'k', 1);
+    const closed = closing.close();
+    await held.release();
+    const next = await locks.lock('k', { waitMs: 5000 });
+    expect([(await waiting).code, next === null]).toEqual(['E_CLOSED', false]);
+    await closed;
   });
 
   test('many that end their waiting leave no key and no place', async () => {

@@ -7,7 +7,7 @@ const { now } = require('../support/critical-sections');
 const { until } = require('../support/until');
 const { createBackplane } = require('../..');
 
-const { queue, ...settings } = JSON.parse(process.argv[2]);
+const settings = JSON.parse(process.argv[2]);
 const silent = { debug() {}, info() {}, warn() {}, error() {} };
 const backplane = createBackplane({ ...settings, logger: silent });
 const held = new Map();
@@ -34,8 +34,10 @@ async function pass(key) {
   return { ...taken, releasedAt: await release(key) };
 }
 
+/** There is a queue as long as somebody waits in it. */
 async function isWaitedFor() {
-  return (await backplane.getClient().call('ZCARD', queue)) > 0;
+  const queues = await backplane.getClient().call('KEYS', `${settings.keyPrefix}lock-queue:*`);
+  return queues.length > 0;
 }
 
 /** Takes turns with another process that does the same: each releases only when the other waits. */

@@ -9,6 +9,12 @@ function number(value, digits) {
   });
 }
 
+// Some suites measure one thing in one workload, and another in the next.
+function shownMetrics(metrics, sides) {
+  const isMeasured = (key) => Object.values(sides).some(({ summary }) => Number.isFinite(summary[key]));
+  return metrics.filter(({ key, isOptional }) => !isOptional || isMeasured(key));
+}
+
 function headerCells(metrics) {
   return ['', ...metrics.map(({ label }) => label)];
 }
@@ -27,4 +33,4 @@ function targetText({ target, bound, value, better }) {
   return bound ? `${ratio}; is ${number(value, 2)}, ${wanted} ${bound}` : ratio;
 }
 
-module.exports = { headerCells, sideCells, ratioText, targetText };
+module.exports = { shownMetrics, headerCells, sideCells, ratioText, targetText };

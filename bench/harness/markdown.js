@@ -1,6 +1,6 @@
 'use strict';
 
-const { headerCells, sideCells, ratioText, targetText } = require('./format');
+const { shownMetrics, headerCells, sideCells, ratioText, targetText } = require('./format');
 
 function renderMarkdown(report) {
   return [
@@ -57,8 +57,9 @@ function ratioCell(comparisons, label) {
 }
 
 function workloadTable({ title, sides }, metrics) {
-  const rows = Object.entries(sides).map(([name, side]) => sideCells(metrics, name, side));
-  return ['', `### ${title}`, '', ...table(headerCells(metrics), rows)];
+  const shown = shownMetrics(metrics, sides);
+  const rows = Object.entries(sides).map(([name, side]) => sideCells(shown, name, side));
+  return ['', `### ${title}`, '', ...table(headerCells(shown), rows)];
 }
 
 function table(header, rows) {

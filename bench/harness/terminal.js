@@ -1,13 +1,14 @@
 'use strict';
 
-const { headerCells, sideCells, ratioText, targetText } = require('./format');
+const { shownMetrics, headerCells, sideCells, ratioText, targetText } = require('./format');
 
 function renderWorkload({ title, sides, comparisons }, metrics) {
-  const rows = Object.entries(sides).map(([name, side]) => sideCells(metrics, name, side));
+  const shown = shownMetrics(metrics, sides);
+  const rows = Object.entries(sides).map(([name, side]) => sideCells(shown, name, side));
   return [
     '',
     title,
-    ...alignColumns([headerCells(metrics), ...rows]),
+    ...alignColumns([headerCells(shown), ...rows]),
     ...comparisons.map(ratioLine),
     ...Object.entries(sides).flatMap(errorLines),
     '',

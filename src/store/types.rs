@@ -41,7 +41,7 @@ impl Ttl {
         Self((ms.ceil() as u64).max(1))
     }
 
-    pub fn as_millis(self) -> u64 {
+    pub const fn as_millis(self) -> u64 {
         self.0
     }
 

@@ -1,10 +1,10 @@
 //! What every limiter promises, in a time that the test moves. The same steps run on both.
 
 use crate::support::OnRedis;
-use redis_backplane::store::Key;
 use redis_backplane::store::limits::{Algorithm, Limiter, Rule, Verdict};
 use redis_backplane::store::memory::Clock;
 use redis_backplane::store::memory::limits::MemoryLimiter;
+use redis_backplane::store::{Key, RawCommands};
 
 const ROLLING: [Algorithm; 2] = [Algorithm::SlidingWindow, Algorithm::TokenBucket];
 const ALL: [Algorithm; 3] = [Algorithm::FixedWindow, ROLLING[0], ROLLING[1]];
@@ -91,6 +91,56 @@ async fn a_window_opens_with_the_first_request_and_ends_under_traffic() {
         (true, 1, 1)
     );
     assert_eq!(verdict.reset_at_ms, BEGIN_MS + 2300);
+}
+
+/// An hour, by which the server's clock is moved: forward it ends what was counted, back it neither
+/// gives anything away nor makes anybody wait for an hour.
+const MOVED_MS: u64 = 3_600_000;
+
+#[tokio::test]
+async fn a_server_clock_that_moves_ends_a_rolling_limit_or_lets_it_begin_again() {
+    let world = &OnRedis::new().await;
+    for (i, algorithm) in ROLLING.into_iter().enumerate() {
+        let (key, rule) = (key(&format!("k{i}")), rule(algorithm, 3, 1000));
+        for _ in 0..3 {
+            assert!(world.check(MOVED_MS, &key, rule, 1).await.allowed);
+        }
+        let back = world.check(0, &key, rule, 1).await;
+        assert!(!back.allowed, "{algorithm:?}");
+        assert!(back.retry_after_ms <= 2 * rule.window_ms, "{back:?}");
+        let promised = back.retry_after_ms;
+        assert!(world.check(promised, &key, rule, 1).await.allowed);
+        let forward = world.check(promised + MOVED_MS, &key, rule, 3).await;
+        assert!(forward.allowed, "{algorithm:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_server_clock_that_moves_ends_a_fixed_window_or_cuts_it_to_one_more() {
+    let world = OnRedis::new().await;
+    let store = &world.connected.store;
+    let (key, rule) = (key("a"), rule(Algorithm::FixedWindow, 1, 60_000));
+    // A key's end is a time of the server's clock: moving one is moving the other.
+    let moved = async |left_ms: u64| {
+        let left = left_ms.to_string();
+        let words: [&[u8]; 3] = [b"PEXPIRE", key.as_bytes(), left.as_bytes()];
+        store.call(&words).await.unwrap();
+    };
+    assert!(store.check(&key, rule, 1).await.unwrap().allowed);
+    moved(rule.window_ms + MOVED_MS).await;
+    let back = store.check(&key, rule, 1).await.unwrap();
+    assert!(
+        !back.allowed && back.retry_after_ms <= rule.window_ms + 1,
+        "{back:?}"
+    );
+    let again = store.check(&key, rule, 1).await.unwrap();
+    assert!(
+        !again.allowed && again.retry_after_ms <= rule.window_ms + 1,
+        "{again:?}"
+    );
+    moved(0).await;
+    let forward = store.check(&key, rule, 1).await.unwrap();
+    assert!(forward.allowed && forward.count == 1, "{forward:?}");
 }
 
 async fn a_sliding_window_forgets_little_by_little(world: &impl World) {

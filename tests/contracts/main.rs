@@ -17,5 +17,6 @@ macro_rules! contract {
 
 mod bus;
 mod limits;
+mod locks;
 mod store;
 mod support;

@@ -8,7 +8,7 @@
 -- ARGV[5]  the time, milliseconds since 1970; nothing: the server's
 -- Answers allowed (1 or 0), count, when nothing counts any more (ms since 1970), ms until a retry,
 -- remaining.
--- Writes only when the request is allowed; the key always has a TTL. O(1).
+-- Writes only when the request is allowed or the clock was set back; the key always has a TTL. O(1).
 local algorithm = ARGV[1]
 local limit, window, cost = tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4])
 local now = tonumber(ARGV[5])
@@ -25,7 +25,8 @@ if type(stored) == 'string' then
 end
 since, counted, before = tonumber(since) or now, tonumber(counted) or 0, tonumber(before) or 0
 
--- The tally as it is now.
+-- The tally as it is now. After a clock was set back it counts from now on, not from every now.
+local was_set_back = since > now
 since = math.min(since, now)
 local elapsed = now - since
 if algorithm == 'T' then
@@ -73,7 +74,7 @@ elseif before > 0 then
   reset = left
 end
 
-if allowed then
+if allowed or was_set_back then
   local tally = string.format('%.0f:%.0f:%.0f', since, counted, before)
   redis.call('SET', KEYS[1], tally, 'PX', string.format('%.0f', math.max(1, reset)))
 elseif redis.call('PTTL', KEYS[1]) == -1 then

@@ -1,0 +1,151 @@
+'use strict';
+
+const LEASE_SECONDS = 30;
+const LEASE_MILLIS = LEASE_SECONDS * 1000;
+// Longer than anybody waits here: a side that gives up would be a side with fewer who wait.
+const PATIENCE_MILLIS = 60_000;
+
+const BACKPLANE_LEASE = { ttlSeconds: LEASE_SECONDS };
+const BACKPLANE_WAIT = { ttlSeconds: LEASE_SECONDS, waitMs: PATIENCE_MILLIS };
+// By default it gives up after 11 tries, about 2 s.
+const REDLOCK_WAIT = { retryCount: -1 };
+const REDLOCK_ONCE = { retryCount: 0 };
+const SEMAPHORE_LEASE = { lockTimeout: LEASE_MILLIS };
+const SEMAPHORE_WAIT = { lockTimeout: LEASE_MILLIS, acquireTimeout: PATIENCE_MILLIS };
+const SEMAPHORE_ONCE = { lockTimeout: LEASE_MILLIS, acquireAttemptsLimit: 1 };
+
+// Each opens what one process needs:
+//   pair(name)  takes a lock that is free and gives it back, as by hand; true, if it was held
+//   take(name)  tries once: { token, release() }, or null; release() is true, if it was held
+//   wait(name)  the same, when it is free
+//   close()
+// `redisPrefix` stands before a name on Redis; `pauseMillis` is the longest pause between two tries
+// of one that waits.
+const SIDES = {
+  'redis-backplane': { redisPrefix: 'lock:', pauseMillis: 0, open: openBackplane },
+  redlock: { redisPrefix: 'redlock:', pauseMillis: 300, open: (url) => openRedlock(url, {}) },
+  'redlock-10ms': {
+    redisPrefix: 'redlock:',
+    pauseMillis: 10,
+    open: (url) => openRedlock(url, {}, { retryDelay: 10, retryJitter: 0 }),
+  },
+  'redlock-autopipeline': {
+    redisPrefix: 'redlock:',
+    pauseMillis: 300,
+    open: (url) => openRedlock(url, { enableAutoPipelining: true }),
+  },
+  'redis-semaphore': { redisPrefix: 'mutex:', pauseMillis: 10, open: (url) => openSemaphore(url, {}) },
+  'redis-semaphore-autopipeline': {
+    redisPrefix: 'mutex:',
+    pauseMillis: 10,
+    open: (url) => openSemaphore(url, { enableAutoPipelining: true }),
+  },
+};
+
+// The tables are what there is to read; failures are not kept quiet.
+const COMPLAINTS = { debug() {}, info() {}, warn: console.warn, error: console.error };
+
+function openSide(name, url) {
+  return SIDES[name].open(url);
+}
+
+/** The key that holds the token of who has the lock. */
+function redisKey(side, name) {
+  return SIDES[side].redisPrefix + name;
+}
+
+function pauseMillis(side) {
+  return SIDES[side].pauseMillis;
+}
+
+async function openBackplane(url) {
+  const { createBackplane } = require('../../..');
+  const backplane = createBackplane({ url, logger: COMPLAINTS });
+  // The first call waits until it is connected, or known not to be.
+  await backplane.cacheGet('bench:settled');
+  if (!backplane.isRedisAvailable()) throw new Error('Redis not available');
+  return {
+    async pair(name) {
+      const lock = await backplane.lock(name, BACKPLANE_LEASE);
+      return lock !== null && lock.release();
+    },
+    async namedPair(name) {
+      const isHeld = await backplane.acquireLock(name, LEASE_SECONDS);
+      await backplane.releaseLock(name);
+      return isHeld;
+    },
+    take: (name) => backplane.lock(name, BACKPLANE_LEASE),
+    wait: (name) => backplane.lock(name, BACKPLANE_WAIT),
+    close: () => backplane.close(),
+  };
+}
+
+async function openRedlock(url, clientOptions, settings = {}) {
+  const { Redis } = require('ioredis');
+  const { default: Redlock, ExecutionError } = require('redlock');
+  const redis = new Redis(url, clientOptions);
+  await redis.ping();
+  const redlock = new Redlock([redis], settings);
+  // It tells why only here.
+  let failure = null;
+  redlock.on('error', (error) => {
+    if (error.name !== 'ResourceLockedError') failure ??= error;
+  });
+  const acquire = async (name, options) => {
+    const lock = await redlock.acquire([redisKey('redlock', name)], LEASE_MILLIS, options);
+    // Rejects when it was not held.
+    return { token: lock.value, release: async () => Boolean(await lock.release()) };
+  };
+  return {
+    async pair(name) {
+      const lock = await redlock.acquire([`redlock:${name}`], LEASE_MILLIS);
+      await lock.release();
+      return true;
+    },
+    take: (name) =>
+      acquire(name, REDLOCK_ONCE).catch((error) => {
+        if (failure ?? !(error instanceof ExecutionError)) throw failure ?? error;
+        return null;
+      }),
+    wait: (name) => acquire(name, REDLOCK_WAIT),
+    close: () => redis.quit(),
+  };
+}
+
+async function openSemaphore(url, clientOptions) {
+  const { Redis } = require('ioredis');
+  const { Mutex } = require('redis-semaphore');
+  const redis = new Redis(url, clientOptions);
+  await redis.ping();
+  // A mutex stands for one attempt: none may be used by two at once.
+  const acquire = async (name, options) => {
+    const mutex = new Mutex(redis, name, options);
+    return (await mutex.tryAcquire()) ? heldMutex(mutex) : null;
+  };
+  return {
+    async pair(name) {
+      const mutex = new Mutex(redis, name, SEMAPHORE_LEASE);
+      await mutex.acquire();
+      const isHeld = mutex.isAcquired;
+      await mutex.release();
+      return isHeld;
+    },
+    take: (name) => acquire(name, SEMAPHORE_ONCE),
+    wait: (name) => acquire(name, SEMAPHORE_WAIT),
+    close: () => redis.quit(),
+  };
+}
+
+// It does not tell whether the server still had it.
+function heldMutex(mutex) {
+  return {
+    token: mutex.identifier,
+    async release() {
+      const isHeld = mutex.isAcquired;
+      await mutex.release();
+      return isHeld;
+    },
+  };
+}
+
+module.exports = { LEASE_SECONDS, SIDES, openSide, redisKey, pauseMillis };
