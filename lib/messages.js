@@ -20,7 +20,7 @@ function messages(around, channel, options) {
 }
 
 async function* receive({ pubSub, iterators }, inbox, channel, options = {}) {
-  const error = optionsError(options);
+  const error = check.object(options, 'options') ?? check.abortSignal(options.signal, 'signal');
   if (error) throw error;
   const { signal } = options;
   signal?.throwIfAborted();
@@ -40,14 +40,6 @@ async function* receive({ pubSub, iterators }, inbox, channel, options = {}) {
     signal?.removeEventListener('abort', onAbort);
     if (!pubSub.isClosed) await pubSub.unsubscribe(channel, take);
   }
-}
-
-function optionsError(options) {
-  const error = check.object(options, 'options');
-  if (error) return error;
-  const { signal } = options;
-  const isSignal = signal === undefined || (typeof signal?.addEventListener === 'function' && 'aborted' in signal);
-  return isSignal ? null : check.option('signal must be an AbortSignal');
 }
 
 /** What has come and has not been taken: a ring of bounded size. */
