@@ -5,6 +5,9 @@ const LEASE_MILLIS = LEASE_SECONDS * 1000;
 // Longer than anybody waits here: a side that gives up would be a side with fewer who wait.
 const PATIENCE_MILLIS = 60_000;
 
+const REDLOCK_PREFIX = 'redlock:';
+const SEMAPHORE_PREFIX = 'mutex:';
+
 const BACKPLANE_LEASE = { ttlSeconds: LEASE_SECONDS };
 const BACKPLANE_WAIT = { ttlSeconds: LEASE_SECONDS, waitMs: PATIENCE_MILLIS };
 // By default it gives up after 11 tries, about 2 s.
@@ -23,20 +26,20 @@ const SEMAPHORE_ONCE = { lockTimeout: LEASE_MILLIS, acquireAttemptsLimit: 1 };
 // of one that waits.
 const SIDES = {
   'redis-backplane': { redisPrefix: 'lock:', pauseMillis: 0, open: openBackplane },
-  redlock: { redisPrefix: 'redlock:', pauseMillis: 300, open: (url) => openRedlock(url, {}) },
+  redlock: { redisPrefix: REDLOCK_PREFIX, pauseMillis: 300, open: (url) => openRedlock(url, {}) },
   'redlock-10ms': {
-    redisPrefix: 'redlock:',
+    redisPrefix: REDLOCK_PREFIX,
     pauseMillis: 10,
     open: (url) => openRedlock(url, {}, { retryDelay: 10, retryJitter: 0 }),
   },
   'redlock-autopipeline': {
-    redisPrefix: 'redlock:',
+    redisPrefix: REDLOCK_PREFIX,
     pauseMillis: 300,
     open: (url) => openRedlock(url, { enableAutoPipelining: true }),
   },
-  'redis-semaphore': { redisPrefix: 'mutex:', pauseMillis: 10, open: (url) => openSemaphore(url, {}) },
+  'redis-semaphore': { redisPrefix: SEMAPHORE_PREFIX, pauseMillis: 10, open: (url) => openSemaphore(url, {}) },
   'redis-semaphore-autopipeline': {
-    redisPrefix: 'mutex:',
+    redisPrefix: SEMAPHORE_PREFIX,
     pauseMillis: 10,
     open: (url) => openSemaphore(url, { enableAutoPipelining: true }),
   },
@@ -92,13 +95,13 @@ async function openRedlock(url, clientOptions, settings = {}) {
     if (error.name !== 'ResourceLockedError') failure ??= error;
   });
   const acquire = async (name, options) => {
-    const lock = await redlock.acquire([redisKey('redlock', name)], LEASE_MILLIS, options);
+    const lock = await redlock.acquire([REDLOCK_PREFIX + name], LEASE_MILLIS, options);
     // Rejects when it was not held.
     return { token: lock.value, release: async () => Boolean(await lock.release()) };
   };
   return {
     async pair(name) {
-      const lock = await redlock.acquire([`redlock:${name}`], LEASE_MILLIS);
+      const lock = await redlock.acquire([REDLOCK_PREFIX + name], LEASE_MILLIS);
       await lock.release();
       return true;
     },

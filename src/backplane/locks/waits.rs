@@ -100,16 +100,20 @@ impl Wait {
     /// it is time to leave, because of `until` or because it was told to.
     pub async fn is_called(&mut self, try_at: Instant, until: Option<Instant>) -> bool {
         let mut try_at = try_at;
-        loop {
+        while *self.signal.borrow() != Signal::Leave {
             let next = until.map_or(try_at, |until| try_at.min(until));
-            match timeout_at(next.into(), self.signal.changed()).await {
-                Ok(_) => match *self.signal.borrow_and_update() {
-                    Signal::TryAt(at) => try_at = at,
-                    Signal::Leave => return false,
-                },
-                Err(_) => return until.is_none_or(|until| Instant::now() < until),
+            // Timers are rounded up to the next millisecond.
+            if next <= Instant::now() {
+                return until.is_none_or(|until| Instant::now() < until);
+            }
+            let called = timeout_at(next.into(), self.signal.changed()).await;
+            if called.is_ok()
+                && let Signal::TryAt(at) = *self.signal.borrow_and_update()
+            {
+                try_at = at;
             }
         }
+        false
     }
 }
 

@@ -1,10 +1,10 @@
 -- Gives a lock to the next waiter, or nobody, if the caller holds it; and has the caller leave the
 -- queue. Answers 1 if it held the lock, else 0. O(log waiters).
+-- Whoever holds a lock is not in the queue.
 if holder() == token then
   if not hand_over() then
     redis.call('DEL', lock)
   end
-  redis.call('ZREM', queue, token)
   return 1
 end
 

@@ -6,16 +6,27 @@
 -- Answers the fence; or 0, the ms that the holder has left (below 0: not known), and the caller's
 -- place. O(log waiters).
 local lease, place = ARGV[4], ARGV[5]
-local held = holder()
+local taken, somebody_waits = redis.call('SET', lock, token, 'NX', 'PX', lease), first()
 
-if held == token or not held and not hand_over() then
-  redis.call('SET', lock, token, 'PX', lease)
-  redis.call('ZREM', queue, token)
+if not taken then
+  taken = holder() == token and redis.call('PEXPIRE', lock, lease) == 1
+elseif somebody_waits then
+  taken = not hand_over()
+end
+
+if taken then
   local time = redis.call('TIME')
-  local last = math.max(tonumber(redis.pcall('GET', fence)) or 0, tonumber(ARGV[6]))
-  local next = math.max(last + 1, time[1] * 1000000 + time[2])
+  local last = tonumber(redis.pcall('GET', fence))
+  if not (last and last < 2 ^ 52) then
+    -- Whatever it is, it is none.
+    last = 0
+  end
+  local next = math.max(last + 1, ARGV[6] + 1, time[1] * 1000000 + time[2])
   redis.call('SET', fence, string.format('%.0f', next), 'PX', lease + FENCE_OUTLIVES)
-  call_first(lease)
+  if somebody_waits then
+    redis.call('ZREM', queue, token)
+    call_first(lease)
+  end
   return {next}
 end
 
