@@ -155,11 +155,12 @@ export function resetRateLimit(key: string): Promise<void>;
  * A lock is a lease: it ends after its time, whatever its holder is doing (docs/locks.md). Work that
  * may take longer belongs into {@link withLock}.
  *
- * While Redis is away the lock is one within this process, or there is none (`locks` of
+ * While Redis is away the lock is one within this backplane, or there is none (`locks` of
  * {@link BackplaneOptions}). Of 100,000 locks that are not released the oldest are forgotten; they end by
  * themselves.
  *
- * @param ttlSeconds default 30; fractions are fine; above 0, at most 10 years.
+ * @param ttlSeconds default 30; fractions are fine; above 0, at most 10 years. A lease that may be over when
+ * its answer comes (2 ms, or what the answer takes) is not granted.
  * @throws E_INVALID_KEY, E_INVALID_TTL, E_CLOSED
  */
 export function acquireLock(key: string, ttlSeconds?: number): Promise<boolean>;
@@ -208,7 +209,8 @@ export interface Lock {
    */
   extend(ttlSeconds?: number): Promise<boolean>;
   /**
-   * Gives the lock to whoever waits first. `false`: it had ended before, or that is not known.
+   * Gives the lock to whoever waits first. `false`: it had ended before, or that is not known; `signal` then
+   * aborts.
    *
    * @throws E_CLOSED
    */

@@ -7,8 +7,9 @@ const { resultOf } = require('./support/program');
 /** 60 shows what the tests are to show; fewer keep the suite fast. */
 const SECONDS = Number(process.env.LOCKS_CHAOS_SECONDS || 20);
 const BROKEN_SECONDS = 4;
-/** How long processes may take to begin and to end. */
+/** How long processes may take to begin and to end; and, if they do not, to be killed and reported. */
 const AROUND_MS = 40_000;
+const REPORT_MS = 5_000;
 const KEYS = Array.from({ length: 10 }, (_, i) => `k${i}`);
 
 describe('8 processes with 16 tasks each that contend for 10 locks', () => {
@@ -36,12 +37,12 @@ describe('8 processes with 16 tasks each that contend for 10 locks', () => {
     for (const what of ['stops', 'kills', 'drops', 'denied', 'aborted', 'refused']) expect(counts[what]).toBeGreaterThan(0);
     expect(Object.keys(counts.acquiredBy).sort()).toEqual(['acquireLock', 'lock', 'withLock']);
     for (const key of KEYS) expect(counts.acquiredOf[key]).toBeGreaterThan(SECONDS);
-  }, SECONDS * 1000 + AROUND_MS);
+  }, SECONDS * 1000 + AROUND_MS + REPORT_MS);
 
   test('are found out when a late release frees the lock of another', async () => {
     const { violations } = await contend(BROKEN_SECONDS, { overstaysOneIn: 5, release: 'anybodys' });
     expect(violations).toContainEqual(expect.stringContaining('were both held'));
-  }, BROKEN_SECONDS * 1000 + AROUND_MS);
+  }, BROKEN_SECONDS * 1000 + AROUND_MS + REPORT_MS);
 });
 
 describe('the check of critical sections', () => {

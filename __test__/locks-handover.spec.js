@@ -1,12 +1,15 @@
 'use strict';
 
+const { createBackplane } = require('..');
 const { startRedis, until } = require('./support');
+const { quietLogger } = require('./support/log');
 const { startRemote } = require('./support/remote');
 
 const KEY = 'k';
 const KEY_PREFIX = 'handover:';
 const TURNS = 50;
 const KILLS = 3;
+const FIRSTS = 20;
 const TTL_MS = 500;
 /** How long a lock is kept for a waiter that does not come to take it. */
 const KEPT_MS = 1000;
@@ -60,14 +63,50 @@ async function lineUp(line) {
   return outcomes;
 }
 
+/** So many processes can be called. */
+function areListening(count) {
+  const channels = () => redis.command('PUBSUB', 'CHANNELS', `${KEY_PREFIX}backplane:lock:*`);
+  return until(async () => (await channels()).length === count, { what: `${count} processes listen` });
+}
+
 const median = (list) => [...list].sort((a, b) => a - b)[Math.floor(list.length / 2)];
 
 test('a lock that is released goes to the next waiter at once, from process to process', async () => {
-  const turns = (await Promise.all((await start(2)).map(takeTurns))).flat().sort((a, b) => a.fence - b.fence);
+  const [a, b] = await start(2);
+  // Both have waited before, and can be called.
+  for (const [i, [holder, waiter]] of [[a, b], [b, a]].entries()) {
+    await take(holder);
+    const [outcome] = await lineUp([waiter]);
+    await areListening(i + 1);
+    await release(holder);
+    await outcome;
+  }
+  const turns = (await Promise.all([a, b].map(takeTurns))).flat().sort((a, b) => a.fence - b.fence);
   const handovers = turns.slice(1).map((next, i) => ({ ms: (next.at - turns[i].releasedAt) / 1000, hasWaited: next.asked < turns[i].releasedAt }));
   expect(handovers.every(({ hasWaited }) => hasWaited)).toBe(true);
   expect(Math.min(...handovers.map(({ ms }) => ms))).toBeGreaterThanOrEqual(0);
   expect(median(handovers.map(({ ms }) => ms))).toBeLessThan(P50_MS);
+});
+
+test('the first waiter of a process is not overtaken, even if it cannot be called yet', async () => {
+  const options = { url: redis.url, keyPrefix: KEY_PREFIX, logger: quietLogger() };
+  const [holder, ...waiting] = Array.from({ length: 1 + FIRSTS }, () => createBackplane(options));
+  try {
+    // They are connected, and none has waited.
+    await Promise.all(waiting.map((each) => each.cacheGet('settled')));
+    for (const backplane of waiting) {
+      const held = await holder.lock(KEY);
+      const waiter = backplane.lock(KEY, { waitMs: 5000 });
+      // Answered after it: by now it waits, and its process has hardly begun to listen.
+      await backplane.cacheGet('settled');
+      const [isReleased, again] = await Promise.all([held.release(), holder.lock(KEY)]);
+      await again?.release();
+      expect([isReleased, again]).toEqual([true, null]);
+      expect(await (await waiter).release()).toBe(true);
+    }
+  } finally {
+    await Promise.all([holder, ...waiting].map((each) => each.close()));
+  }
 });
 
 test('a lock whose holder was killed goes to the next waiter at the end of the lease', async () => {

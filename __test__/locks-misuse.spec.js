@@ -2,7 +2,7 @@
 
 const { uniquePrefix } = require('./support');
 const { outcomeOf } = require('./support/deferred');
-const { commandsOf } = require('./support/locks');
+const { ASYNC_DISPOSE, commandsOf } = require('./support/locks');
 const { NOBODY, PLACES, silent } = require('./support/places');
 const { createBackplane } = require('..');
 
@@ -170,6 +170,26 @@ describe.each(PLACES)('misuse of locks on %s', (_where, start) => {
       for (const self of [undefined, {}, Object.create(held)]) expect((await outcomeOf((async () => held[name].call(self))())).error).toBeInstanceOf(TypeError);
     }
     await expectNothingChanged();
+  });
+
+  test('what is released while its backplane closes neither rejects nor hides an answer', async () => {
+    for (const provoked of [null, new Error('provoked by a test')]) {
+      const closing = await place.open();
+      const lock = await closing.lock('k');
+      const running = outcomeOf(closing.withLock('l', () => { closing.close(); if (provoked) throw provoked; return 'done'; }));
+      const atOnce = outcomeOf(closing.withLock('m', () => 'done'));
+      expect(await running).toMatchObject(provoked ? { error: provoked } : { value: 'done' });
+      expect((await atOnce).value ?? 'E_CLOSED').toMatch(/^done$|^E_CLOSED$/);
+      expect(await lock[ASYNC_DISPOSE]()).toBeUndefined();
+    }
+  });
+
+  test('a lock that is disposed of in the tick of close does not reject', async () => {
+    const closing = await place.open();
+    const lock = await closing.lock('k');
+    const disposed = lock[ASYNC_DISPOSE]();
+    await closing.close();
+    expect(await disposed).toBeUndefined();
   });
 
   test('an abort signal whose listeners cannot be added rejects', async () => {

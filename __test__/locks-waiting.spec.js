@@ -270,6 +270,12 @@ describe.each(PLACES)('waiting for locks on %s', (where, start) => {
       expect(stdout.trim().split('\n').map((line) => JSON.parse(line))).toEqual(said);
     }
   );
+
+  test('who waits for a lease that is too short to be held keeps nobody else from anything', async () => {
+    const argument = { use: 'waitsForTooShortALease', url: place.redis?.url ?? NOBODY, keyPrefix: uniquePrefix() };
+    const { code, stdout } = await runProgram('locks-idle.js', argument, { timeoutMs: 5000 });
+    expect([code, stdout]).toEqual([0, 'null\n"AbortError"\n']);
+  });
 });
 
 describe('waiting for locks, as the server sees it', () => {
@@ -295,6 +301,8 @@ describe('waiting for locks, as the server sees it', () => {
     const held = await locks.lock('k');
     const waiting = Array.from({ length: 10 }, (_, i) => (i % 2 ? locks : other).lock('k', forever));
     await areWaiting(place.redis, keyPrefix, 'k', 10);
+    // Who begins to hear looks once more.
+    await until(async () => (await place.redis.command('PUBSUB', 'CHANNELS', `${keyPrefix}backplane:lock:*`)).length === 2);
     expect(await scriptsDuring(() => sleep(2000))).toBeLessThanOrEqual(10);
     await held.release();
     await Promise.all(waiting.map((each) => each.then((lock) => lock.release())));
@@ -324,6 +332,23 @@ describe('waiting for locks, as the server sees it', () => {
     const next = await locks.lock('k', { waitMs: 5000 });
     expect([(await waiting).code, next === null]).toEqual(['E_CLOSED', false]);
     await closed;
+  });
+
+  test.each(['before', 'after'])('a process that cannot be called for a moment %s the release gets it soon all the same, in order', async (when) => {
+    const keyPrefix = uniquePrefix();
+    const [locks, other] = [await place.open({ keyPrefix }), await place.open({ keyPrefix })];
+    const held = await locks.lock('k');
+    const order = [];
+    const waiting = Array.from({ length: 5 }, (_, i) => other.withLock('k', () => order.push(i)));
+    await areWaiting(place.redis, keyPrefix, 'k', 5);
+    const begun = performance.now();
+    const cut = () => place.redis.command('CLIENT', 'KILL', 'TYPE', 'pubsub');
+    if (when === 'before') await cut();
+    expect(await held.release()).toBe(true);
+    if (when === 'after') await cut();
+    await Promise.all(waiting);
+    expect(order).toEqual([0, 1, 2, 3, 4]);
+    expect(performance.now() - begun).toBeLessThan(2000 + LATE_MS);
   });
 
   test('many that end their waiting leave no key and no place', async () => {

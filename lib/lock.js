@@ -17,6 +17,8 @@ class Lock {
   #controller = null;
   #timer = null;
   #isReleased = false;
+  /** Why it was lost. */
+  #reason = null;
 
   /** `watched`: the locks whose signal somebody has, by their handles. */
   constructor(core, watched, { key, handle, ttlSeconds }, { token, fence }) {
@@ -56,24 +58,30 @@ class Lock {
   }
 
   /** Like `release`, but nothing is wrong with a backplane that has been closed. */
-  letGo() {
+  async letGo() {
+    this.#look();
+    const isFirst = !this.#isReleased;
     this.#isReleased = true;
     this.#unwatch();
-    if (this.#core.unusable()) return Promise.resolve(false);
-    return this.#core.queue.ask(Op.LockRelease, this.#core.number, this.#handle);
+    if (this.#core.unusable()) return false;
+    const wasHeld = await this.#core.queue.ask(Op.LockRelease, this.#core.number, this.#handle);
+    if (isFirst && !wasHeld) this.lost();
+    return wasHeld;
   }
 
   /** It is somebody else's now, or may be. */
   lost() {
-    const reason = this.#core.closing === null ? failure('E_LOCK_LOST', 'the lock may be held by another by now') : closed();
     this.#unwatch();
-    this.#controller.abort(reason);
+    if (this.#reason !== null) return;
+    this.#reason = this.#core.closing === null ? failure('E_LOCK_LOST', 'the lock may be held by another by now') : closed();
+    this.#controller?.abort(this.#reason);
   }
 
   #watch() {
     const controller = new AbortController();
     this.#controller = controller;
-    if (!this.#isReleased) {
+    if (this.#reason !== null) controller.abort(this.#reason);
+    else if (!this.#isReleased) {
       this.#watched.set(this.#handle, this);
       askFirst(controller.signal, () => this.#look());
       this.#look();
@@ -88,16 +96,15 @@ class Lock {
 
   /** Aborts if the lease has ended; else looks again when it will have, or after so many ms. */
   #look(again) {
-    if (this.#controller === null || !this.#watched.has(this.#handle)) return;
+    if (this.#isReleased || this.#reason !== null) return;
     const { queue, number } = this.#core;
     const leftMs = queue.native.leaseMs(number, this.#handle);
-    if (leftMs <= 0) {
-      this.lost();
-      return;
+    if (leftMs <= 0) this.lost();
+    else if (this.#controller !== null) {
+      clearTimeout(this.#timer);
+      this.#timer = setTimeout(() => this.#look(), Math.min(again ?? leftMs, LONGEST_TIMEOUT_MS));
+      this.#timer.unref();
     }
-    clearTimeout(this.#timer);
-    this.#timer = setTimeout(() => this.#look(), Math.min(again ?? leftMs, LONGEST_TIMEOUT_MS));
-    this.#timer.unref();
   }
 }
 

@@ -329,6 +329,23 @@ describe('locks in an outage', () => {
     expect(signal.aborted).toBe(true);
   });
 
+  it('an extension while the lock is taken on Redis again: the signal goes by the shorter', async () => {
+    const all = await stage.ready();
+    const other = await another(all);
+    await warm(all);
+    await away(all);
+    const held = await all.backplane.lock('k', { ttlSeconds: 2 });
+    const { signal } = held;
+    all.proxy.delay(60);
+    await all.proxy.accept();
+    await until(async () => (await holderOf(all)) === held.token, { everyMs: 0 });
+    await held.extend(30);
+    all.proxy.delay(0);
+    await isReady(all.backplane);
+    const next = await other.lock('k', { waitMs: 4000 });
+    expect(next !== null && !signal.aborted).toBe(false);
+  });
+
   it('a server that was never there, and comes', async () => {
     const port = await freePort();
     const backplane = stage.backplane({ url: `redis://127.0.0.1:${port}` });

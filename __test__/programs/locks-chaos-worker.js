@@ -106,8 +106,8 @@ async function byHandle(about) {
 
 const RELEASES = {
   own: (held) => held.release(),
-  /** What a script does that compares no tokens. */
-  anybodys: ({ key }) => backplane.getClient().call('DEL', `${settings.keyPrefix}lock:${key}`),
+  /** What a script does that compares no tokens; nothing while Redis is away. */
+  anybodys: ({ key }) => backplane.getClient().call('DEL', `${settings.keyPrefix}lock:${key}`).catch(() => {}),
 };
 
 /** When a lease ends that is renewed cannot be told from here. */

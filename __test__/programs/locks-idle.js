@@ -25,6 +25,15 @@ const USES = {
     await backplane.acquireLock('k', 600);
     backplane.lock('k', { waitMs: 700 }).then(shown);
   },
+  /** What cannot be held is waited for in vain, until the signal aborts. */
+  async waitsForTooShortALease() {
+    const controller = new AbortController();
+    backplane.lock('k', { ttlSeconds: 0.001, waitMs: Infinity, signal: controller.signal }).catch(({ name }) => shown(name));
+    setTimeout(async () => {
+      shown(await backplane.cacheGet('none'));
+      controller.abort();
+    }, 100);
+  },
   async closedWhileWaiting() {
     const lock = await backplane.lock('k', { ttlSeconds: 600 });
     lock.signal.addEventListener('abort', () => shown(lock.signal.reason.code));

@@ -80,14 +80,15 @@ class CriticalSections {
    * waiter that was stopped.
    */
   gaps(end, longestTtlMs) {
-    return perKey(this.#sections, (sections) => {
-      const { key } = sections[0];
+    const isStoppedWithin = ({ worker }, from, to) =>
+      this.#stops.some((stop) => stop.worker === worker && stop.from < to && stop.to + GRACE_US > from);
+    return perKey([...this.#attempts.values()], (attempts) => {
+      const sections = attempts.filter(({ looks }) => looks.length > 0);
       return idleTimes(sections, this.#begun, end).map(([from, to]) => {
-        const waiters = [...this.#attempts.values()].filter((each) => each.key === key && each.asked < to && each.until > from);
-        const isStopped = ({ worker }) =>
-          this.#stops.some((stop) => stop.worker === worker && stop.from < to && stop.to + GRACE_US > from);
-        const explained = longestTtlMs * 1000 + GRACE_US * (1 + waiters.filter(isStopped).length);
-        return { key, ms: (to - from) / 1000, excessMs: (to - from - explained) / 1000 };
+        const waiting = attempts.filter((each) => each.asked < to && each.until > from);
+        const stopped = waiting.filter((each) => isStoppedWithin(each, from, to));
+        const explained = longestTtlMs * 1000 + GRACE_US * (1 + stopped.length);
+        return { key: attempts[0].key, ms: (to - from) / 1000, excessMs: (to - from - explained) / 1000 };
       });
     });
   }
@@ -109,7 +110,10 @@ class CriticalSections {
 
 function groups(list) {
   const byKey = new Map();
-  for (const each of list) byKey.set(each.key, [...(byKey.get(each.key) ?? []), each]);
+  for (const each of list) {
+    if (!byKey.has(each.key)) byKey.set(each.key, []);
+    byKey.get(each.key).push(each);
+  }
   return byKey;
 }
 

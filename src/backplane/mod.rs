@@ -167,6 +167,7 @@ impl Backplane {
 
     /// Lets the calls that are under way come to their end, then ends everything else.
     pub async fn close(&self) {
+        self.locks.end_waits();
         self.drain().await;
         let last = self.switch.now();
         *self.running() = None;

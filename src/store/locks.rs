@@ -132,7 +132,7 @@ pub trait Locker: Send + Sync {
         known_fence: u64,
     ) -> impl Future<Output = Result<Taken>> + Send;
 
-    /// Has the lease end so long from now; `false`: it is not the token's (any more). O(1).
+    /// Has the lease end so long from now; `false`: it is not the token's (any more). O(log waiters).
     fn extend(
         &self,
         keys: &LockKeys,

@@ -743,11 +743,13 @@ async fn a_waiter_whose_process_is_gone_is_skipped_and_forgotten() {
     let gone = Address::unique();
     let holder = Caller::new(world, &keys);
     holder.gets().await;
-    for _ in 0..3 {
-        Caller::with(world, &keys, gone.token()).waits().await;
+    // All of them came long ago.
+    let alive = Caller::new(world, &keys);
+    for place in [1, 2, 3, 5] {
+        let dead = Caller::with(world, &keys, gone.token());
+        dead.is_denied(Turn::Place(place)).await;
     }
-    let alive = queue(world, &keys, 1).await.remove(0);
-    Caller::with(world, &keys, gone.token()).waits().await;
+    alive.is_denied(Turn::Place(4)).await;
     assert_eq!(world.ask("ZCARD", &keys.queue, &[]).await, Reply::Int(5));
     assert!(holder.gives().await);
     assert_eq!(world.calls().await, [now(&alive)]);
@@ -760,6 +762,20 @@ async fn a_waiter_whose_process_is_gone_is_skipped_and_forgotten() {
     assert!(!world.is_there(&keys.lock).await);
 }
 
+/// A process begins to listen when its first waiter has come.
+#[tokio::test]
+async fn a_waiter_that_is_new_is_waited_for_although_it_cannot_be_reached() {
+    let world = &OnRedis::new().await;
+    let keys = keys("a");
+    let [holder, newcomer] = [(); 2].map(|()| Caller::new(world, &keys));
+    holder.gets().await;
+    let new = Caller::with(world, &keys, Address::unique().token());
+    new.waits().await;
+    assert!(holder.gives().await);
+    newcomer.is_denied_for(250).await;
+    new.gets().await;
+}
+
 #[tokio::test]
 async fn a_lease_that_only_the_dead_wait_for_ends_free() {
     let world = &OnRedis::new().await;
@@ -767,7 +783,7 @@ async fn a_lease_that_only_the_dead_wait_for_ends_free() {
     let [holder, newcomer] = [(); 2].map(|()| Caller::new(world, &keys));
     holder.gets().await;
     let dead = Caller::with(world, &keys, Address::unique().token());
-    let place = dead.waits().await;
+    let place = dead.is_denied(Turn::Place(1)).await.1;
     world.pass(&keys, LEASE_MS).await;
     newcomer.gets().await;
     assert!(!world.is_there(&keys.queue).await);
@@ -1056,6 +1072,10 @@ async fn leases_end_by_themselves() {
     assert!(!one.gives().await);
     three.waits().await;
     assert!(two.extends(30).await);
+    assert_eq!(
+        world.calls().await,
+        [after(&three, Ttl::from_whole_millis(30))]
+    );
     world.is_gone(&keys.lock).await;
     assert!(!two.extends(LEASE_MS).await && !two.gives().await);
     two.is_denied(Turn::No).await;
@@ -1142,7 +1162,7 @@ async fn a_lock_that_is_occupied_is_its_tokens() {
     one.is_denied_for(LEASE_MS).await;
     assert!(owner.extends(LEASE_MS).await);
     assert!(owner.gives().await);
-    assert_eq!(world.called(), [now(&waiter)]);
+    assert_eq!(world.called(), [after(&waiter, LEASE), now(&waiter)]);
     waiter.gets().await;
 }
 
@@ -1228,6 +1248,7 @@ impl Model {
         let is_holder = self.is_held_by(token);
         if is_holder {
             self.holder = Some((token, now + lease));
+            self.call_first(lease);
         }
         is_holder
     }
@@ -1362,7 +1383,9 @@ async fn whoever_comes_when_called_never_waits_in_vain() {
                         holder = (random.u8(0..3) > 0).then_some((caller, now + 500));
                     }
                     Taken::Denied { free_in, place } => {
-                        waiting[at].1 = now + free_in.unwrap().as_millis() as u64;
+                        let ms = free_in.unwrap().as_millis() as u64;
+                        assert!(ms > 0, "nobody is denied a lock that is free now");
+                        waiting[at].1 = now + ms;
                         waiting[at].2 = Turn::Place(place);
                     }
                 }

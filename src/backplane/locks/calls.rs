@@ -1,6 +1,6 @@
 //! What callers can do with locks.
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock};
 use std::time::{Duration, Instant};
 
@@ -15,6 +15,8 @@ use crate::store::{StoreError, Ttl};
 
 /// Should a call have been lost, whoever waits looks by itself this often.
 const LOOK_EVERY: Duration = Duration::from_secs(5);
+/// When to try again after a lease that was over before its answer came.
+const TOO_LATE_AGAIN: Duration = Duration::from_millis(50);
 /// A lease is renewed when this part of it has passed.
 const RENEW_AFTER: u32 = 3;
 /// How soon a renewal is tried again that could not be carried out.
@@ -198,6 +200,7 @@ impl Backplane {
                 in_doubt: !term.on_redis || !is_ready,
                 ..term
             }),
+            asked: AtomicU64::new(0),
             renewal: OnceLock::new(),
         });
         self.locks.fences.given(fence, term.on_redis);
@@ -223,9 +226,11 @@ impl Backplane {
         let (mut on_redis, mut here) = (Turn::New, Turn::New);
         loop {
             let free_in = match self.lock_try(&attempt, on_redis, here).await {
+                // The other end of this has been told that it is over.
+                Try::Granted { .. } if wait.is_cancelled() => break,
                 Try::Granted { fence, term } => match self.lock_hold(&attempt, fence, term) {
                     Some(granted) => return granted,
-                    None => Some(Duration::ZERO),
+                    None => Some(TOO_LATE_AGAIN),
                 },
                 Try::Denied { free_in, place } => {
                     match place {
@@ -249,9 +254,9 @@ impl Backplane {
         }
         drop(wait);
         self.lock_give(&attempt.keys, attempt.token).await;
-        match self.switch.now() {
-            Availability::Closed => LockOutcome::Closed,
-            _ => LockOutcome::Denied,
+        match self.locks.waits.are_over() {
+            true => LockOutcome::Closed,
+            false => LockOutcome::Denied,
         }
     }
 
@@ -285,7 +290,12 @@ impl Backplane {
             }
             None => {
                 self.locks.give_later(keys, token);
-                self.locks.memory.give_now(keys, token)
+                let was_held = self.locks.memory.give_now(keys, token);
+                if let Some(server) = self.refusing() {
+                    // Only the sooner for the others.
+                    let _ = server.give(keys, token).await;
+                }
+                was_held
             }
         }
     }
@@ -294,7 +304,7 @@ impl Backplane {
         if lease.term().certain().is_zero() {
             return false;
         }
-        lease.shorten(ttl);
+        let number = lease.ask(ttl);
         let asked = self
             .on_remote(|store| async move {
                 let since = Instant::now();
@@ -303,7 +313,7 @@ impl Backplane {
             })
             .await;
         match asked {
-            Some(Ok((true, since))) => lease.renew(since, ttl),
+            Some(Ok((true, since))) => lease.renew(number, since, ttl),
             Some(Ok((false, _))) => {
                 self.locks.lose(lease);
                 return false;
@@ -315,7 +325,7 @@ impl Backplane {
                 if lease.term().on_redis || !here.extend_now(&lease.keys, lease.token, ttl) {
                     return false;
                 }
-                lease.renew(Instant::now(), ttl);
+                lease.renew(number, Instant::now(), ttl);
             }
         }
         true

@@ -1,6 +1,7 @@
 //! The leases that this process has, and how long each of them certainly lasts.
 
 use std::collections::{BTreeMap, HashMap};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -24,6 +25,8 @@ pub struct Lease {
     /// If it is released by name, which one.
     pub name: Option<Box<[u8]>>,
     pub term: Mutex<Term>,
+    /// How often it was asked to be extended.
+    pub asked: AtomicU64,
     pub renewal: OnceLock<AbortHandle>,
 }
 
@@ -66,22 +69,31 @@ impl Lease {
         *self.lock()
     }
 
-    /// Redis has granted what is left of it.
-    pub fn confirm(&self) {
-        let mut term = self.lock();
-        term.on_redis = true;
-        term.in_doubt = false;
+    /// The number of the latest extension that was asked for.
+    pub fn latest(&self) -> u64 {
+        self.asked.load(Ordering::Relaxed)
     }
 
-    /// It was extended; asked for at `since`.
-    pub fn renew(&self, since: Instant, ttl: Ttl) {
+    /// Redis has granted what was left of it, unless it was extended since it was asked.
+    pub fn confirm(&self, latest: u64) {
         let mut term = self.lock();
-        term.since = since;
-        term.ttl = ttl;
+        if self.latest() == latest {
+            term.on_redis = true;
+            term.in_doubt = false;
+        }
     }
 
-    /// It ends after so long, if it would not sooner.
-    pub fn shorten(&self, ttl: Ttl) {
+    /// The extension of this number was granted; asked for at `since`. After a later one only that counts.
+    pub fn renew(&self, number: u64, since: Instant, ttl: Ttl) {
+        let mut term = self.lock();
+        if self.latest() == number {
+            term.since = since;
+            term.ttl = ttl;
+        }
+    }
+
+    /// An extension is asked for, of which the number is answered. If that makes it shorter, it is from now on.
+    pub fn ask(&self, ttl: Ttl) -> u64 {
         let mut term = self.lock();
         let shorter = Term {
             since: Instant::now(),
@@ -91,6 +103,7 @@ impl Lease {
         if shorter.left() < term.left() {
             *term = shorter;
         }
+        self.asked.fetch_add(1, Ordering::Relaxed) + 1
     }
 
     fn lock(&self) -> MutexGuard<'_, Term> {

@@ -99,9 +99,14 @@ impl Locks {
         }
     }
 
+    /// Whoever waits goes away.
+    pub fn end_waits(&self) {
+        self.waits.end();
+    }
+
     /// Nothing is given back: whoever works under a lock may still be at it.
     fn close(&self) {
-        self.waits.cancel_all();
+        self.end_waits();
         self.leases.clear();
         self.memory.clear();
         *self.listener() = None;
@@ -142,13 +147,13 @@ impl Locks {
     }
 
     async fn take_again<S: Locker>(&self, lease: &Arc<Lease>, store: &S) -> Result<()> {
-        let left = Ttl::from(lease.term().left());
+        let (left, latest) = (Ttl::from(lease.term().left()), lease.latest());
         let known_fence = self.fences.greatest();
         let taken = store.take(&lease.keys, lease.token, left, Turn::No, known_fence);
         match taken.await {
             Ok(Taken::Granted { fence }) => {
                 self.fences.given(fence, true);
-                lease.confirm();
+                lease.confirm(latest);
             }
             Ok(Taken::Denied { .. }) | Err(StoreError::Rejected(_)) => self.lose(lease),
             Err(error) => return Err(error),

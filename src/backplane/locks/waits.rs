@@ -23,13 +23,17 @@ struct Waiting {
     /// In the order in which they came.
     by_handle: BTreeMap<u64, watch::Sender<Signal>>,
     handles: HashMap<Token, u64>,
+    are_over: bool,
 }
 
 impl Waits {
     pub fn enter(self: &Arc<Self>, handle: u64, token: Token) -> Wait {
-        let sender = watch::Sender::new(Signal::TryAt(Instant::now()));
-        let signal = sender.subscribe();
         let mut waiting = self.waiting();
+        let sender = watch::Sender::new(match waiting.are_over {
+            true => Signal::Leave,
+            false => Signal::TryAt(Instant::now()),
+        });
+        let signal = sender.subscribe();
         waiting.by_handle.insert(handle, sender);
         waiting.handles.insert(token, handle);
         Wait {
@@ -57,8 +61,14 @@ impl Waits {
         self.waiting().signal(handle, Signal::Leave);
     }
 
-    pub fn cancel_all(&self) {
+    /// Whoever waits or comes to wait goes away, for good.
+    pub fn end(&self) {
+        self.waiting().are_over = true;
         self.signal_all(Signal::Leave);
+    }
+
+    pub fn are_over(&self) -> bool {
+        self.waiting().are_over
     }
 
     fn signal_all(&self, signal: Signal) {
@@ -96,11 +106,15 @@ pub struct Wait {
 }
 
 impl Wait {
+    pub fn is_cancelled(&self) -> bool {
+        *self.signal.borrow() == Signal::Leave
+    }
+
     /// Waits until it is time to try again: at `try_at`, unless it is called at another time. `false`:
     /// it is time to leave, because of `until` or because it was told to.
     pub async fn is_called(&mut self, try_at: Instant, until: Option<Instant>) -> bool {
         let mut try_at = try_at;
-        while *self.signal.borrow() != Signal::Leave {
+        while !self.is_cancelled() {
             let next = until.map_or(try_at, |until| try_at.min(until));
             // Timers are rounded up to the next millisecond.
             if next <= Instant::now() {

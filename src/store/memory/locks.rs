@@ -100,6 +100,7 @@ impl MemoryLocks {
             let is_holder = lock.is_held_by(token);
             if is_holder {
                 lock.hold(token, visit.now, lease);
+                lock.call_first(lease.as_duration(), visit);
             }
             is_holder
         })

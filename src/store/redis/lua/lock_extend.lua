@@ -1,10 +1,11 @@
 -- Has the caller's lease end so many ms from now, if it still stands.
 --
 -- ARGV[4]  the lease, ms
--- Answers 1 or 0. O(1).
+-- Answers 1 or 0. O(log waiters).
 if holder() ~= token then
   return 0
 end
 redis.call('PEXPIRE', lock, ARGV[4])
 redis.call('PEXPIRE', fence, ARGV[4] + FENCE_OUTLIVES)
+call_first(ARGV[4])
 return 1

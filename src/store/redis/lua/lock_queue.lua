@@ -18,10 +18,22 @@ local function holder()
   return type(held) == 'table' and '' or held
 end
 
--- Has a waiter look at the lock after so many ms; whether it can be reached.
+-- Who has only just come may not be listening yet, and looks when it does, ms.
+local NEW = 250
+
+local function is_new(waiter)
+  local time = redis.call('TIME')
+  return time[1] * 1000000 + time[2] - redis.call('ZSCORE', queue, waiter) < NEW * 1000
+end
+
+-- Has a waiter look at the lock after so many ms. Answers for how long the lock is kept if it is handed
+-- to that waiter, ms; nothing, if that cannot be reached.
 local function call(waiter, ms)
   local reached = redis.pcall('PUBLISH', channels .. string.sub(waiter, 1, 16), waiter .. ':' .. ms)
-  return type(reached) == 'number' and reached > 0
+  if type(reached) == 'number' and reached > 0 then
+    return handover
+  end
+  return is_new(waiter) and NEW or nil
 end
 
 local function first()
@@ -29,7 +41,7 @@ local function first()
 end
 
 -- Has the first in the queue look after so many ms: it sees to it that a lease which ends is noticed.
--- Who cannot be reached is gone, or will come again.
+-- Whoever cannot be reached is gone, or will come again.
 local function call_first(ms)
   local waiter = first()
   while waiter and not call(waiter, ms) do
@@ -42,11 +54,13 @@ end
 local function hand_over()
   local waiter = first()
   while waiter and waiter ~= token do
+    local kept_for = call(waiter, 0)
     redis.call('ZREM', queue, waiter)
-    if call(waiter, 0) then
-      redis.call('SET', lock, waiter, 'PX', handover)
-      call_first(handover)
-      return true
+    if kept_for then
+      -- A server that is full keeps nothing; the waiter then takes it like anybody else.
+      local kept = redis.pcall('SET', lock, waiter, 'PX', kept_for)
+      call_first(kept_for)
+      return not kept.err
     end
     waiter = first()
   end
