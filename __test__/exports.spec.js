@@ -13,12 +13,12 @@ const flat = require('..');
 const redisClient = require('../redisClient');
 const redisPubSub = require('../redisPubSub');
 
-/** The functions that a file of types declares or passes on. */
+/** The functions that a file of types declares, each once however many overloads it has, or passes on. */
 function declared(file) {
   const text = fs.readFileSync(path.join(ROOT, file), 'utf8').replace(/\/\*[\s\S]*?\*\//g, '');
   const functions = [...text.matchAll(/^export (?:declare )?(?:function|class) (\w+)/gm)].map(([, name]) => name);
   const passed = [...text.matchAll(/^export \{([^}]*)\}/gm)].flatMap(([, names]) => names.split(',').map((name) => name.trim()));
-  return [...functions, ...passed].filter(Boolean).sort();
+  return [...new Set([...functions, ...passed])].filter(Boolean).sort();
 }
 
 const namesOf = (module) => Object.keys(module).sort();

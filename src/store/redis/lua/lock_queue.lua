@@ -26,27 +26,32 @@ local function is_new(waiter)
   return time[1] * 1000000 + time[2] - redis.call('ZSCORE', queue, waiter) < NEW * 1000
 end
 
--- Has a waiter look at the lock after so many ms. Answers for how long the lock is kept if it is handed
--- to that waiter, ms; nothing, if that cannot be reached.
+-- Has a waiter look at the lock after so many ms. Answers whether it hears that.
 local function call(waiter, ms)
   local reached = redis.pcall('PUBLISH', channels .. string.sub(waiter, 1, 16), waiter .. ':' .. ms)
-  if type(reached) == 'number' and reached > 0 then
-    return handover
-  end
-  return is_new(waiter) and NEW or nil
+  return type(reached) == 'number' and reached > 0
+end
+
+local function waiter_at(place)
+  return redis.call('ZRANGE', queue, place, place)[1]
 end
 
 local function first()
-  return redis.call('ZRANGE', queue, 0, 0)[1]
+  return waiter_at(0)
 end
 
--- Has the first in the queue look after so many ms: it sees to it that a lease which ends is noticed.
--- Whoever cannot be reached is gone, or will come again.
+-- Has the first in the queue who hears it look after so many ms: it sees to it that a lease which ends
+-- is noticed. Whoever does not hear it has only just come, or is gone, or will come again.
 local function call_first(ms)
+  local place = 0
   local waiter = first()
   while waiter and not call(waiter, ms) do
-    redis.call('ZREM', queue, waiter)
-    waiter = first()
+    if is_new(waiter) then
+      place = place + 1
+    else
+      redis.call('ZREM', queue, waiter)
+    end
+    waiter = waiter_at(place)
   end
 end
 
@@ -54,7 +59,7 @@ end
 local function hand_over()
   local waiter = first()
   while waiter and waiter ~= token do
-    local kept_for = call(waiter, 0)
+    local kept_for = call(waiter, 0) and handover or is_new(waiter) and NEW
     redis.call('ZREM', queue, waiter)
     if kept_for then
       -- A server that is full keeps nothing; the waiter then takes it like anybody else.
