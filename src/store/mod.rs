@@ -12,6 +12,7 @@ pub mod glob;
 pub mod limits;
 pub mod locks;
 pub mod memory;
+pub mod presence;
 pub mod redis;
 mod slot;
 pub mod topics;
@@ -27,6 +28,7 @@ pub use error::{Result, StoreError};
 pub use glob::Pattern;
 pub use limits::Limiter;
 pub use locks::Locker;
+pub use presence::{Lives, Roster};
 pub use types::{Fetched, Json, Key, Lease, Lifetime, Reply, Ttl};
 
 /// Atomic operations on cached JSON texts.

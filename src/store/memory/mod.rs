@@ -9,6 +9,7 @@ mod clock;
 mod entry;
 pub mod limits;
 pub mod locks;
+pub mod presence;
 
 use std::cell::Cell;
 use std::sync::{Mutex, MutexGuard, PoisonError};

@@ -12,6 +12,7 @@ pub mod feed;
 mod large;
 mod limits;
 mod locks;
+pub mod presence;
 mod raw;
 mod reply;
 mod scan;

@@ -29,6 +29,13 @@ pub static LIMIT_ROLLING: Lua = lua!("lua/limit_rolling.lua");
 pub static LOCK_EXTEND: Lua = lua!("lua/lock_queue.lua", "lua/lock_extend.lua");
 pub static LOCK_GIVE: Lua = lua!("lua/lock_queue.lua", "lua/lock_give.lua");
 pub static LOCK_TAKE: Lua = lua!("lua/lock_queue.lua", "lua/lock_take.lua");
+pub static PRESENCE_BEAT: Lua = lua!("lua/presence_beat.lua");
+pub static PRESENCE_CLAIM: Lua = lua!("lua/presence_claim.lua");
+pub static PRESENCE_DROP: Lua = lua!("lua/presence_place.lua", "lua/presence_drop.lua");
+pub static PRESENCE_FORGET: Lua = lua!("lua/presence_place.lua", "lua/presence_forget.lua");
+pub static PRESENCE_LIST: Lua = lua!("lua/presence_place.lua", "lua/presence_list.lua");
+pub static PRESENCE_LIVES: Lua = lua!("lua/presence_lives.lua");
+pub static PRESENCE_PUT: Lua = lua!("lua/presence_place.lua", "lua/presence_put.lua");
 
 impl Lua {
     /// All of `keys` are in one hash slot.

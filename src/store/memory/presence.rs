@@ -1,0 +1,456 @@
+//! The sockets that this process has set: what answers while Redis is away, and what is set there
+//! again afterwards.
+
+use std::collections::{BTreeSet, HashMap};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use bytes::Bytes;
+
+use super::Clock;
+use crate::store::presence::{
+    Condition, Detail, LAST_SEEN_TTL, LastSeen, Life, News, Place, Present, Record, Roster, Socket,
+};
+use crate::store::{Result, Ttl};
+
+/// Some 500 MB. Beyond, sockets are not taken any more.
+const MOST_SOCKETS: usize = 1_000_000;
+/// Users whose last socket has gone, and who are remembered.
+const MOST_LAST_SEEN: usize = 100_000;
+/// How long a removal is remembered, so that no refresh brings the socket back.
+const REMOVED_MS: u64 = 60_000;
+
+/// Told what happens in a room.
+pub type OnNews = Box<dyn Fn(&str, Bytes) + Send + Sync>;
+
+pub struct MemoryRoster {
+    book: Mutex<Book>,
+    clock: Clock,
+    on_news: OnNews,
+    orders: AtomicU64,
+}
+
+/// The order in which things were asked for in this process: what was asked for later stays.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd)]
+pub struct Order(u64);
+
+#[derive(Default)]
+struct Book {
+    sockets: HashMap<Box<str>, Kept>,
+    /// Socket ids.
+    users: HashMap<Box<str>, BTreeSet<Box<str>>>,
+    rooms: HashMap<Box<str>, BTreeSet<Box<str>>>,
+    /// Ms since 1970, and when to forget it.
+    last_seen: HashMap<Box<str>, (u64, u64)>,
+    /// Removed sockets: as of which version, and when to forget it.
+    removed: HashMap<Box<str>, (u64, u64)>,
+    in_doubt: usize,
+}
+
+/// A socket of this process.
+#[derive(Clone, Debug)]
+pub struct Kept {
+    pub socket: Arc<Socket>,
+    order: Order,
+    /// The server's, or one that was made here while it was away.
+    pub version: u64,
+    /// By the clock; `None`: with the process.
+    ends: Option<u64>,
+    /// By the clock: when the server heard of it last.
+    heard: u64,
+    seen_at_ms: u64,
+    pub doubt: Doubt,
+}
+
+/// Whether the server has a socket as it is here.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Doubt {
+    None,
+    /// It had; maybe it has lost it.
+    Lost,
+    /// It was set while the server was away.
+    Unheard,
+}
+
+/// Where a socket stands on the server, and how long it lasts.
+#[derive(Clone, Copy)]
+pub struct Standing {
+    pub order: Order,
+    pub version: u64,
+    /// `None`: with the process.
+    pub ttl: Option<Ttl>,
+    pub doubt: Doubt,
+}
+
+impl Kept {
+    fn is_alive(&self, now: u64) -> bool {
+        self.ends.is_none_or(|ends| now < ends)
+    }
+
+    fn present(&self, now: u64, detail: Detail) -> Present {
+        let left = self.ends.map_or(u64::MAX, |ends| ends.saturating_sub(now));
+        let record = || Record {
+            version: self.version,
+            seen_at_ms: self.seen_at_ms,
+            left: Duration::from_millis(left),
+            metadata: self.socket.metadata.clone(),
+        };
+        Present {
+            user: self.socket.user.clone(),
+            socket: self.socket.id.clone(),
+            life: None,
+            record: (detail == Detail::Records).then(record),
+        }
+    }
+}
+
+impl MemoryRoster {
+    pub fn new(clock: Clock, on_news: OnNews) -> Self {
+        Self {
+            book: Mutex::default(),
+            clock,
+            on_news,
+            orders: AtomicU64::new(0),
+        }
+    }
+
+    /// The next place in the order of this process.
+    pub fn order(&self) -> Order {
+        Order(self.orders.fetch_add(1, Ordering::Relaxed))
+    }
+
+    /// Sets a socket, and tells nobody. `false`: there are too many.
+    pub fn keep(&self, socket: Arc<Socket>, standing: Standing) -> bool {
+        let mut book = self.book();
+        let known = book.sockets.get(&socket.id);
+        if known.is_some_and(|known| known.order > standing.order) {
+            return true;
+        }
+        if known.is_none() && book.sockets.len() >= MOST_SOCKETS {
+            return false;
+        }
+        let now = self.clock.now_ms();
+        let kept = Kept {
+            order: standing.order,
+            version: standing.version,
+            ends: standing.ttl.map(|ttl| now + ttl.as_millis()),
+            heard: now,
+            seen_at_ms: self.clock.epoch_ms(),
+            doubt: standing.doubt,
+            socket,
+        };
+        book.remove(&kept.socket.id.clone());
+        book.add(kept);
+        true
+    }
+
+    /// Sets a socket, and tells who listens; `None`: the condition does not hold, or there are too many.
+    pub fn set_now(
+        &self,
+        socket: Arc<Socket>,
+        ttl: Option<Ttl>,
+        condition: Condition,
+    ) -> Option<u64> {
+        let before = self.get(&socket.id);
+        if !self.may_set(&socket.id, before.as_ref(), condition) {
+            return None;
+        }
+        let standing = Standing {
+            order: self.order(),
+            version: self.next_version(&socket.id, before.as_ref()),
+            ttl,
+            doubt: Doubt::Unheard,
+        };
+        if !self.keep(socket.clone(), standing) {
+            return None;
+        }
+        self.tell_moved(before.as_ref(), &socket, standing);
+        Some(standing.version)
+    }
+
+    /// Removes a socket, if it is that user's, and tells who listens; answers as of which version.
+    pub fn remove_now(&self, user: &str, id: &str) -> u64 {
+        let known = self.get(id);
+        let version = self.next_version(id, known.as_ref());
+        if known
+            .as_ref()
+            .is_some_and(|known| &*known.socket.user != user)
+        {
+            return version;
+        }
+        let until = self.clock.now_ms() + REMOVED_MS;
+        let mut book = self.book();
+        book.removed.insert(id.into(), (version, until));
+        book.remove(id);
+        drop(book);
+        if let Some(known) = known {
+            self.remember(user, self.clock.epoch_ms());
+            for room in &known.socket.rooms {
+                self.tell_left(room, &known.socket, version);
+            }
+        }
+        version
+    }
+
+    /// Forgets a socket that was not set since, and tells nobody.
+    pub fn forget(&self, id: &str, order: Order) {
+        let mut book = self.book();
+        if book.sockets.get(id).is_some_and(|kept| kept.order <= order) {
+            book.remove(id);
+        }
+    }
+
+    pub fn list_now(&self, place: Place<'_>, detail: Detail) -> Vec<Present> {
+        let (book, now) = (self.book(), self.clock.now_ms());
+        let alive = book.at(place).filter(|kept| kept.is_alive(now));
+        alive.map(|kept| kept.present(now, detail)).collect()
+    }
+
+    /// Those that the server may not have.
+    pub fn list_in_doubt(&self, place: Place<'_>, detail: Detail) -> Vec<Present> {
+        let (book, now) = (self.book(), self.clock.now_ms());
+        if book.in_doubt == 0 {
+            return Vec::new();
+        }
+        let in_doubt = book
+            .at(place)
+            .filter(|kept| kept.doubt != Doubt::None && kept.is_alive(now));
+        in_doubt.map(|kept| kept.present(now, detail)).collect()
+    }
+
+    pub fn last_seen_now(&self, user: &str) -> Option<u64> {
+        let (book, now) = (self.book(), self.clock.now_ms());
+        let online = book.at(Place::User(user)).filter(|kept| kept.is_alive(now));
+        let online = online.map(|kept| kept.seen_at_ms).max();
+        let gone = book.last_seen.get(user).map(|(at, _)| *at);
+        online.max(gone)
+    }
+
+    pub fn get(&self, id: &str) -> Option<Kept> {
+        let now = self.clock.now_ms();
+        let kept = self.book().sockets.get(id).cloned();
+        kept.filter(|kept| kept.is_alive(now))
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.book().sockets.is_empty()
+    }
+
+    pub fn is_in_doubt(&self) -> bool {
+        self.book().in_doubt > 0
+    }
+
+    /// From now on the server may not have any of them.
+    pub fn doubt_all(&self) {
+        let mut book = self.book();
+        for kept in book.sockets.values_mut() {
+            if kept.doubt == Doubt::None {
+                kept.doubt = Doubt::Lost;
+            }
+        }
+        book.in_doubt = book.sockets.len();
+    }
+
+    /// All that the server may not have, with what is left of their time (`None`: they last as long as
+    /// the process).
+    pub fn in_doubt(&self) -> Vec<(Kept, Option<Ttl>)> {
+        self.chosen(|kept, _| kept.doubt != Doubt::None)
+    }
+
+    /// Those that last as long as the process, and that the server has not heard of for so long.
+    pub fn unheard_for(&self, ms: u64) -> Vec<(Kept, Option<Ttl>)> {
+        self.chosen(|kept, now| kept.ends.is_none() && kept.heard + ms <= now)
+    }
+
+    /// A socket is not this process's any more.
+    pub fn lost(&self, kept: &Kept) {
+        self.forget(&kept.socket.id, kept.order);
+    }
+
+    /// The server has a socket as it was kept.
+    pub fn heard(&self, before: &Kept, version: u64) {
+        let now = self.clock.now_ms();
+        let mut book = self.book();
+        let Some(kept) = book.sockets.get_mut(&before.socket.id) else {
+            return;
+        };
+        if kept.order != before.order {
+            return;
+        }
+        let was_in_doubt = kept.doubt != Doubt::None;
+        kept.doubt = Doubt::None;
+        kept.version = version;
+        kept.heard = now;
+        book.in_doubt -= usize::from(was_in_doubt);
+    }
+
+    /// Takes out those whose time has passed; `tells`: who listens is told.
+    pub fn sweep(&self, tells: bool) {
+        let now = self.clock.now_ms();
+        let mut book = self.book();
+        book.removed.retain(|_, (_, until)| now < *until);
+        book.last_seen.retain(|_, (_, until)| now < *until);
+        let ended: Vec<Kept> = book
+            .sockets
+            .values()
+            .filter(|kept| !kept.is_alive(now))
+            .cloned()
+            .collect();
+        for kept in &ended {
+            book.remove(&kept.socket.id);
+        }
+        drop(book);
+        for kept in ended {
+            self.remember(&kept.socket.user, kept.seen_at_ms);
+            for room in kept.socket.rooms.iter().filter(|_| tells) {
+                self.tell_left(room, &kept.socket, kept.version);
+            }
+        }
+    }
+
+    pub fn clear(&self) {
+        *self.book() = Book::default();
+    }
+
+    fn chosen(&self, choose: impl Fn(&Kept, u64) -> bool) -> Vec<(Kept, Option<Ttl>)> {
+        let (book, now) = (self.book(), self.clock.now_ms());
+        let chosen = book
+            .sockets
+            .values()
+            .filter(|kept| kept.is_alive(now) && choose(kept, now));
+        let left = |kept: &Kept| kept.ends.map(|ends| Ttl::from_whole_millis(ends - now));
+        chosen.map(|kept| (kept.clone(), left(kept))).collect()
+    }
+
+    fn may_set(&self, id: &str, before: Option<&Kept>, condition: Condition) -> bool {
+        let Condition::Since { version, or_lost } = condition else {
+            return true;
+        };
+        match before {
+            Some(before) => before.version <= version,
+            None => or_lost && !self.book().removed.contains_key(id),
+        }
+    }
+
+    fn next_version(&self, id: &str, before: Option<&Kept>) -> u64 {
+        let removed = self
+            .book()
+            .removed
+            .get(id)
+            .map_or(0, |(version, _)| *version);
+        let known = before.map_or(0, |before| before.version).max(removed);
+        (known + 1).max(self.clock.epoch_ms() * 1000)
+    }
+
+    fn remember(&self, user: &str, seen_at_ms: u64) {
+        let until = self.clock.now_ms() + LAST_SEEN_TTL.as_millis();
+        let mut book = self.book();
+        if book.last_seen.len() < MOST_LAST_SEEN || book.last_seen.contains_key(user) {
+            book.last_seen.insert(user.into(), (seen_at_ms, until));
+        }
+    }
+
+    fn tell_moved(&self, before: Option<&Kept>, now: &Socket, standing: Standing) {
+        if let Some(before) = before.map(|kept| &kept.socket) {
+            let stays = |room| before.user == now.user && now.rooms.contains(room);
+            for room in before.rooms.iter().filter(|room| !stays(room)) {
+                self.tell_left(room, before, standing.version);
+            }
+        }
+        for room in &now.rooms {
+            let news = News::Is {
+                user: now.user.clone(),
+                socket: now.id.clone(),
+                life: None,
+                version: standing.version,
+                left: standing.ttl.map_or(Duration::MAX, Ttl::as_duration),
+                metadata: now.metadata.clone(),
+            };
+            (self.on_news)(room, news.text());
+        }
+    }
+
+    fn tell_left(&self, room: &str, socket: &Socket, version: u64) {
+        let news = News::Left {
+            user: socket.user.clone(),
+            socket: socket.id.clone(),
+            version,
+        };
+        (self.on_news)(room, news.text());
+    }
+
+    fn book(&self) -> MutexGuard<'_, Book> {
+        self.book.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Book {
+    fn at(&self, place: Place<'_>) -> impl Iterator<Item = &Kept> {
+        let ids = match place {
+            Place::User(user) => self.users.get(user),
+            Place::Room(room) => self.rooms.get(room),
+        };
+        ids.into_iter()
+            .flatten()
+            .filter_map(|id| self.sockets.get(id))
+    }
+
+    fn add(&mut self, kept: Kept) {
+        let (socket, id) = (&kept.socket, &kept.socket.id);
+        let of_user = self.users.entry(socket.user.clone()).or_default();
+        of_user.insert(id.clone());
+        for room in &socket.rooms {
+            let in_room = self.rooms.entry(room.clone()).or_default();
+            in_room.insert(id.clone());
+        }
+        self.removed.remove(id);
+        self.in_doubt += usize::from(kept.doubt != Doubt::None);
+        self.sockets.insert(id.clone(), kept);
+    }
+
+    fn remove(&mut self, id: &str) {
+        let Some(kept) = self.sockets.remove(id) else {
+            return;
+        };
+        self.in_doubt -= usize::from(kept.doubt != Doubt::None);
+        take_out(&mut self.users, &kept.socket.user, id);
+        for room in &kept.socket.rooms {
+            take_out(&mut self.rooms, room, id);
+        }
+    }
+}
+
+/// Nothing is left of a place that is empty.
+fn take_out(places: &mut HashMap<Box<str>, BTreeSet<Box<str>>>, place: &str, id: &str) {
+    if let Some(ids) = places.get_mut(place) {
+        ids.remove(id);
+        if ids.is_empty() {
+            places.remove(place);
+        }
+    }
+}
+
+impl Roster for MemoryRoster {
+    async fn set(
+        &self,
+        socket: &Socket,
+        _: Option<Life>,
+        ttl: Ttl,
+        condition: Condition,
+    ) -> Result<Option<u64>> {
+        Ok(self.set_now(Arc::new(socket.clone()), Some(ttl), condition))
+    }
+
+    async fn remove(&self, user: &str, socket: &str) -> Result<u64> {
+        Ok(self.remove_now(user, socket))
+    }
+
+    async fn list(&self, place: Place<'_>, detail: Detail) -> Result<Vec<Present>> {
+        Ok(self.list_now(place, detail))
+    }
+
+    async fn last_seen(&self, user: &str) -> Result<Option<LastSeen>> {
+        Ok(self.last_seen_now(user).map(|at| (at, None)))
+    }
+}

@@ -1,0 +1,20 @@
+-- Has a life go on, or begin.
+--
+-- KEYS[1]  lives by when they were last heard of, ms since 1970
+-- ARGV[1]  the life
+-- ARGV[2]  how long one lasts that is not heard of, ms
+-- ARGV[3]  '1': it begins
+-- Answers 1, or 0 if it has ended. O(log lives).
+local time = redis.call('TIME')
+local now = time[1] * 1000 + math.floor(time[2] / 1000)
+if ARGV[3] == '1' then
+  -- After 30 days nobody asks any more.
+  redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', now - 2592000000)
+else
+  local last = redis.call('ZSCORE', KEYS[1], ARGV[1])
+  if not last or now - last > tonumber(ARGV[2]) then
+    return 0
+  end
+end
+redis.call('ZADD', KEYS[1], now, ARGV[1])
+return 1

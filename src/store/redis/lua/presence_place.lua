@@ -1,0 +1,58 @@
+-- What the scripts of a place share: a user, or a room.
+--
+-- KEYS[1]  its members: <life><field> by their ends, ms since 1970. A field is a socket's name in the
+--          place, a life 16 letters
+-- KEYS[2]  by their fields <life><version>:<end>:<when it was set>:<metadata>
+-- KEYS[3]  of a user: when it was last seen, and in which life
+local members, records, last_seen = KEYS[1], KEYS[2], KEYS[3]
+local time = redis.call('TIME')
+local now = time[1] * 1000 + math.floor(time[2] / 1000)
+
+local LIFE = 16
+-- Ends by its TTL alone.
+local NO_LIFE = '----------------'
+-- Is not there, and keeps older news of itself out.
+local KEPT_OUT = '~~~~~~~~~~~~~~~~'
+local KEPT_OUT_FOR = 60000
+-- 30 days.
+local LAST_SEEN_TTL = 2592000000
+
+local function record(field)
+  local text = redis.call('HGET', records, field)
+  if not text then
+    return nil
+  end
+  local life, version, ends, metadata = string.match(text, '^(................)(%d+):(%d+):%d+:(.*)$')
+  return {life = life, version = tonumber(version), ends = tonumber(ends), metadata = metadata}
+end
+
+-- Writes a member down; old is its record, if it has one. Both keys last as long as any of it.
+local function write(field, old, life, version, ttl, metadata)
+  if old and old.life ~= life then
+    redis.call('ZREM', members, old.life .. field)
+  end
+  redis.call('ZADD', members, now + ttl, life .. field)
+  redis.call('HSET', records, field, life .. version .. ':' .. now + ttl .. ':' .. now .. ':' .. metadata)
+  if redis.call('PTTL', members) < tonumber(ttl) then
+    redis.call('PEXPIRE', members, 2 * ttl)
+    redis.call('PEXPIRE', records, 2 * ttl)
+  end
+end
+
+local function see(life)
+  if last_seen then
+    redis.call('SET', last_seen, now .. ':' .. life, 'PX', LAST_SEEN_TTL)
+  end
+end
+
+-- Takes out some of those whose time has passed.
+local function sweep(most)
+  local ended = redis.call('ZRANGEBYSCORE', members, '-inf', now, 'LIMIT', 0, most)
+  if #ended > 0 then
+    redis.call('ZREM', members, unpack(ended))
+    for i = 1, #ended do
+      ended[i] = string.sub(ended[i], LIFE + 1)
+    end
+    redis.call('HDEL', records, unpack(ended))
+  end
+end

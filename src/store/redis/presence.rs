@@ -1,0 +1,406 @@
+//! Presence on a Redis server, by the server's clock.
+
+use std::collections::{HashMap, HashSet};
+use std::time::Duration;
+
+use futures_util::future::{join, try_join, try_join_all};
+use redis::{Cmd, Value};
+
+use super::RedisStore;
+use super::script::{
+    Lua, PRESENCE_BEAT, PRESENCE_CLAIM, PRESENCE_DROP, PRESENCE_FORGET, PRESENCE_LIST,
+    PRESENCE_LIVES, PRESENCE_PUT,
+};
+use crate::store::presence::{
+    Condition, Detail, LEASE, LIFE_BYTES, LastSeen, Life, Lives, Names, Place, Present, Record,
+    Roster, Socket, counted, field, parse_field, places, rooms_of, split_counted,
+};
+use crate::store::{Json, Key, Result, StoreError, Ttl};
+
+/// Members that one script lists; a larger place is read in steps beside the calls.
+const SMALL_PLACE: usize = 2000;
+/// Members that one of those steps looks at, about.
+const STEP: &str = "1000";
+/// What the members of tombstones begin with.
+const KEPT_OUT: &[u8] = b"~";
+
+/// The sockets that a server knows, under the names of one prefix.
+pub struct RedisRoster<'a> {
+    pub store: &'a RedisStore,
+    pub names: &'a Names,
+}
+
+/// What a removal or a move leaves behind for news that are still under way.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Trace {
+    None,
+    KeepsOut,
+}
+
+impl Roster for RedisRoster<'_> {
+    async fn set(
+        &self,
+        socket: &Socket,
+        life: Option<Life>,
+        ttl: Ttl,
+        condition: Condition,
+    ) -> Result<Option<u64>> {
+        let home = Home::of(socket);
+        let (since, or_lost) = match condition {
+            Condition::Always => (String::new(), false),
+            Condition::Since { version, or_lost } => (version.to_string(), or_lost),
+        };
+        let ms = ttl.as_millis().to_string();
+        let args = [ms.as_bytes(), since.as_bytes(), flag(or_lost)];
+        let Some((version, before)) = self.claim(&socket.id, &home, args).await? else {
+            return Ok(None);
+        };
+        let life = Life::text(life);
+        let puts = socket.places().map(|place| {
+            let args = [
+                life.as_bytes(),
+                version.as_bytes(),
+                ms.as_bytes(),
+                &socket.metadata,
+            ];
+            self.put(place, &socket.user, &socket.id, args)
+        });
+        let puts = try_join_all(puts);
+        match Home::parse(&before) {
+            // The usual case: it is where it was.
+            None => drop(puts.await?),
+            Some(before) => {
+                let trace = match before.user == socket.user {
+                    true => Trace::None,
+                    // Maybe of another process, whose commands may still be under way.
+                    false => Trace::KeepsOut,
+                };
+                let left = before.places().filter(|place| {
+                    before.user != socket.user || !socket.places().any(|now| now == *place)
+                });
+                let drops =
+                    left.map(|place| self.drop(place, &before.user, &socket.id, &version, trace));
+                try_join(puts, try_join_all(drops)).await?;
+            }
+        }
+        Ok(Some(number(version.as_bytes())))
+    }
+
+    async fn remove(&self, user: &str, socket: &str) -> Result<u64> {
+        let home = counted(user);
+        let claimed = self.claim(socket, &home, [b"", b"", b""]).await?;
+        let (version, before) =
+            claimed.ok_or_else(|| StoreError::Rejected("not the answer of the script".into()))?;
+        let known = Home::parse(&before).map_or_else(Vec::new, |home| home.rooms);
+        // Its record may know of more, should its own entry have been lost.
+        let metadata = self.drop(Place::User(user), user, socket, &version, Trace::None);
+        let recorded = metadata
+            .await?
+            .map_or_else(Vec::new, |json| rooms_of(&json));
+        let rooms: HashSet<_> = known.into_iter().chain(recorded).collect();
+        let drops = rooms
+            .iter()
+            .map(|room| self.drop(Place::Room(room), user, socket, &version, Trace::None));
+        try_join_all(drops).await?;
+        Ok(number(version.as_bytes()))
+    }
+
+    async fn list(&self, place: Place<'_>, detail: Detail) -> Result<Vec<Present>> {
+        let most = SMALL_PLACE.to_string();
+        let args = [most.as_bytes(), flag(detail == Detail::Records)];
+        let answer = self.script(&PRESENCE_LIST, place, &args).await?;
+        let [
+            Value::Int(now),
+            Value::Array(members),
+            Value::Array(records),
+        ] = items(&answer)
+        else {
+            return Err(StoreError::Rejected("not the answer of the script".into()));
+        };
+        if members.len() == SMALL_PLACE {
+            return self.list_large(place, detail).await;
+        }
+        let records = records.iter().map(Some).chain(std::iter::repeat(None));
+        let there = members.iter().zip(records);
+        Ok(there
+            .filter_map(|(member, record)| {
+                let record = record.and_then(|text| parse_record(text, *now));
+                present(place, bytes(member), record)
+            })
+            .collect())
+    }
+
+    async fn last_seen(&self, user: &str) -> Result<Option<LastSeen>> {
+        let Some(key) = self.names.place(Place::User(user)).last_seen else {
+            return Ok(None);
+        };
+        let seen = self.command(&[b"GET", key.as_bytes()]).await?;
+        let seen = bytes(&seen);
+        let digits = seen.iter().position(|byte| *byte == b':');
+        Ok(digits.map(|at| (number(&seen[..at]), Life::parse(&seen[at + 1..]))))
+    }
+}
+
+impl Lives for RedisRoster<'_> {
+    async fn beat(&self, life: Life, begins: bool) -> Result<bool> {
+        let (life, lease) = (life.to_string(), LEASE.as_millis().to_string());
+        let args = [life.as_bytes(), lease.as_bytes(), flag(begins)];
+        let key = self.names.lives();
+        let lane = &self.store.link.calls;
+        let goes_on = lane.script(&PRESENCE_BEAT, &[&key], &args).await?;
+        Ok(goes_on == Value::Int(1))
+    }
+
+    async fn lives(&self) -> Result<HashMap<Life, u64>> {
+        let (key, lease) = (self.names.lives(), LEASE.as_millis().to_string());
+        let args = [lease.as_bytes()];
+        let lane = &self.store.link.calls;
+        let pairs = lane.script(&PRESENCE_LIVES, &[&key], &args).await?;
+        let pairs = items(&pairs).chunks_exact(2);
+        Ok(pairs
+            .filter_map(|pair| Some((Life::parse(bytes(&pair[0]))?, number(bytes(&pair[1])))))
+            .collect())
+    }
+
+    async fn last_beat(&self, life: Life) -> Result<Option<u64>> {
+        let (key, life) = (self.names.lives(), life.to_string());
+        let words: [&[u8]; 3] = [b"ZSCORE", key.as_bytes(), life.as_bytes()];
+        Ok(match self.command(&words).await? {
+            Value::BulkString(score) => Some(number(&score)),
+            _ => None,
+        })
+    }
+
+    async fn forget(&self, place: Place<'_>, ended: &[Present]) -> Result<()> {
+        let members: Vec<_> = ended.iter().map(|present| member(place, present)).collect();
+        let args: Vec<&[u8]> = members.iter().map(Vec::as_slice).collect();
+        self.script(&PRESENCE_FORGET, place, &args)
+            .await
+            .map(|_| ())
+    }
+}
+
+impl RedisRoster<'_> {
+    /// A socket's version, and its home before if that was another.
+    async fn claim(
+        &self,
+        socket: &str,
+        home: &[u8],
+        args: [&[u8]; 3],
+    ) -> Result<Option<(String, Vec<u8>)>> {
+        let key = self.names.socket(socket);
+        let args = [&[home], &args[..]].concat();
+        let lane = &self.store.link.calls;
+        let answer = lane.script(&PRESENCE_CLAIM, &[&key], &args).await?;
+        Ok(match items(&answer) {
+            [version, before] => {
+                let version = String::from_utf8_lossy(bytes(version)).into_owned();
+                Some((version, bytes(before).to_vec()))
+            }
+            _ => None,
+        })
+    }
+
+    async fn put(
+        &self,
+        place: Place<'_>,
+        user: &str,
+        socket: &str,
+        args: [&[u8]; 4],
+    ) -> Result<()> {
+        let (field, channel) = (field_in(place, user, socket), self.channel(place));
+        let args = [&[&field[..]], &args[..], &[&channel]].concat();
+        self.script(&PRESENCE_PUT, place, &args).await.map(|_| ())
+    }
+
+    /// Answers its metadata, if it was there.
+    async fn drop(
+        &self,
+        place: Place<'_>,
+        user: &str,
+        socket: &str,
+        version: &str,
+        trace: Trace,
+    ) -> Result<Option<Json>> {
+        let (field, channel) = (field_in(place, user, socket), self.channel(place));
+        let keeps_out = flag(trace == Trace::KeepsOut);
+        let args: [&[u8]; 4] = [&field, version.as_bytes(), &channel, keeps_out];
+        Ok(match self.script(&PRESENCE_DROP, place, &args).await? {
+            Value::BulkString(metadata) => Some(metadata.into()),
+            _ => None,
+        })
+    }
+
+    /// Page by page, so that neither the server nor the calls wait for a large place. Whoever is there
+    /// all the time is found.
+    async fn list_large(&self, place: Place<'_>, detail: Detail) -> Result<Vec<Present>> {
+        let keys = self.names.place(place);
+        let (members_key, records_key) = (keys.members.as_bytes(), keys.records.as_bytes());
+        let mut found = HashMap::new();
+        let mut cursor = b"0".to_vec();
+        loop {
+            let scan: [&[u8]; 5] = [b"ZSCAN", members_key, &cursor, b"COUNT", STEP.as_bytes()];
+            let (time, page) = join(self.bulk(&[b"TIME"]), self.bulk(&scan)).await;
+            let (now, page) = (milliseconds(&time?), page?);
+            let [next, Value::Array(pairs)] = items(&page) else {
+                return Err(StoreError::Rejected("not the answer of ZSCAN".into()));
+            };
+            let alive: Vec<&[u8]> = pairs
+                .chunks_exact(2)
+                .filter(|pair| number(bytes(&pair[1])) > now as u64)
+                .map(|pair| bytes(&pair[0]))
+                .collect();
+            let mut records = Vec::new();
+            if detail == Detail::Records && !alive.is_empty() {
+                let fields = alive
+                    .iter()
+                    .map(|member| &member[LIFE_BYTES.min(member.len())..]);
+                let ask: Vec<&[u8]> = [&b"HMGET"[..], records_key]
+                    .into_iter()
+                    .chain(fields)
+                    .collect();
+                records = items(&self.bulk(&ask).await?).to_vec();
+            }
+            for (i, member) in alive.into_iter().enumerate() {
+                let record = records.get(i).and_then(|text| parse_record(text, now));
+                if let Some(present) = present(place, member, record) {
+                    found.insert(member.to_vec(), present);
+                }
+            }
+            if bytes(next) == b"0" {
+                return Ok(found.into_values().collect());
+            }
+            cursor = bytes(next).to_vec();
+        }
+    }
+
+    fn channel(&self, place: Place<'_>) -> Vec<u8> {
+        match place {
+            Place::User(_) => Vec::new(),
+            Place::Room(room) => self.names.channel(room).as_bytes().to_vec(),
+        }
+    }
+
+    async fn script(&self, lua: &Lua, place: Place<'_>, args: &[&[u8]]) -> Result<Value> {
+        let keys = self.names.place(place);
+        let all: Vec<&Key> = [&keys.members, &keys.records]
+            .into_iter()
+            .chain(&keys.last_seen)
+            .collect();
+        self.store.link.calls.script(lua, &all, args).await
+    }
+
+    async fn command(&self, words: &[&[u8]]) -> Result<Value> {
+        self.store.link.calls.query(super::command(words)).await
+    }
+
+    async fn bulk(&self, words: &[&[u8]]) -> Result<Value> {
+        let command: Cmd = super::command(words);
+        self.store.link.bulk(command).await
+    }
+}
+
+/// Whose a socket is, and where: its user and its rooms, each after its length.
+struct Home {
+    user: Box<str>,
+    rooms: Vec<Box<str>>,
+}
+
+impl Home {
+    fn of(socket: &Socket) -> Vec<u8> {
+        let rooms = socket.rooms.iter().map(|room| counted(room));
+        std::iter::once(counted(&socket.user))
+            .chain(rooms)
+            .collect::<Vec<_>>()
+            .concat()
+    }
+
+    fn parse(joined: &[u8]) -> Option<Self> {
+        let (user, mut rest) = split_counted(joined)?;
+        let mut rooms = Vec::new();
+        while let Some((room, after)) = split_counted(rest) {
+            rooms.push(room);
+            rest = after;
+        }
+        Some(Self { user, rooms })
+    }
+
+    fn places(&self) -> impl Iterator<Item = Place<'_>> {
+        places(&self.user, &self.rooms)
+    }
+}
+
+fn field_in(place: Place<'_>, user: &str, socket: &str) -> Vec<u8> {
+    match place {
+        Place::User(_) => socket.as_bytes().to_vec(),
+        Place::Room(_) => field(user, socket),
+    }
+}
+
+fn member(place: Place<'_>, present: &Present) -> Vec<u8> {
+    let life = Life::text(present.life).into_bytes();
+    [life, field_in(place, &present.user, &present.socket)].concat()
+}
+
+fn present(place: Place<'_>, member: &[u8], record: Option<Record>) -> Option<Present> {
+    if member.starts_with(KEPT_OUT) {
+        return None;
+    }
+    let (life, field) = member.split_at_checked(LIFE_BYTES)?;
+    let (user, socket) = match place {
+        Place::User(user) => (user.into(), str::from_utf8(field).ok()?.into()),
+        Place::Room(_) => parse_field(field)?,
+    };
+    Some(Present {
+        user,
+        socket,
+        life: Life::parse(life),
+        record,
+    })
+}
+
+/// `<life><version>:<end>:<when it was set>:<metadata>`
+fn parse_record(text: &Value, now: i64) -> Option<Record> {
+    let text = bytes(text).get(LIFE_BYTES..)?;
+    let mut parts = text.splitn(4, |byte| *byte == b':');
+    let mut next = || parts.next();
+    let (version, ends, seen) = (number(next()?), number(next()?), number(next()?));
+    Some(Record {
+        version,
+        seen_at_ms: seen,
+        left: Duration::from_millis(ends.saturating_sub(now as u64)),
+        metadata: Json::copy_from_slice(next()?),
+    })
+}
+
+fn milliseconds(time: &Value) -> i64 {
+    match items(time) {
+        [seconds, micros] => (number(bytes(seconds)) * 1000 + number(bytes(micros)) / 1000) as i64,
+        _ => 0,
+    }
+}
+
+fn flag(is_set: bool) -> &'static [u8] {
+    if is_set { b"1" } else { b"" }
+}
+
+fn items(answer: &Value) -> &[Value] {
+    match answer {
+        Value::Array(items) => items,
+        _ => &[],
+    }
+}
+
+fn bytes(answer: &Value) -> &[u8] {
+    match answer {
+        Value::BulkString(bytes) => bytes,
+        _ => b"",
+    }
+}
+
+fn number(digits: &[u8]) -> u64 {
+    str::from_utf8(digits)
+        .ok()
+        .and_then(|digits| digits.parse::<f64>().ok())
+        .map_or(0, |number| number as u64)
+}
