@@ -55,6 +55,8 @@ export interface BackplaneOptions {
   maxQueuedBytes: number
   /** While Redis is away nobody gets a lock. */
   denyLocks: boolean
+  /** Presence that is set here lasts as long as this process. */
+  presenceHeartbeat: boolean
 }
 
 /** What JavaScript can ask for. The comment names the arguments in the order of their words. */
@@ -91,19 +93,45 @@ export declare const enum Op {
   LockExtend = 14,
   /** handle. Nothing is answered. */
   LockCancel = 15,
+  /** user and socket, TTL in ms, metadata */
+  PresenceSet = 16,
+  /** user and socket, TTL in ms, metadata that name the room */
+  PresenceRefresh = 17,
+  /** user and socket */
+  PresenceRemove = 18,
+  /** user */
+  PresenceIsOnline = 19,
+  /** nothing, an array of users */
+  PresenceAreOnline = 20,
+  /** user */
+  PresenceLastSeen = 21,
+  /** user */
+  PresenceOfUser = 22,
+  /** room */
+  PresenceOfRoom = 23,
+  /** room */
+  PresenceUsers = 24,
+  /** room */
+  PresenceCount = 25,
+  /** room, receiver, a number, number of the topic, whether payloads are JSON */
+  PresenceWatch = 26,
+  /** room */
+  PresenceUnwatch = 27,
+  /** receiver. Nothing is answered. */
+  PresenceUnwatchAll = 28,
   /** channel, reach, payload */
-  Publish = 16,
+  Publish = 29,
   /** reach, the channels as the words of Call */
-  Receivers = 17,
+  Receivers = 30,
   /** name, subscriber, kind of topic, number of the topic, whether payloads are JSON */
-  Subscribe = 18,
+  Subscribe = 31,
   /** name, subscriber, kind of topic */
-  Unsubscribe = 19,
+  Unsubscribe = 32,
   /** subscriber. Nothing is answered. */
-  CloseSubscriber = 20,
+  CloseSubscriber = 33,
   /** Answers whether Redis is there, once that is known. */
-  Initialize = 21,
-  Close = 22,
+  Initialize = 34,
+  Close = 35,
 }
 
 export interface TlsSettings {

@@ -5,6 +5,7 @@ const { Client } = require('./client');
 const { Core } = require('./core');
 const { createLimits } = require('./limits');
 const { createLocks } = require('./locks');
+const { createPresence } = require('./presence');
 const { createPubSub } = require('./pubsub');
 const { createSocketIo } = require('./socketio');
 
@@ -23,6 +24,7 @@ function createBackplane(options) {
     ...createCache(core),
     ...createLimits(core),
     ...createLocks(core),
+    ...createPresence(core),
     ...createPubSub(core),
     createSubscriber: () => getClient().duplicate(),
     socketIoAdapter: createSocketIo(core, getClient, () => new Client(core, { isQuiet: true })),

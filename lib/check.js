@@ -35,6 +35,21 @@ function key(value) {
   return name(value, 'key', 'E_INVALID_KEY');
 }
 
+/** Of a user, a socket, a room. */
+function id(value, what) {
+  return name(value, what, 'E_INVALID_KEY');
+}
+
+/** Several ids, maybe none. */
+function ids(values, what) {
+  if (!Array.isArray(values)) return typeError('E_INVALID_KEY', `${what} must be an array, not ${kindOf(values)}`);
+  for (const value of values) {
+    const error = id(value, `each of ${what}`);
+    if (error) return error;
+  }
+  return null;
+}
+
 function channel(value) {
   return name(value, 'channel', 'E_INVALID_CHANNEL');
 }
@@ -76,6 +91,10 @@ function option(message, cause) {
   return typeError('E_INVALID_OPTION', message, cause);
 }
 
+function value(message, cause) {
+  return typeError('E_INVALID_VALUE', message, cause);
+}
+
 function callback(value, what) {
   if (typeof value === 'function') return null;
   return typeError('E_INVALID_CALLBACK', `${what} must be a function, not ${kindOf(value)}`);
@@ -111,7 +130,7 @@ function abortSignal(value, what) {
 }
 
 /** What JSON cannot hold; the text is answered as `{ text }`. */
-function json(value) {
+function json(value, maxBytes = MAX_VALUE_BYTES) {
   let text;
   try {
     text = JSON.stringify(value);
@@ -121,8 +140,8 @@ function json(value) {
   if (text === undefined) {
     return { error: typeError('E_INVALID_VALUE', `value must be something JSON can hold, not ${kindOf(value)}`) };
   }
-  if (isLongerThan(text, MAX_VALUE_BYTES)) {
-    return { error: rangeError('E_INVALID_VALUE', `value must not be longer than ${MAX_VALUE_BYTES} bytes of JSON`) };
+  if (isLongerThan(text, maxBytes)) {
+    return { error: rangeError('E_INVALID_VALUE', `value must not be longer than ${maxBytes} bytes of JSON`) };
   }
   return { text };
 }
@@ -131,4 +150,4 @@ function kindOf(value) {
   return value === null ? 'null' : typeof value;
 }
 
-module.exports = { DEFAULT_TTL_SECONDS, key, channel, pattern, ttl, optionalTtl, count, object, option, callback, optionalCallback, payload, timeoutMs, waitMs, abortSignal, json, kindOf };
+module.exports = { DEFAULT_TTL_SECONDS, key, id, ids, channel, pattern, ttl, optionalTtl, count, object, option, value, callback, optionalCallback, payload, timeoutMs, waitMs, abortSignal, json, kindOf };

@@ -39,6 +39,7 @@ function resolveConfig(options = {}, env = process.env) {
       ...bounds(options.memory, 'memory', MEMORY_DEFAULTS),
       ...bounds(options.pubsub, 'pubsub', PUBSUB_DEFAULTS),
       denyLocks: locksWhenAway(options.locks) === 'deny',
+      presenceHeartbeat: hasHeartbeat(options.presence),
     },
   };
 }
@@ -132,6 +133,15 @@ function locksWhenAway(given = {}) {
   const choice = given.onUnavailable ?? LOCKS_WHEN_AWAY[0];
   if (LOCKS_WHEN_AWAY.includes(choice)) return choice;
   throw typeError('E_INVALID_OPTION', `locks.onUnavailable must be one of ${LOCKS_WHEN_AWAY.join(', ')}`);
+}
+
+/** Whether presence lasts as long as this process. */
+function hasHeartbeat(given = {}) {
+  const error = check.object(given, 'presence');
+  if (error) throw error;
+  const { heartbeat = false } = given;
+  if (typeof heartbeat === 'boolean') return heartbeat;
+  throw typeError('E_INVALID_OPTION', 'presence.heartbeat must be true or false');
 }
 
 /** `tls` may turn TLS on by itself (`true` or an object); `rediss://` always does. */

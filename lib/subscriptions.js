@@ -7,6 +7,9 @@ const Kind = { CHANNEL: 0, PATTERN: 1, SHARD: 2 };
 /** How far a message reaches: to channels and patterns, or to a sharded channel. */
 const Reach = { EVERYWHERE: 0, SHARD: 1 };
 
+/** What to ask for, unless it is something else that is subscribed to. */
+const OF_CHANNELS = { join: Op.Subscribe, leave: Op.Unsubscribe, end: Op.CloseSubscriber };
+
 /**
  * The topics of one receiver. What is subscribed to stays so, through every reconnect, until it is
  * closed, and keeps the process alive unless it is told not to. The receiver has `missed(gap)` and
@@ -20,11 +23,13 @@ class Subscriptions {
   #count = 0;
   #isEnded = false;
   #keepsAlive;
+  #ops;
 
-  constructor(core, receiver, { keepsAlive = true } = {}) {
+  constructor(core, receiver, { keepsAlive = true, ops = OF_CHANNELS } = {}) {
     this.#core = core;
     this.#receiver = receiver;
     this.#keepsAlive = keepsAlive;
+    this.#ops = ops;
     this.#number = core.addReceiver(this);
   }
 
@@ -67,7 +72,7 @@ class Subscriptions {
     const { queue, number } = this.#core;
     const { kind, name, id, isJson } = topic;
     topic.isInEffect = undefined;
-    topic.ready = queue.send(Op.Subscribe, number, name, undefined, this.#number, kind, id, isJson ? 1 : 0);
+    topic.ready = queue.send(this.#ops.join, number, name, undefined, this.#number, kind, id, isJson ? 1 : 0);
     topic.ready.then(
       (isInEffect) => {
         topic.isInEffect = isInEffect;
@@ -81,7 +86,7 @@ class Subscriptions {
   shut(topic) {
     const { queue, number } = this.#core;
     this.#forget(topic);
-    return queue.send(Op.Unsubscribe, number, topic.name, undefined, this.#number, topic.kind);
+    return queue.send(this.#ops.leave, number, topic.name, undefined, this.#number, topic.kind);
   }
 
   /** Ends all of them, and the connection. */
@@ -90,7 +95,7 @@ class Subscriptions {
     this.detach();
     const { queue, number, receivers } = this.#core;
     receivers.delete(this.#number);
-    if (queue !== null) queue.post(Op.CloseSubscriber, number, this.#number);
+    if (queue !== null) queue.post(this.#ops.end, number, this.#number);
   }
 
   /** The backplane ends, and everything with it. */

@@ -178,6 +178,7 @@ mod tests {
                 max_bytes: 1,
             },
             locks: WhenAway::Local,
+            heartbeat: false,
         };
         let backplane = Backplane::new(options, Arc::new(|_| ()), Arc::new(|_| ()));
         let get = backplane.cache_get(b"key");

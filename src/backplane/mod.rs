@@ -7,6 +7,7 @@ mod journal;
 mod limits;
 mod locks;
 pub mod mailbox;
+mod presence;
 mod pubsub;
 mod recovery;
 mod remote;
@@ -34,6 +35,7 @@ pub use limits::Source;
 use locks::Locks;
 pub use locks::{Keeping, LockOutcome, LockRequest, WhenAway};
 use mailbox::{MailBounds, OnMail};
+use presence::Presence;
 use recovery::Replay;
 use subscriber::{Subscribers, Surroundings};
 use turns::Turns;
@@ -49,6 +51,8 @@ pub struct Options {
     /// Of each subscriber.
     pub mail: MailBounds,
     pub locks: WhenAway,
+    /// Whether presence that is set here lasts as long as this process.
+    pub heartbeat: bool,
 }
 
 /// What the user of a backplane is told, in the order in which it happened.
@@ -74,6 +78,7 @@ pub struct Backplane {
     /// Of the rate limits that were reset; beyond its bound all of them are.
     resets: Arc<Journal>,
     locks: Arc<Locks>,
+    presence: Arc<Presence>,
     switch: Arc<Switch<RedisStore>>,
     turns: Arc<Turns>,
     subscribers: Arc<Subscribers>,
@@ -102,14 +107,18 @@ impl Backplane {
         let turns = Arc::new(Turns::default());
         let subscribers = Arc::new(Subscribers::default());
         let locks = Arc::new(Locks::new(options.locks, on_event.clone()));
+        let prefix = options.key_prefix.as_bytes();
+        let presence = Arc::new(Presence::new(options.heartbeat, prefix));
         let switch = {
             let (turns, subscribers) = (turns.clone(), subscribers.clone());
-            let (locks, on_event) = (locks.clone(), on_event.clone());
+            let (locks, presence) = (locks.clone(), presence.clone());
+            let on_event = on_event.clone();
             Arc::new(Switch::new(move |state| {
                 turns.settle(state.is_settled());
                 on_event(event(state));
                 subscribers.follow(state);
                 locks.follow(state);
+                presence.follow(state);
             }))
         };
         let surroundings = Surroundings {
@@ -126,6 +135,7 @@ impl Backplane {
             journal: Arc::new(Journal::new(move || overflow(Event::JournalOverflow))),
             resets: Arc::new(Journal::new(|| ())),
             locks,
+            presence,
             switch,
             turns,
             subscribers,
@@ -151,6 +161,7 @@ impl Backplane {
             resets: self.resets.clone(),
             limit_space: self.key(limits::SPACE, b""),
             locks: self.locks.clone(),
+            presence: self.presence.clone(),
         };
         let supervisor = Supervisor::start(
             self.options.endpoint.clone(),

@@ -4,11 +4,13 @@ use std::sync::Arc;
 
 use super::journal::{Entries, Journal};
 use super::locks::Locks;
+use super::presence::Presence;
 use super::subscriber::Subscribers;
 use crate::store::availability::Recovery;
 use crate::store::memory::MemoryStore;
 use crate::store::memory::limits::MemoryLimiter;
-use crate::store::{Key, Locker, Pattern, Result, Store, StoreError};
+use crate::store::remote::RedisStore;
+use crate::store::{Key, Pattern, Result, Store, StoreError};
 
 /// Keys that are deleted at once; each such step has the deadline of a command.
 const KEYS_A_STEP: usize = 4096;
@@ -17,7 +19,7 @@ const KEYS_A_STEP: usize = 4096;
 const ROUNDS_BESIDE_CALLS: usize = 2;
 
 /// Has every subscriber hear the server again, deletes on the store what the journal holds, then
-/// puts the locks in order, and drops what was kept and counted in memory.
+/// puts the locks and presence in order, and drops what was kept and counted in memory.
 pub struct Replay {
     pub journal: Arc<Journal>,
     /// Of the rate limits that were reset.
@@ -30,12 +32,13 @@ pub struct Replay {
     /// What every rate limit begins with.
     pub limit_space: Key,
     pub locks: Arc<Locks>,
+    pub presence: Arc<Presence>,
 }
 
-impl<S: Store + Locker + 'static> Recovery<S> for Replay {
+impl Recovery<RedisStore> for Replay {
     async fn recover(
         &self,
-        store: &S,
+        store: &RedisStore,
         hold: impl Fn() + Send,
         open: impl FnOnce() + Send,
     ) -> Result<()> {
@@ -45,8 +48,11 @@ impl<S: Store + Locker + 'static> Recovery<S> for Replay {
             (&self.journal, &self.cache_space),
             (&self.resets, &self.limit_space),
         ];
-        let is_done =
-            || journals.iter().all(|(journal, _)| journal.is_empty()) && self.locks.is_settled();
+        let is_done = || {
+            journals.iter().all(|(journal, _)| journal.is_empty())
+                && self.locks.is_settled()
+                && self.presence.is_settled()
+        };
         while !is_done() {
             rounds += 1;
             if rounds == ROUNDS_BESIDE_CALLS {
@@ -56,6 +62,7 @@ impl<S: Store + Locker + 'static> Recovery<S> for Replay {
                 carry_out(store, journal, space).await?;
             }
             self.locks.settle(store).await?;
+            self.presence.settle(store).await?;
         }
         self.memory.clear();
         self.limiter.clear();

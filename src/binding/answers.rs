@@ -1,11 +1,13 @@
 //! What comes of a call, as JavaScript gets it.
 
 use bytes::Bytes;
+use serde_json::value::RawValue;
 use serde_json::{Value as JsonValue, json};
 
 use super::page::Answer;
 use crate::backplane::{CallError, LockOutcome, Source};
 use crate::store::limits::{Rule, Verdict};
+use crate::store::presence::Present;
 use crate::store::{Fetched, Reply as ServerReply};
 
 /// The facade rejects calls of a closed backplane by itself; this one was on its way.
@@ -57,6 +59,22 @@ pub fn locked(outcome: LockOutcome, is_named: bool) -> Answer {
         LockOutcome::Denied if !is_named => Answer::Null,
         outcome => Answer::Bool(matches!(outcome, LockOutcome::Granted { .. })),
     }
+}
+
+/// As `lib/presence.js` reads it: `[userId, socketId, lastSeen, metadata]` of each.
+pub fn present(there: &[(Present, u64)]) -> String {
+    let rows: Vec<String> = there
+        .iter()
+        .map(|(present, last_seen)| {
+            let (user, socket) = (json!(present.user), json!(present.socket));
+            let metadata = present.record.as_ref().map(|record| &record.metadata[..]);
+            let metadata: Option<&RawValue> =
+                metadata.and_then(|json| serde_json::from_slice(json).ok());
+            let metadata = metadata.map_or("{}", RawValue::get);
+            format!("[{user},{socket},{last_seen},{metadata}]")
+        })
+        .collect();
+    format!("[{}]", rows.join(","))
 }
 
 pub fn called(outcome: Result<ServerReply, CallError>) -> Answer {

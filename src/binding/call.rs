@@ -49,6 +49,32 @@ pub enum Op {
     LockExtend,
     /// handle. Nothing is answered.
     LockCancel,
+    /// user and socket, TTL in ms, metadata
+    PresenceSet,
+    /// user and socket, TTL in ms, metadata that name the room
+    PresenceRefresh,
+    /// user and socket
+    PresenceRemove,
+    /// user
+    PresenceIsOnline,
+    /// nothing, an array of users
+    PresenceAreOnline,
+    /// user
+    PresenceLastSeen,
+    /// user
+    PresenceOfUser,
+    /// room
+    PresenceOfRoom,
+    /// room
+    PresenceUsers,
+    /// room
+    PresenceCount,
+    /// room, receiver, a number, number of the topic, whether payloads are JSON
+    PresenceWatch,
+    /// room
+    PresenceUnwatch,
+    /// receiver. Nothing is answered.
+    PresenceUnwatchAll,
     /// channel, reach, payload
     Publish,
     /// reach, the channels as the words of Call
@@ -64,7 +90,7 @@ pub enum Op {
     Close,
 }
 
-pub const OPS: [Op; 23] = [
+pub const OPS: [Op; 36] = [
     Op::Start,
     Op::CacheGet,
     Op::CacheSet,
@@ -81,6 +107,19 @@ pub const OPS: [Op; 23] = [
     Op::LockReleaseNamed,
     Op::LockExtend,
     Op::LockCancel,
+    Op::PresenceSet,
+    Op::PresenceRefresh,
+    Op::PresenceRemove,
+    Op::PresenceIsOnline,
+    Op::PresenceAreOnline,
+    Op::PresenceLastSeen,
+    Op::PresenceOfUser,
+    Op::PresenceOfRoom,
+    Op::PresenceUsers,
+    Op::PresenceCount,
+    Op::PresenceWatch,
+    Op::PresenceUnwatch,
+    Op::PresenceUnwatchAll,
     Op::Publish,
     Op::Receivers,
     Op::Subscribe,
@@ -119,6 +158,19 @@ pub enum Call {
     LockReleaseNamed(Box<[u8]>),
     LockExtend(u64, Ttl),
     LockCancel(u64),
+    PresenceSet(SocketName, Ttl, Bytes),
+    PresenceRefresh(SocketName, Ttl, Bytes),
+    PresenceRemove(SocketName),
+    PresenceIsOnline(Box<str>),
+    PresenceAreOnline(Bytes),
+    PresenceLastSeen(Box<str>),
+    PresenceOfUser(Box<str>),
+    PresenceOfRoom(Box<str>),
+    PresenceUsers(Box<str>),
+    PresenceCount(Box<str>),
+    PresenceWatch(Box<str>, u32, Tag),
+    PresenceUnwatch(Box<str>),
+    PresenceUnwatchAll,
     Publish(Box<[u8]>, Reach, Bytes),
     Receivers(Reach, Bytes),
     Subscribe(Box<[u8]>, u32, TopicKind, Tag),
@@ -126,6 +178,22 @@ pub enum Call {
     CloseSubscriber(u32),
     Initialize,
     Close,
+}
+
+/// A user, and one of its sockets.
+pub struct SocketName {
+    pub user: Box<str>,
+    pub socket: Box<str>,
+}
+
+impl SocketName {
+    fn read(from: &mut Reader) -> Self {
+        let (user, socket) = from.texts();
+        Self {
+            user: id(&user),
+            socket: id(&socket),
+        }
+    }
 }
 
 impl Call {
@@ -168,6 +236,38 @@ impl Call {
             Op::LockReleaseNamed => Self::LockReleaseNamed(from.text()),
             Op::LockExtend => Self::LockExtend(from.number() as u64, ttl(from)),
             Op::LockCancel => Self::LockCancel(from.number() as u64),
+            Op::PresenceSet => {
+                let name = SocketName::read(from);
+                Self::PresenceSet(name, ttl(from), from.value())
+            }
+            Op::PresenceRefresh => {
+                let name = SocketName::read(from);
+                Self::PresenceRefresh(name, ttl(from), from.value())
+            }
+            Op::PresenceRemove => Self::PresenceRemove(SocketName::read(from)),
+            Op::PresenceIsOnline => Self::PresenceIsOnline(id(&from.text())),
+            Op::PresenceAreOnline => {
+                let _nothing = from.text();
+                Self::PresenceAreOnline(from.value())
+            }
+            Op::PresenceLastSeen => Self::PresenceLastSeen(id(&from.text())),
+            Op::PresenceOfUser => Self::PresenceOfUser(id(&from.text())),
+            Op::PresenceOfRoom => Self::PresenceOfRoom(id(&from.text())),
+            Op::PresenceUsers => Self::PresenceUsers(id(&from.text())),
+            Op::PresenceCount => Self::PresenceCount(id(&from.text())),
+            Op::PresenceWatch => {
+                let (room, receiver, _) = (id(&from.text()), from.u32(), from.u32());
+                let number = from.u32();
+                Self::PresenceWatch(room, receiver, tag::new(number, from.u32() != 0))
+            }
+            Op::PresenceUnwatch => {
+                let (room, _, _) = (id(&from.text()), from.u32(), from.u32());
+                Self::PresenceUnwatch(room)
+            }
+            Op::PresenceUnwatchAll => {
+                let _receiver = from.u32();
+                Self::PresenceUnwatchAll
+            }
             Op::Publish => Self::Publish(from.text(), choose(&REACHES, from), from.value()),
             Op::Receivers => Self::Receivers(choose(&REACHES, from), from.value()),
             Op::Subscribe => {
@@ -188,9 +288,14 @@ impl Call {
     pub fn wants_no_answer(&self) -> bool {
         matches!(
             self,
-            Self::Start | Self::CloseSubscriber(_) | Self::LockCancel(_)
+            Self::Start | Self::CloseSubscriber(_) | Self::LockCancel(_) | Self::PresenceUnwatchAll
         )
     }
+}
+
+/// JavaScript has checked that it is well-formed.
+fn id(text: &[u8]) -> Box<str> {
+    String::from_utf8_lossy(text).into()
 }
 
 fn ttl(arguments: &mut Reader) -> Ttl {

@@ -6,12 +6,13 @@ use std::sync::Arc;
 
 use serde_json::json;
 
-use super::answers::{called, checked, fetched, gone, locked, whole};
+use super::answers::{called, checked, fetched, gone, locked, present, whole};
 use super::call::{Call, OPS};
 use super::outbox::{Outbox, Reply};
 use super::page::Answer;
 use super::submission::{Reader, Submission};
 use crate::backplane::{Backplane, Keeping};
+use crate::store::presence::{Place, Socket};
 
 /// To be called on the I/O thread.
 pub fn dispatch(
@@ -94,6 +95,52 @@ fn begin(call: Call, backplane: Arc<Backplane>, reply: impl FnOnce() -> Reply) {
         // Behind the call that is to stop.
         Call::LockCancel(handle) => drop(tokio::spawn(async move {
             backplane.lock_cancel(handle);
+        })),
+        Call::PresenceSet(name, ttl, metadata) => run(backplane, reply(), move |b| async move {
+            let socket = Socket::new(&name.user, &name.socket, &metadata);
+            Answer::Bool(b.presence_set(socket, ttl).await)
+        }),
+        Call::PresenceRefresh(name, ttl, metadata) => {
+            run(backplane, reply(), move |b| async move {
+                let refreshed = b.presence_refresh(&name.user, &name.socket, &metadata, ttl);
+                Answer::Bool(refreshed.await)
+            })
+        }
+        Call::PresenceRemove(name) => run(backplane, reply(), move |b| async move {
+            Answer::Bool(b.presence_remove(&name.user, &name.socket).await)
+        }),
+        Call::PresenceIsOnline(user) => run(backplane, reply(), move |b| async move {
+            Answer::Bool(b.presence_are_online(&[&user]).await == [true])
+        }),
+        Call::PresenceAreOnline(users) => run(backplane, reply(), move |b| async move {
+            let users: Vec<String> = serde_json::from_slice(&users).unwrap_or_default();
+            let users: Vec<&str> = users.iter().map(String::as_str).collect();
+            whole(json!(b.presence_are_online(&users).await).to_string())
+        }),
+        Call::PresenceLastSeen(user) => run(backplane, reply(), move |b| async move {
+            whole(json!(b.presence_last_seen(&user).await).to_string())
+        }),
+        Call::PresenceOfUser(user) => run(backplane, reply(), move |b| async move {
+            whole(present(&b.presence_records(Place::User(&user)).await))
+        }),
+        Call::PresenceOfRoom(room) => run(backplane, reply(), move |b| async move {
+            whole(present(&b.presence_records(Place::Room(&room)).await))
+        }),
+        Call::PresenceUsers(room) => run(backplane, reply(), move |b| async move {
+            whole(json!(b.presence_users(&room).await).to_string())
+        }),
+        Call::PresenceCount(room) => run(backplane, reply(), move |b| async move {
+            whole(b.presence_count(&room).await.to_string())
+        }),
+        Call::PresenceWatch(room, receiver, tag) => run(backplane, reply(), move |b| async move {
+            Answer::Bool(b.presence_watch(receiver, &room, tag).await)
+        }),
+        Call::PresenceUnwatch(room) => run(backplane, reply(), move |b| async move {
+            b.presence_unwatch(&room);
+            Answer::Undefined
+        }),
+        Call::PresenceUnwatchAll => drop(tokio::spawn(async move {
+            backplane.presence_unwatch_all();
         })),
         Call::Publish(channel, reach, payload) => run(backplane, reply(), move |b| async move {
             whole(b.publish(reach, &channel, payload).await.to_string())

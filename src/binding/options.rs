@@ -29,6 +29,8 @@ pub struct BackplaneOptions {
     pub max_queued_bytes: f64,
     /// While Redis is away nobody gets a lock.
     pub deny_locks: bool,
+    /// Presence that is set here lasts as long as this process.
+    pub presence_heartbeat: bool,
 }
 
 #[napi(object)]
@@ -71,6 +73,7 @@ impl From<BackplaneOptions> for Options {
                 true => WhenAway::Deny,
                 false => WhenAway::Local,
             },
+            heartbeat: options.presence_heartbeat,
         }
     }
 }

@@ -68,6 +68,19 @@ impl<'a> Reader<'a> {
         text.into()
     }
 
+    /// Two texts that came as one; the length of the first follows that of both.
+    pub fn texts(&mut self) -> (Box<[u8]>, Box<[u8]>) {
+        let both = self.text();
+        let units = self.number() as usize;
+        let end = if self.text_is_ascii {
+            units.min(both.len())
+        } else {
+            utf8_length(&both, units)
+        };
+        let (first, second) = both.split_at(end);
+        (first.into(), second.into())
+    }
+
     pub fn value(&mut self) -> Bytes {
         let length = self.number();
         if length < 0.0 {
@@ -130,6 +143,17 @@ mod tests {
         let mut reader = Reader::new(&submission);
         for part in parts {
             assert_eq!(&*reader.text(), part.as_bytes());
+        }
+    }
+
+    #[test]
+    fn takes_two_texts_apart() {
+        for (first, second) in [("ab", "c"), ("é😀", "漢"), ("", "x"), ("x", "")] {
+            let both = [first, second].concat();
+            let units = |text: &str| text.encode_utf16().count() as f64;
+            let submission = submission(vec![units(&both), units(first)], &both, b"");
+            let (a, b) = Reader::new(&submission).texts();
+            assert_eq!((&*a, &*b), (first.as_bytes(), second.as_bytes()));
         }
     }
 

@@ -192,7 +192,7 @@ impl Locks {
     }
 }
 
-fn first_error<T>(outcomes: Vec<Result<T>>) -> Option<StoreError> {
+pub(super) fn first_error<T>(outcomes: Vec<Result<T>>) -> Option<StoreError> {
     let mut errors = outcomes.into_iter().filter_map(Result::err);
     errors.find(|error| !matches!(error, StoreError::Rejected(_)))
 }

@@ -1,7 +1,7 @@
 //! The sockets that this process has set: what answers while Redis is away, and what is set there
 //! again afterwards.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -31,9 +31,13 @@ pub struct MemoryRoster {
     orders: AtomicU64,
 }
 
-/// The order in which things were asked for in this process: what was asked for later stays.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd)]
-pub struct Order(u64);
+/// When something was asked for, in the order of this process: what was asked for later stays.
+#[derive(Clone, Copy, Debug)]
+pub struct Order {
+    number: u64,
+    /// By the clock.
+    at: u64,
+}
 
 #[derive(Default)]
 struct Book {
@@ -88,6 +92,11 @@ impl Kept {
         self.ends.is_none_or(|ends| now < ends)
     }
 
+    /// While it is alive; `None`: as long as the process.
+    fn left(&self, now: u64) -> Option<Ttl> {
+        self.ends.map(|ends| Ttl::from_whole_millis(ends - now))
+    }
+
     fn present(&self, now: u64, detail: Detail) -> Present {
         let left = self.ends.map_or(u64::MAX, |ends| ends.saturating_sub(now));
         let record = || Record {
@@ -117,25 +126,27 @@ impl MemoryRoster {
 
     /// The next place in the order of this process.
     pub fn order(&self) -> Order {
-        Order(self.orders.fetch_add(1, Ordering::Relaxed))
+        Order {
+            number: self.orders.fetch_add(1, Ordering::Relaxed),
+            at: self.clock.now_ms(),
+        }
     }
 
     /// Sets a socket, and tells nobody. `false`: there are too many.
     pub fn keep(&self, socket: Arc<Socket>, standing: Standing) -> bool {
         let mut book = self.book();
         let known = book.sockets.get(&socket.id);
-        if known.is_some_and(|known| known.order > standing.order) {
+        if known.is_some_and(|known| known.order.number > standing.order.number) {
             return true;
         }
         if known.is_none() && book.sockets.len() >= MOST_SOCKETS {
             return false;
         }
-        let now = self.clock.now_ms();
         let kept = Kept {
             order: standing.order,
             version: standing.version,
-            ends: standing.ttl.map(|ttl| now + ttl.as_millis()),
-            heard: now,
+            ends: standing.ttl.map(|ttl| standing.order.at + ttl.as_millis()),
+            heard: self.clock.now_ms(),
             seen_at_ms: self.clock.epoch_ms(),
             doubt: standing.doubt,
             socket,
@@ -196,7 +207,11 @@ impl MemoryRoster {
     /// Forgets a socket that was not set since, and tells nobody.
     pub fn forget(&self, id: &str, order: Order) {
         let mut book = self.book();
-        if book.sockets.get(id).is_some_and(|kept| kept.order <= order) {
+        if book
+            .sockets
+            .get(id)
+            .is_some_and(|kept| kept.order.number <= order.number)
+        {
             book.remove(id);
         }
     }
@@ -207,16 +222,28 @@ impl MemoryRoster {
         alive.map(|kept| kept.present(now, detail)).collect()
     }
 
-    /// Those that the server may not have.
-    pub fn list_in_doubt(&self, place: Place<'_>, detail: Detail) -> Vec<Present> {
+    /// Puts right what the server says of a place: of the sockets that it may not have, this process
+    /// knows where they are.
+    pub fn correct(&self, place: Place<'_>, detail: Detail, there: &mut Vec<Present>) {
         let (book, now) = (self.book(), self.clock.now_ms());
         if book.in_doubt == 0 {
-            return Vec::new();
+            return;
         }
-        let in_doubt = book
-            .at(place)
-            .filter(|kept| kept.doubt != Doubt::None && kept.is_alive(now));
-        in_doubt.map(|kept| kept.present(now, detail)).collect()
+        let is_in_doubt = |kept: &Kept| kept.doubt != Doubt::None && kept.is_alive(now);
+        there.retain(|present| !book.sockets.get(&present.socket).is_some_and(is_in_doubt));
+        let in_doubt = book.at(place).filter(|kept| is_in_doubt(kept));
+        there.extend(in_doubt.map(|kept| kept.present(now, detail)));
+    }
+
+    /// From now on the server may not have this one.
+    pub fn doubt(&self, kept: &Kept) {
+        let mut book = self.book();
+        if let Some(known) = book.sockets.get_mut(&kept.socket.id)
+            && known.doubt == Doubt::None
+        {
+            known.doubt = Doubt::Lost;
+            book.in_doubt += 1;
+        }
     }
 
     pub fn last_seen_now(&self, user: &str) -> Option<u64> {
@@ -225,6 +252,21 @@ impl MemoryRoster {
         let online = online.map(|kept| kept.seen_at_ms).max();
         let gone = book.last_seen.get(user).map(|(at, _)| *at);
         online.max(gone)
+    }
+
+    /// Those that the server should know of in a place, and has not told.
+    pub fn missing(&self, place: Place<'_>, there: &[Present]) -> Vec<(Kept, Option<Ttl>)> {
+        let (book, now) = (self.book(), self.clock.now_ms());
+        let mut own = book
+            .at(place)
+            .filter(|kept| kept.doubt == Doubt::None)
+            .peekable();
+        if own.peek().is_none() {
+            return Vec::new();
+        }
+        let told: HashSet<&str> = there.iter().map(|present| &*present.socket).collect();
+        let missing = own.filter(|kept| kept.is_alive(now) && !told.contains(&*kept.socket.id));
+        missing.map(|kept| (kept.clone(), kept.left(now))).collect()
     }
 
     pub fn get(&self, id: &str) -> Option<Kept> {
@@ -263,6 +305,13 @@ impl MemoryRoster {
         self.chosen(|kept, now| kept.ends.is_none() && kept.heard + ms <= now)
     }
 
+    /// Whether a socket has not been set or removed since.
+    pub fn is_still(&self, kept: &Kept) -> bool {
+        let book = self.book();
+        let known = book.sockets.get(&kept.socket.id);
+        known.is_some_and(|known| known.order.number == kept.order.number)
+    }
+
     /// A socket is not this process's any more.
     pub fn lost(&self, kept: &Kept) {
         self.forget(&kept.socket.id, kept.order);
@@ -275,7 +324,7 @@ impl MemoryRoster {
         let Some(kept) = book.sockets.get_mut(&before.socket.id) else {
             return;
         };
-        if kept.order != before.order {
+        if kept.order.number != before.order.number {
             return;
         }
         let was_in_doubt = kept.doubt != Doubt::None;
@@ -319,8 +368,7 @@ impl MemoryRoster {
             .sockets
             .values()
             .filter(|kept| kept.is_alive(now) && choose(kept, now));
-        let left = |kept: &Kept| kept.ends.map(|ends| Ttl::from_whole_millis(ends - now));
-        chosen.map(|kept| (kept.clone(), left(kept))).collect()
+        chosen.map(|kept| (kept.clone(), kept.left(now))).collect()
     }
 
     fn may_set(&self, id: &str, before: Option<&Kept>, condition: Condition) -> bool {

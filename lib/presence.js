@@ -1,0 +1,173 @@
+'use strict';
+
+const check = require('./check');
+const { callSafely } = require('./listeners');
+const { Op } = require('./queue');
+const { Subscriptions } = require('./subscriptions');
+
+const DEFAULT_TTL_SECONDS = 300;
+/** With it a socket is written down in each of its rooms. */
+const MAX_METADATA_BYTES = 1024 * 1024;
+/** In the place of the kind of a topic. */
+const ROOM = 0;
+const OF_ROOMS = { join: Op.PresenceWatch, leave: Op.PresenceUnwatch, end: Op.PresenceUnwatchAll };
+
+/** The presence of one backplane; index.d.ts says what each function promises. */
+function createPresence(core) {
+  let watches;
+
+  function setPresence(userId, socketId, metadata = {}, ttlSeconds = DEFAULT_TTL_SECONDS) {
+    return put(Op.PresenceSet, userId, socketId, metadata, ttlSeconds);
+  }
+
+  function put(op, userId, socketId, metadata, ttlSeconds) {
+    const wrong = check.id(userId, 'userId') ?? check.id(socketId, 'socketId') ?? check.ttl(ttlSeconds);
+    if (wrong) return Promise.reject(wrong);
+    const { text, error = core.unusable() } = readMetadata(metadata);
+    if (error) return Promise.reject(error);
+    const { queue, number } = core;
+    return queue.send(op, number, userId + socketId, text, userId.length, ttlSeconds * 1000);
+  }
+
+  function removePresence(userId, socketId) {
+    const error = check.id(userId, 'userId') ?? check.id(socketId, 'socketId') ?? core.unusable();
+    if (error) return Promise.reject(error);
+    return core.queue.send(Op.PresenceRemove, core.number, userId + socketId, undefined, userId.length);
+  }
+
+  async function areUsersOnline(userIds) {
+    const error = check.ids(userIds, 'userIds') ?? core.unusable();
+    if (error) throw error;
+    return core.queue.send(Op.PresenceAreOnline, core.number, '', JSON.stringify(userIds));
+  }
+
+  /** Asks something about one user or room. */
+  function ask(op, id, what) {
+    const error = check.id(id, what) ?? core.unusable();
+    return error ? Promise.reject(error) : core.queue.send(op, core.number, id);
+  }
+
+  async function list(op, id, what) {
+    return (await ask(op, id, what)).map(described);
+  }
+
+  async function watchRoom(roomId, callback) {
+    const error = check.id(roomId, 'roomId') ?? check.callback(callback, 'callback') ?? core.unusable();
+    if (error) throw error;
+    watches ??= new Subscriptions(core, new Watcher(core), { ops: OF_ROOMS });
+    const room = watches.join(ROOM, roomId, () => new WatchedRoom(core));
+    const own = { callback };
+    room.watchers = [...room.watchers, own];
+    await room.ready;
+    return async () => {
+      if (!room.watchers.includes(own)) return;
+      room.watchers = room.watchers.filter((other) => other !== own);
+      if (room.watchers.length === 0 && core.state() !== 'closed') await watches.shut(room);
+    };
+  }
+
+  const presence = {
+    setPresence,
+    removePresence,
+    isUserOnline: (userId) => ask(Op.PresenceIsOnline, userId, 'userId'),
+    areUsersOnline,
+    getUserPresence: (userId) => list(Op.PresenceOfUser, userId, 'userId'),
+    getLastSeen: (userId) => ask(Op.PresenceLastSeen, userId, 'userId'),
+    getOnlineUsersInRoom: (roomId) => ask(Op.PresenceUsers, roomId, 'roomId'),
+    countOnlineUsersInRoom: (roomId) => ask(Op.PresenceCount, roomId, 'roomId'),
+    getRoomPresence: (roomId) => list(Op.PresenceOfRoom, roomId, 'roomId'),
+    watchRoom,
+  };
+
+  class PresenceService {
+    setOnline(userId, socketId, roomId) {
+      return setPresence(userId, socketId, inRoom(roomId));
+    }
+
+    setOffline(userId, socketId) {
+      return removePresence(userId, socketId);
+    }
+
+    isOnline(userId) {
+      return presence.isUserOnline(userId);
+    }
+
+    getOnlineUsers(roomId) {
+      return presence.getOnlineUsersInRoom(roomId);
+    }
+
+    refreshPresence(userId, socketId, roomId) {
+      return put(Op.PresenceRefresh, userId, socketId, inRoom(roomId), DEFAULT_TTL_SECONDS);
+    }
+  }
+
+  return { ...presence, PresenceService };
+}
+
+function inRoom(roomId) {
+  return roomId === undefined || roomId === null ? {} : { roomId };
+}
+
+/** The metadata as text, which tells the rooms, or an error. */
+function readMetadata(metadata) {
+  if (check.object(metadata, 'metadata') || Array.isArray(metadata)) return { error: notAnObject(metadata) };
+  const json = check.json(metadata, MAX_METADATA_BYTES);
+  if (json.error) return json;
+  // Maybe it says itself that it is something else.
+  if (json.text[0] !== '{') return { error: notAnObject(json.text) };
+  const error = checkRooms(metadata);
+  return error ? { error } : json;
+}
+
+function notAnObject(value) {
+  return check.value(`metadata must be an object, not ${Array.isArray(value) ? 'an array' : check.kindOf(value)}`);
+}
+
+/** One room, several, or none. */
+function checkRooms(metadata) {
+  let roomId;
+  try {
+    ({ roomId } = metadata);
+  } catch (cause) {
+    return check.value('metadata.roomId cannot be read', cause);
+  }
+  if (roomId === undefined || roomId === null) return null;
+  return Array.isArray(roomId) ? check.ids(roomId, 'metadata.roomId') : check.id(roomId, 'metadata.roomId');
+}
+
+/** Whatever the metadata say, whose they are is not theirs to say. */
+function described([userId, socketId, lastSeen, metadata]) {
+  return { ...metadata, userId, socketId, lastSeen };
+}
+
+/** A room, as the queue delivers what happens in it. */
+class WatchedRoom {
+  constructor(core) {
+    this.core = core;
+    this.isJson = true;
+    /** Replaced, never changed: a callback may watch or end a watch while it is called. */
+    this.watchers = [];
+  }
+
+  deliver(event) {
+    const { core, watchers } = this;
+    for (const watcher of watchers) {
+      if (this.watchers.includes(watcher)) callSafely(core.logger, watcher.callback, undefined, event);
+    }
+  }
+}
+
+/** All watches of a backplane. */
+class Watcher {
+  constructor(core) {
+    this.core = core;
+  }
+
+  missed({ dropped }) {
+    this.core.logger.warn(`⚠️  redis-backplane: ${dropped} events of watched rooms were dropped: the process is too slow`);
+  }
+
+  ended() {}
+}
+
+module.exports = { createPresence };

@@ -1,0 +1,7 @@
+'use strict';
+
+// Takes the place of a server's own src/services/presence/presenceService.js.
+
+const backplane = require('./index');
+
+module.exports.PresenceService = backplane.PresenceService;

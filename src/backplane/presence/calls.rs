@@ -1,0 +1,291 @@
+//! What callers can do with presence.
+
+use std::cmp::Ordering;
+use std::collections::HashSet;
+use std::sync::Arc;
+
+use futures_util::future::join_all;
+use tokio::time::timeout;
+
+use super::AT_ONCE;
+use super::keeper::HELD;
+use crate::backplane::Backplane;
+use crate::store::memory::presence::{Doubt, Kept, Order, Standing};
+use crate::store::presence::{
+    Condition, Detail, Life, Lives, Place, Present, Roster, Socket, rooms_of,
+};
+use crate::store::remote::RedisStore;
+use crate::store::{Result, StoreError, Ttl};
+
+/// Sockets whose life has ended are taken out by whoever comes upon them, so many at once.
+const MOST_FORGOTTEN: usize = 1000;
+
+impl Backplane {
+    /// Sets a socket, wherever it was before; `false`: it could not be.
+    pub async fn presence_set(self: &Arc<Self>, socket: Socket, ttl: Ttl) -> bool {
+        let set = self.presence_set_if(Arc::new(socket), ttl, Condition::Always);
+        Box::pin(set).await
+    }
+
+    /// Sets a socket's TTL anew, and moves it into the room if it is not there; `false`: it is gone.
+    pub async fn presence_refresh(
+        self: &Arc<Self>,
+        user: &str,
+        id: &str,
+        metadata: &[u8],
+        ttl: Ttl,
+    ) -> bool {
+        let own = self.presence.own.get(id);
+        let (known, condition) = match own.filter(|own| &*own.socket.user == user) {
+            Some(own) => {
+                let condition = match own.doubt {
+                    Doubt::Unheard => Condition::Always,
+                    Doubt::None | Doubt::Lost => Condition::Since {
+                        version: own.version,
+                        or_lost: true,
+                    },
+                };
+                (own.socket.metadata.clone(), condition)
+            }
+            None => {
+                let (there, _) = self.presence_list(Place::User(user), Detail::Records).await;
+                let found = there.into_iter().find(|present| &*present.socket == id);
+                let Some(record) = found.and_then(|present| present.record) else {
+                    return false;
+                };
+                let condition = Condition::Since {
+                    version: record.version,
+                    or_lost: false,
+                };
+                (record.metadata, condition)
+            }
+        };
+        let (now, wanted) = (rooms_of(&known), rooms_of(metadata));
+        let stays = wanted.iter().all(|room| now.contains(room));
+        let metadata = if stays { &known[..] } else { metadata };
+        let socket = Arc::new(Socket::new(user, id, metadata));
+        Box::pin(self.presence_set_if(socket, ttl, condition)).await
+    }
+
+    async fn presence_set_if(
+        self: &Arc<Self>,
+        socket: Arc<Socket>,
+        ttl: Ttl,
+        condition: Condition,
+    ) -> bool {
+        self.presence_keep();
+        let order = self.presence.own.order();
+        let (until_removed, ttl) = match self.presence.heartbeat {
+            true => (None, HELD),
+            false => (Some(ttl), ttl),
+        };
+        let socket = &socket;
+        let set = self
+            .on_remote(|store| async move {
+                within(&store, async {
+                    let roster = self.presence.roster(&store);
+                    let life = self.presence_life(&store).await?;
+                    roster.set(socket, life, ttl, condition).await
+                })
+                .await
+            })
+            .await;
+        match set {
+            Some(Ok(Some(version))) => {
+                let standing = Standing {
+                    order,
+                    version,
+                    ttl: until_removed,
+                    doubt: self.presence_doubt(),
+                };
+                self.presence.own.keep(socket.clone(), standing);
+                true
+            }
+            Some(Ok(None)) => {
+                // Somebody else has it, or has removed it.
+                self.presence.own.forget(&socket.id, order);
+                false
+            }
+            Some(Err(_)) => false,
+            None => {
+                let own = &self.presence.own;
+                own.set_now(socket.clone(), until_removed, condition)
+                    .is_some()
+            }
+        }
+    }
+
+    /// Removes a socket, if it is that user's; `false`: that could not be done.
+    pub async fn presence_remove(&self, user: &str, id: &str) -> bool {
+        let order = self.presence.own.order();
+        let removed = self.on_remote(|store| async move {
+            within(&store, self.presence.roster(&store).remove(user, id)).await
+        });
+        match Box::pin(removed).await {
+            Some(outcome) => {
+                self.presence_forget_own(user, id, order);
+                outcome.is_ok()
+            }
+            None => {
+                self.presence.own.remove_now(user, id);
+                self.presence.remove_later(user, id);
+                true
+            }
+        }
+    }
+
+    fn presence_forget_own(&self, user: &str, id: &str, order: Order) {
+        let own = &self.presence.own;
+        if own.get(id).is_some_and(|kept| &*kept.socket.user == user) {
+            own.forget(id, order);
+        }
+    }
+
+    pub async fn presence_are_online(self: &Arc<Self>, users: &[&str]) -> Vec<bool> {
+        let asked = users.iter().map(|user| async move {
+            let (there, _) = self.presence_list(Place::User(user), Detail::Ids).await;
+            !there.is_empty()
+        });
+        join_all(asked).await
+    }
+
+    /// The users in a room, each once, in the order of JavaScript's `sort`.
+    pub async fn presence_users(self: &Arc<Self>, room: &str) -> Vec<Box<str>> {
+        let (there, _) = self.presence_list(Place::Room(room), Detail::Ids).await;
+        let users: HashSet<_> = there.into_iter().map(|present| present.user).collect();
+        let mut users: Vec<_> = users.into_iter().collect();
+        users.sort_unstable_by(|a, b| in_utf16(a, b));
+        users
+    }
+
+    pub async fn presence_count(self: &Arc<Self>, room: &str) -> usize {
+        let (there, _) = self.presence_list(Place::Room(room), Detail::Ids).await;
+        let users: HashSet<_> = there.iter().map(|present| &present.user).collect();
+        users.len()
+    }
+
+    /// The sockets of a user or a room with their records, by user and id; each with when it was last
+    /// heard of.
+    pub async fn presence_records(self: &Arc<Self>, place: Place<'_>) -> Vec<(Present, u64)> {
+        let (mut there, _) = self.presence_list(place, Detail::Records).await;
+        there.sort_unstable_by(|a, b| {
+            in_utf16(&a.user, &b.user).then_with(|| in_utf16(&a.socket, &b.socket))
+        });
+        let seen = |present: &Present| {
+            let set = present
+                .record
+                .as_ref()
+                .map_or(0, |record| record.seen_at_ms);
+            let beat = present
+                .life
+                .and_then(|life| self.presence.lives.last_beat(life));
+            set.max(beat.unwrap_or_default())
+        };
+        let last_seen: Vec<u64> = there.iter().map(seen).collect();
+        there.into_iter().zip(last_seen).collect()
+    }
+
+    /// When a user was last heard of, ms since 1970.
+    pub async fn presence_last_seen(&self, user: &str) -> Option<u64> {
+        let asked = self.on_remote(|store| async move {
+            within(&store, async {
+                let roster = self.presence.roster(&store);
+                let Some((set, life)) = roster.last_seen(user).await? else {
+                    return Ok(None);
+                };
+                let beat = match life {
+                    Some(life) => roster.last_beat(life).await?,
+                    None => None,
+                };
+                Ok(Some(set.max(beat.unwrap_or_default())))
+            })
+            .await
+        });
+        let here = || self.presence.own.last_seen_now(user);
+        match Box::pin(asked).await {
+            Some(Ok(seen)) => seen.max(here()),
+            _ => here(),
+        }
+    }
+
+    /// Who is in a place, and whether Redis has said so: else it is this process's own sockets.
+    pub(super) async fn presence_list(
+        self: &Arc<Self>,
+        place: Place<'_>,
+        detail: Detail,
+    ) -> (Vec<Present>, bool) {
+        let listed = self.on_remote(|store| async move {
+            within(&store, self.presence_listed(&store, place, detail)).await
+        });
+        let own = &self.presence.own;
+        match Box::pin(listed).await {
+            Some(Ok(mut there)) => {
+                own.correct(place, detail, &mut there);
+                (there, true)
+            }
+            _ => (own.list_now(place, detail), false),
+        }
+    }
+
+    async fn presence_listed(
+        self: &Arc<Self>,
+        store: &Arc<RedisStore>,
+        place: Place<'_>,
+        detail: Detail,
+    ) -> Result<Vec<Present>> {
+        let roster = self.presence.roster(store);
+        let mut there = roster.list(place, detail).await?;
+        let missing = self.presence.own.missing(place, &there);
+        if !missing.is_empty() {
+            self.presence_look_for(store, missing).await?;
+            there = roster.list(place, detail).await?;
+        }
+        let lives = &self.presence.lives;
+        lives.look(&roster, &there).await?;
+        let (there, mut ended): (Vec<_>, Vec<_>) = there
+            .into_iter()
+            .partition(|present| lives.is_alive(present.life));
+        if !ended.is_empty() {
+            ended.truncate(MOST_FORGOTTEN);
+            // They are no more; whether they are forgotten makes no difference to the answer.
+            let _ = roster.forget(place, &ended).await;
+        }
+        Ok(there)
+    }
+
+    /// Sets own sockets again that Redis has lost, and forgets those that are somebody else's now. Until
+    /// that is known they are in doubt, and told by this process.
+    async fn presence_look_for(
+        self: &Arc<Self>,
+        store: &RedisStore,
+        mut missing: Vec<(Kept, Option<Ttl>)>,
+    ) -> Result<()> {
+        for (kept, _) in &missing {
+            self.presence.own.doubt(kept);
+        }
+        // The keeper finds out whether more is lost, and sees to the rest.
+        self.presence.has_work.notify_one();
+        missing.truncate(AT_ONCE);
+        self.presence_set_again(store, missing).await
+    }
+
+    /// The life in which this process keeps its sockets alive, if it does.
+    pub(super) async fn presence_life(&self, store: &RedisStore) -> Result<Option<Life>> {
+        if !self.presence.heartbeat {
+            return Ok(None);
+        }
+        let roster = self.presence.roster(store);
+        self.presence.pulse.life(&roster).await.map(Some)
+    }
+}
+
+/// Several exchanges with the server, in the time of one.
+async fn within<T>(store: &RedisStore, work: impl Future<Output = Result<T>>) -> Result<T> {
+    timeout(store.link().command_timeout(), work)
+        .await
+        .unwrap_or(Err(StoreError::TimedOut))
+}
+
+fn in_utf16(a: &str, b: &str) -> Ordering {
+    a.encode_utf16().cmp(b.encode_utf16())
+}

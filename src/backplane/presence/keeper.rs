@@ -1,0 +1,133 @@
+//! Keeps this process's sockets on Redis: notices when they are lost there, sets them again, and keeps
+//! them alive if that is wanted. Runs from the first socket on, on the I/O thread alone.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::future::join_all;
+use tokio::time::{sleep, timeout};
+
+use super::AT_ONCE;
+use crate::backplane::Backplane;
+use crate::backplane::locks::first_error;
+use crate::store::availability::Availability;
+use crate::store::memory::presence::{Doubt, Kept};
+use crate::store::presence::{Condition, Roster};
+use crate::store::remote::RedisStore;
+use crate::store::{Result, Ttl};
+
+/// How often Redis hears from a process that has sockets: so soon it is noticed that it lost them.
+const BEAT: Duration = Duration::from_secs(1);
+/// The TTL of sockets that are kept alive: what nobody reads any more ends by itself.
+pub const HELD: Ttl = Ttl::from_whole_millis(3600 * 1000);
+/// When those are set anew.
+const RENEW_AFTER_MS: u64 = HELD.as_millis() / 2;
+/// Beats from one look at all sockets to the next: for those whose time has passed, and, while Redis is
+/// there, for those that are to be set anew.
+const SWEEP_EVERY: u64 = 10;
+/// Between one part of the sockets and the next, for others to be served.
+const PAUSE: Duration = Duration::from_millis(2);
+
+impl Backplane {
+    /// Starts the keeper, once. To be called on the I/O thread.
+    pub(super) fn presence_keep(self: &Arc<Self>) {
+        let mut keeper = self.presence.keeper();
+        if keeper.is_none() && !matches!(self.switch.now(), Availability::Closed) {
+            *keeper = Some(tokio::spawn(keep(self.clone())).abort_handle());
+        }
+    }
+
+    async fn presence_tick(&self, beats: u64) {
+        let (own, is_sweep) = (&self.presence.own, beats.is_multiple_of(SWEEP_EVERY));
+        match self.switch.now() {
+            Availability::Ready(store) => {
+                if is_sweep {
+                    own.sweep(false);
+                }
+                // What fails is tried again: the outage that it is the sign of ends.
+                let _ = self.presence_tend(&store, is_sweep).await;
+            }
+            // Nobody else tells who watches.
+            _ => own.sweep(true),
+        }
+    }
+
+    async fn presence_tend(&self, store: &RedisStore, is_sweep: bool) -> Result<()> {
+        let presence = &self.presence;
+        if !presence.pulse.beat(&presence.roster(store)).await? {
+            presence.own.doubt_all();
+        }
+        if presence.own.is_in_doubt() {
+            self.presence_set_again(store, presence.own.in_doubt())
+                .await?;
+        }
+        if is_sweep && presence.heartbeat {
+            let unheard = presence.own.unheard_for(RENEW_AFTER_MS);
+            self.presence_set_again(store, unheard).await?;
+        }
+        Ok(())
+    }
+
+    /// Sets sockets anew, a part at a time.
+    pub(super) async fn presence_set_again(
+        &self,
+        store: &RedisStore,
+        sockets: Vec<(Kept, Option<Ttl>)>,
+    ) -> Result<()> {
+        for step in sockets.chunks(AT_ONCE) {
+            let set = step
+                .iter()
+                .map(|(kept, left)| self.presence_set_one_again(store, kept, *left));
+            if let Some(error) = first_error(join_all(set).await) {
+                return Err(error);
+            }
+            sleep(PAUSE).await;
+        }
+        Ok(())
+    }
+
+    async fn presence_set_one_again(
+        &self,
+        store: &RedisStore,
+        kept: &Kept,
+        left: Option<Ttl>,
+    ) -> Result<()> {
+        let life = self.presence_life(store).await?;
+        let own = &self.presence.own;
+        if !own.is_still(kept) {
+            return Ok(());
+        }
+        let condition = match kept.doubt {
+            Doubt::Unheard => Condition::Always,
+            Doubt::None | Doubt::Lost => Condition::Since {
+                version: kept.version,
+                or_lost: true,
+            },
+        };
+        let roster = self.presence.roster(store);
+        match roster
+            .set(&kept.socket, life, left.unwrap_or(HELD), condition)
+            .await?
+        {
+            Some(version) => own.heard(kept, version),
+            None => own.lost(kept),
+        }
+        Ok(())
+    }
+
+    /// Whether Redis may lose what it was just told.
+    pub(super) fn presence_doubt(&self) -> Doubt {
+        match self.switch.now() {
+            Availability::Ready(_) => Doubt::None,
+            _ => Doubt::Lost,
+        }
+    }
+}
+
+/// Until the backplane is closed.
+async fn keep(backplane: Arc<Backplane>) {
+    for beats in 0.. {
+        backplane.presence_tick(beats).await;
+        let _ = timeout(BEAT, backplane.presence.has_work.notified()).await;
+    }
+}

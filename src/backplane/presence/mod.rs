@@ -1,0 +1,135 @@
+//! Presence: on Redis, and of this process's own sockets while Redis is away.
+//!
+//! What this process has set is written down in memory as well ([`MemoryRoster`]): it answers in an
+//! outage, is set again afterwards ([`keeper`]), and is kept alive if that is wanted.
+
+mod calls;
+mod keeper;
+mod lives;
+mod watch;
+
+use std::mem;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use futures_util::future::join_all;
+use tokio::sync::Notify;
+use tokio::task::AbortHandle;
+
+use super::locks::first_error;
+use crate::store::Result;
+use crate::store::availability::Availability;
+use crate::store::memory::Clock;
+use crate::store::memory::presence::MemoryRoster;
+use crate::store::presence::{Names, Roster};
+use crate::store::remote::RedisStore;
+use crate::store::remote::presence::RedisRoster;
+
+use lives::{KnownLives, Pulse};
+use watch::Watches;
+
+/// What was not removed while Redis was away; beyond, sockets end by themselves.
+const MOST_REMOVALS: usize = 100_000;
+/// Sockets that are sent to Redis at once.
+const AT_ONCE: usize = 256;
+
+pub struct Presence {
+    /// Whether this process keeps its own sockets alive.
+    heartbeat: bool,
+    names: Names,
+    own: MemoryRoster,
+    pulse: Pulse,
+    lives: KnownLives,
+    removals: Mutex<Vec<Removal>>,
+    keeper: Mutex<Option<AbortHandle>>,
+    has_work: Notify,
+    watches: Arc<Watches>,
+}
+
+/// A user and one of its sockets.
+type Removal = (Box<str>, Box<str>);
+
+impl Presence {
+    pub fn new(heartbeat: bool, prefix: &[u8]) -> Self {
+        let watches = Arc::new(Watches::default());
+        let told = watches.clone();
+        let on_news = Box::new(move |room: &str, text| told.hear(room, text));
+        Self {
+            heartbeat,
+            names: Names::new(prefix),
+            own: MemoryRoster::new(Clock::system(), on_news),
+            pulse: Pulse::default(),
+            lives: KnownLives::default(),
+            removals: Mutex::default(),
+            keeper: Mutex::default(),
+            has_work: Notify::new(),
+            watches,
+        }
+    }
+
+    /// Hears of every change of state.
+    pub fn follow<S>(&self, redis: &Availability<S>) {
+        match redis {
+            Availability::Ready(_) => {
+                self.has_work.notify_one();
+                self.watches.restored();
+            }
+            Availability::Degraded(_) | Availability::Connecting => self.own.doubt_all(),
+            Availability::Closed => self.close(),
+            Availability::Idle => {}
+        }
+    }
+
+    /// Nothing is removed on Redis: the sockets may be somebody's still.
+    fn close(&self) {
+        if let Some(keeper) = self.keeper().take() {
+            keeper.abort();
+        }
+        self.watches.clear();
+        self.own.clear();
+        self.removals().clear();
+    }
+
+    /// Whether Redis knows what is not there any more.
+    pub fn is_settled(&self) -> bool {
+        self.removals().is_empty()
+    }
+
+    /// Removes on Redis what has been removed here.
+    pub async fn settle(&self, store: &RedisStore) -> Result<()> {
+        let roster = self.roster(store);
+        let removals = mem::take(&mut *self.removals());
+        for (at, step) in removals.chunks(AT_ONCE).enumerate() {
+            let removed = step
+                .iter()
+                .map(|(user, socket)| roster.remove(user, socket));
+            if let Some(error) = first_error(join_all(removed).await) {
+                self.removals().extend_from_slice(&removals[at * AT_ONCE..]);
+                return Err(error);
+            }
+        }
+        Ok(())
+    }
+
+    fn roster<'a>(&'a self, store: &'a RedisStore) -> RedisRoster<'a> {
+        RedisRoster {
+            store,
+            names: &self.names,
+        }
+    }
+
+    /// To be removed on Redis before the first call goes there again.
+    fn remove_later(&self, user: &str, socket: &str) {
+        let mut removals = self.removals();
+        if removals.len() < MOST_REMOVALS {
+            removals.push((user.into(), socket.into()));
+        }
+    }
+
+    fn removals(&self) -> MutexGuard<'_, Vec<Removal>> {
+        self.removals.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn keeper(&self) -> MutexGuard<'_, Option<AbortHandle>> {
+        self.keeper.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
