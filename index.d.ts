@@ -245,6 +245,145 @@ export function withLock<T>(
 ): Promise<T>;
 export function withLock<T>(key: string, callback: (lock: Lock) => T | Promise<T>): Promise<T>;
 
+/** Whatever is to be known of a socket. */
+export interface PresenceMetadata {
+  /** The room, or the rooms, that the socket is in; none if it is absent. */
+  roomId?: string | string[] | null;
+  [name: string]: unknown;
+}
+
+/** A socket that is there, with its metadata. */
+export interface Present extends PresenceMetadata {
+  userId: string;
+  socketId: string;
+  /** When it was last set or, with a heartbeat, heard of: epoch ms. */
+  lastSeen: number;
+}
+
+/**
+ * Says that a socket of a user is there, for `ttlSeconds`; it moves from wherever it was before: from other rooms,
+ * and from another user. `true` when it is so; `false` when the server's access rules forbid it, no answer came
+ * in time, or 1,000,000 sockets are held in memory already. O(rooms), one script for the socket, one for its user and one for each room.
+ *
+ * Every socket ends by itself, exactly. With `presence: { heartbeat: true }` it does not while this backplane
+ * lives (docs/presence.md). While Redis is away it is there for this backplane, and is set on Redis afterwards.
+ *
+ * @param metadata an object that JSON can hold, up to 1 MiB; default `{}`. `roomId` is one room or an array.
+ * @param ttlSeconds default 300; fractions are fine; above 0, at most 10 years.
+ * @throws E_INVALID_KEY (`userId`, `socketId`, `roomId`: 1 byte to 64 KiB of well-formed Unicode), E_INVALID_VALUE,
+ * E_INVALID_TTL, E_CLOSED
+ */
+export function setPresence(
+  userId: string,
+  socketId: string,
+  metadata?: PresenceMetadata,
+  ttlSeconds?: number
+): Promise<boolean>;
+
+/**
+ * Says that a socket is gone, from all of its rooms. Does nothing to one that is another user's by now, nor to the
+ * user's other sockets. `true` when it has been carried out, whether or not it was there. O(rooms).
+ *
+ * @throws E_INVALID_KEY, E_CLOSED
+ */
+export function removePresence(userId: string, socketId: string): Promise<boolean>;
+
+/**
+ * Whether a user has a socket, anywhere. O(sockets of the user). While Redis is away: in this backplane.
+ *
+ * @throws E_INVALID_KEY, E_CLOSED
+ */
+export function isUserOnline(userId: string): Promise<boolean>;
+
+/**
+ * The same of many users, in their order; all are asked at once. O(sockets of all).
+ *
+ * @throws E_INVALID_KEY, E_CLOSED
+ */
+export function areUsersOnline(userIds: string[]): Promise<boolean[]>;
+
+/**
+ * The sockets of a user with their metadata, by `socketId`. O(sockets of the user).
+ *
+ * @throws E_INVALID_KEY, E_CLOSED
+ */
+export function getUserPresence(userId: string): Promise<Present[]>;
+
+/**
+ * When a user was last set, removed or, with a heartbeat, heard of: epoch ms, by the server's clock. `null`: not in the
+ * last 30 days. O(1).
+ *
+ * @throws E_INVALID_KEY, E_CLOSED
+ */
+export function getLastSeen(userId: string): Promise<number | null>;
+
+/**
+ * The users that have a socket in a room: each once, sorted as `sort` does. O(sockets in the room), never
+ * of the keyspace; a room of over 2,000 is read in steps. While Redis is away: those of this backplane.
+ *
+ * @throws E_INVALID_KEY, E_CLOSED
+ */
+export function getOnlineUsersInRoom(roomId: string): Promise<string[]>;
+
+/**
+ * How many they are. O(sockets in the room).
+ *
+ * @throws E_INVALID_KEY, E_CLOSED
+ */
+export function countOnlineUsersInRoom(roomId: string): Promise<number>;
+
+/**
+ * The sockets in a room with their metadata, by `userId` and `socketId`. O(sockets in the room).
+ *
+ * @throws E_INVALID_KEY, E_CLOSED
+ */
+export function getRoomPresence(roomId: string): Promise<Present[]>;
+
+/** Something that happened in a room. Callbacks of the same room share it. */
+export interface PresenceEvent {
+  /** `update`: the metadata are different. */
+  type: 'join' | 'leave' | 'update';
+  userId: string;
+  socketId: string;
+  roomId: string;
+  /** For `leave` the last that were known. */
+  metadata: PresenceMetadata;
+}
+
+/**
+ * Calls `callback` with what happens in a room from now on, whichever process does it: one `join`, `update` or `leave`
+ * each for every socket. Who is there already does not join. Resolves a function that ends it.
+ *
+ * Who does not leave by itself, as its TTL has passed or its process was killed, is found to have left within a
+ * second, with a heartbeat within 20 s. An outage of Redis makes nobody leave who is there again 5 s after it.
+ * Keeps the process alive. One connection for all watched rooms; one look at a room when a TTL in it has passed.
+ *
+ * @throws E_INVALID_KEY, E_INVALID_CALLBACK, E_CLOSED
+ */
+export function watchRoom(
+  roomId: string,
+  callback: (event: PresenceEvent) => unknown
+): Promise<() => Promise<void>>;
+
+/** Presence of sockets in one room each, for 300 s; all instances are the same. */
+export class PresenceService {
+  /** {@link setPresence}; without a room if `roomId` is absent. */
+  setOnline(userId: string, socketId: string, roomId?: string | string[] | null): Promise<boolean>;
+  /** {@link removePresence} */
+  setOffline(userId: string, socketId: string): Promise<boolean>;
+  /** {@link isUserOnline} */
+  isOnline(userId: string): Promise<boolean>;
+  /** {@link getOnlineUsersInRoom} */
+  getOnlineUsers(roomId: string): Promise<string[]>;
+  /**
+   * Has a socket last 300 s from now, with its metadata, and moves it to the room if it is not in it. `false`: it was
+   * removed, or has ended and is not this backplane's own; it is not brought back.
+   *
+   * @throws E_INVALID_KEY, E_CLOSED
+   */
+  refreshPresence(userId: string, socketId: string, roomId?: string | string[] | null): Promise<boolean>;
+}
+
 /**
  * Publishes a message as JSON. O(receivers + patterns).
  *
@@ -551,6 +690,11 @@ export interface BackplaneOptions {
    * nobody.
    */
   locks?: { onUnavailable?: 'local' | 'deny' };
+  /**
+   * `heartbeat`: whether what is set here is there for as long as this backplane is, whatever its TTL; when its
+   * process is killed it is gone everywhere within 30 s. Default `false`.
+   */
+  presence?: { heartbeat?: boolean };
   /** Default: prints when Redis is ready and when it goes away, and nothing else. */
   logger?: Logger;
 }
@@ -568,6 +712,17 @@ export interface Backplane {
   releaseLock: typeof releaseLock;
   lock: typeof lock;
   withLock: typeof withLock;
+  setPresence: typeof setPresence;
+  removePresence: typeof removePresence;
+  isUserOnline: typeof isUserOnline;
+  areUsersOnline: typeof areUsersOnline;
+  getUserPresence: typeof getUserPresence;
+  getLastSeen: typeof getLastSeen;
+  getOnlineUsersInRoom: typeof getOnlineUsersInRoom;
+  countOnlineUsersInRoom: typeof countOnlineUsersInRoom;
+  getRoomPresence: typeof getRoomPresence;
+  watchRoom: typeof watchRoom;
+  PresenceService: typeof PresenceService;
   publish: typeof publish;
   createSubscriber: typeof createSubscriber;
   getPubSub: typeof getPubSub;

@@ -12,6 +12,7 @@ const ROOT = path.join(__dirname, '..');
 const flat = require('..');
 const redisClient = require('../redisClient');
 const redisPubSub = require('../redisPubSub');
+const presenceService = require('../presenceService');
 
 /** The functions that a file of types declares, each once however many overloads it has, or passes on. */
 function declared(file) {
@@ -28,12 +29,13 @@ describe('require', () => {
     expect(namesOf(flat)).toEqual(declared('index.d.ts'));
     expect(namesOf(redisClient)).toEqual(declared('redisClient.d.ts'));
     expect(namesOf(redisPubSub)).toEqual(declared('redisPubSub.d.ts'));
-    for (const module of [flat, redisClient, redisPubSub]) {
+    expect(namesOf(presenceService)).toEqual(declared('presenceService.d.ts'));
+    for (const module of [flat, redisClient, redisPubSub, presenceService]) {
       for (const name of namesOf(module)) expect(typeof module[name]).toBe('function');
     }
   });
 
-  test.each([['redisClient', redisClient], ['redisPubSub', redisPubSub]])('%s passes on the very same functions', (_, module) => {
+  test.each(Object.entries({ redisClient, redisPubSub, presenceService }))('%s passes on the very same functions', (_, module) => {
     for (const name of namesOf(module)) expect(module[name]).toBe(flat[name]);
   });
 

@@ -91,9 +91,10 @@ pub fn rooms_of(metadata: &[u8]) -> Vec<Box<str>> {
         one => one.into_iter().collect(),
     };
     let mut seen = HashSet::new();
-    let names = named.iter().filter_map(JsonValue::as_str).map(Box::from);
+    let names = named.iter().filter_map(JsonValue::as_str);
     names
-        .filter(|room: &Box<str>| seen.insert(room.clone()))
+        .filter(|room| seen.insert(*room))
+        .map(Box::from)
         .collect()
 }
 
@@ -394,7 +395,7 @@ mod tests {
             "+1:",
             "-1:5:x",
             "-1:2:9:",
-            "+1:----------------:5:3:1:a",
+            "+1:----------------:5:3:9:a",
         ] {
             assert_eq!(News::parse(&Bytes::from(text)), None, "{text}");
         }
