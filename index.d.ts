@@ -319,7 +319,7 @@ export function getLastSeen(userId: string): Promise<number | null>;
 
 /**
  * The users that have a socket in a room: each once, sorted as `sort` does. O(sockets in the room), never
- * of the keyspace; a room of over 2,000 is read in steps. While Redis is away: those of this backplane.
+ * of the keyspace; a room of over 10,000 is read in steps. While Redis is away: those of this backplane.
  *
  * @throws E_INVALID_KEY, E_CLOSED
  */

@@ -127,7 +127,7 @@ fn begin(call: Call, backplane: Arc<Backplane>, reply: impl FnOnce() -> Reply) {
             whole(present(&b.presence_records(Place::Room(&room)).await))
         }),
         Call::PresenceUsers(room) => run(backplane, reply(), move |b| async move {
-            whole(json!(b.presence_users(&room).await).to_string())
+            whole(serde_json::to_string(&b.presence_users(&room).await).unwrap_or_default())
         }),
         Call::PresenceCount(room) => run(backplane, reply(), move |b| async move {
             whole(b.presence_count(&room).await.to_string())

@@ -37,7 +37,11 @@ static ENDINGS: Lazy<Vec<Ending>> = Lazy::new(|| {
 /// Different names make different keys. `prefix` begins `home`, too, which ends with `name`; it does
 /// not open a brace that it leaves open.
 pub fn beside(home: &Key, prefix: &[u8], space: &[u8], name: &[u8]) -> Key {
-    let stem = [prefix, space, name].concat();
+    let mut stem =
+        Vec::with_capacity(prefix.len() + space.len() + name.len() + size_of::<Ending>());
+    stem.extend_from_slice(prefix);
+    stem.extend_from_slice(space);
+    stem.extend_from_slice(name);
     let ending = if tag(&stem).is_some() {
         ENDINGS[0]
     } else {
@@ -45,7 +49,8 @@ pub fn beside(home: &Key, prefix: &[u8], space: &[u8], name: &[u8]) -> Key {
         let slot = slot_of(CRC.checksum(home.as_bytes()));
         ENDINGS[slot ^ slot_of(continued(CRC.checksum(&stem)))]
     };
-    Key::new(&[&stem, &ending])
+    stem.extend_from_slice(&ending);
+    Key::from(stem)
 }
 
 /// What of a key decides on its slot, if that is not all of it.

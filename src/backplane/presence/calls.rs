@@ -152,9 +152,9 @@ impl Backplane {
     /// The users in a room, each once, in the order of JavaScript's `sort`.
     pub async fn presence_users(self: &Arc<Self>, room: &str) -> Vec<Box<str>> {
         let (there, _) = self.presence_list(Place::Room(room), Detail::Ids).await;
-        let users: HashSet<_> = there.into_iter().map(|present| present.user).collect();
-        let mut users: Vec<_> = users.into_iter().collect();
+        let mut users: Vec<_> = there.into_iter().map(|present| present.user).collect();
         users.sort_unstable_by(|a, b| in_utf16(a, b));
+        users.dedup();
         users
     }
 
@@ -286,6 +286,47 @@ async fn within<T>(store: &RedisStore, work: impl Future<Output = Result<T>>) ->
         .unwrap_or(Err(StoreError::TimedOut))
 }
 
+/// UTF-8 has the same order but for what comes after the surrogates, whose first bytes are these.
 fn in_utf16(a: &str, b: &str) -> Ordering {
-    a.encode_utf16().cmp(b.encode_utf16())
+    const AFTER_SURROGATES: u8 = 0xee;
+    let differ = a.bytes().zip(b.bytes()).find(|(a, b)| a != b);
+    match differ {
+        Some((a_byte, b_byte)) if a_byte.max(b_byte) >= AFTER_SURROGATES => {
+            a.encode_utf16().cmp(b.encode_utf16())
+        }
+        Some((a_byte, b_byte)) => a_byte.cmp(&b_byte),
+        None => a.len().cmp(&b.len()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sorts_as_javascript_does() {
+        let texts = [
+            "",
+            "a",
+            "ab",
+            "b",
+            "é",
+            "漢",
+            "\u{d7ff}",
+            "\u{e000}",
+            "\u{ffff}",
+            "😀",
+            "a😀",
+            "a\u{ffff}",
+        ];
+        for a in texts {
+            for b in texts {
+                assert_eq!(
+                    in_utf16(a, b),
+                    a.encode_utf16().cmp(b.encode_utf16()),
+                    "{a} {b}"
+                );
+            }
+        }
+    }
 }

@@ -151,8 +151,7 @@ impl MemoryRoster {
             doubt: standing.doubt,
             socket,
         };
-        book.remove(&kept.socket.id.clone());
-        book.add(kept);
+        book.replace(kept);
         true
     }
 
@@ -257,15 +256,14 @@ impl MemoryRoster {
     /// Those that the server should know of in a place, and has not told.
     pub fn missing(&self, place: Place<'_>, there: &[Present]) -> Vec<(Kept, Option<Ttl>)> {
         let (book, now) = (self.book(), self.clock.now_ms());
-        let mut own = book
-            .at(place)
-            .filter(|kept| kept.doubt == Doubt::None)
-            .peekable();
-        if own.peek().is_none() {
+        let Some(own) = book.ids_at(place) else {
             return Vec::new();
-        }
+        };
         let told: HashSet<&str> = there.iter().map(|present| &*present.socket).collect();
-        let missing = own.filter(|kept| kept.is_alive(now) && !told.contains(&*kept.socket.id));
+        let untold = own.iter().filter(|id| !told.contains(&***id));
+        let missing = untold
+            .filter_map(|id| book.sockets.get(id))
+            .filter(|kept| kept.doubt == Doubt::None && kept.is_alive(now));
         missing.map(|kept| (kept.clone(), kept.left(now))).collect()
     }
 
@@ -434,14 +432,37 @@ impl MemoryRoster {
 }
 
 impl Book {
-    fn at(&self, place: Place<'_>) -> impl Iterator<Item = &Kept> {
-        let ids = match place {
+    fn ids_at(&self, place: Place<'_>) -> Option<&BTreeSet<Box<str>>> {
+        match place {
             Place::User(user) => self.users.get(user),
             Place::Room(room) => self.rooms.get(room),
-        };
-        ids.into_iter()
+        }
+    }
+
+    fn at(&self, place: Place<'_>) -> impl Iterator<Item = &Kept> {
+        self.ids_at(place)
+            .into_iter()
             .flatten()
             .filter_map(|id| self.sockets.get(id))
+    }
+
+    fn replace(&mut self, kept: Kept) {
+        let socket = &kept.socket;
+        match self.sockets.get_mut(&socket.id) {
+            // Most are only set anew.
+            Some(known)
+                if known.socket.user == socket.user && known.socket.rooms == socket.rooms =>
+            {
+                self.in_doubt -= usize::from(known.doubt != Doubt::None);
+                self.in_doubt += usize::from(kept.doubt != Doubt::None);
+                *known = kept;
+            }
+            Some(_) => {
+                self.remove(&socket.id.clone());
+                self.add(kept);
+            }
+            None => self.add(kept),
+        }
     }
 
     fn add(&mut self, kept: Kept) {

@@ -17,8 +17,9 @@ use crate::store::presence::{
 };
 use crate::store::{Json, Key, Result, StoreError, Ttl};
 
-/// Members that one script lists; a larger place is read in steps beside the calls.
-const SMALL_PLACE: usize = 2000;
+/// Members that one script lists, without and with their records: a few milliseconds of the server. A
+/// larger place is read in steps beside the calls.
+const SMALL_PLACE: [usize; 2] = [10_000, 2000];
 /// Members that one of those steps looks at, about.
 const STEP: &str = "1000";
 /// What the members of tombstones begin with.
@@ -106,8 +107,9 @@ impl Roster for RedisRoster<'_> {
     }
 
     async fn list(&self, place: Place<'_>, detail: Detail) -> Result<Vec<Present>> {
-        let most = SMALL_PLACE.to_string();
-        let args = [most.as_bytes(), flag(detail == Detail::Records)];
+        let most = SMALL_PLACE[usize::from(detail == Detail::Records)];
+        let digits = most.to_string();
+        let args = [digits.as_bytes(), flag(detail == Detail::Records)];
         let answer = self.script(&PRESENCE_LIST, place, &args).await?;
         let [
             Value::Int(now),
@@ -117,7 +119,7 @@ impl Roster for RedisRoster<'_> {
         else {
             return Err(StoreError::Rejected("not the answer of the script".into()));
         };
-        if members.len() == SMALL_PLACE {
+        if members.len() == most {
             return self.list_large(place, detail).await;
         }
         let records = records.iter().map(Some).chain(std::iter::repeat(None));

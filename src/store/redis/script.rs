@@ -2,7 +2,7 @@
 //! does not know the hash.
 
 use once_cell::sync::Lazy;
-use redis::{Cmd, Script, cmd};
+use redis::{Cmd, Script};
 
 use crate::store::Key;
 
@@ -48,8 +48,12 @@ impl Lua {
     }
 
     fn command(name: &str, script: &str, keys: &[&Key], args: &[&[u8]]) -> Cmd {
-        let mut command = cmd(name);
-        command.arg(script).arg(keys.len());
+        // Written at once: an allocation for each argument would be most of the work.
+        let parts = keys.iter().map(|key| key.as_bytes().len());
+        let bytes: usize = parts.chain(args.iter().map(|arg| arg.len())).sum();
+        let words = keys.len() + args.len() + 3;
+        let mut command = Cmd::with_capacity(words, bytes + name.len() + script.len() + 4);
+        command.arg(name).arg(script).arg(keys.len());
         for key in keys {
             command.arg(key.as_bytes());
         }
