@@ -172,13 +172,22 @@ pub trait Roster {
     fn last_seen(&self, user: &str) -> impl Future<Output = Result<Option<LastSeen>>> + Send;
 }
 
+/// When a life was last heard of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Beat {
+    /// Ms since 1970.
+    pub at_ms: u64,
+    /// It has not ended.
+    pub goes_on: bool,
+}
+
 /// Lives that go on while they are heard of. Only a server has others than one's own.
 pub trait Lives {
     /// Begins a life, or has it go on; `false`: it has ended. O(log lives).
     fn beat(&self, life: Life, begins: bool) -> impl Future<Output = Result<bool>> + Send;
 
-    /// Those that go on, and when each was last heard of, ms since 1970. O(lives).
-    fn lives(&self) -> impl Future<Output = Result<HashMap<Life, u64>>> + Send;
+    /// Those of the last hour. One that is not among them was lost, and may go on as another. O(lives).
+    fn lives(&self) -> impl Future<Output = Result<HashMap<Life, Beat>>> + Send;
 
     /// When a life was last heard of, in the last 30 days. O(1).
     fn last_beat(&self, life: Life) -> impl Future<Output = Result<Option<u64>>> + Send;

@@ -116,7 +116,7 @@ impl Backplane {
     }
 
     /// Removes a socket, if it is that user's; `false`: that could not be done.
-    pub async fn presence_remove(&self, user: &str, id: &str) -> bool {
+    pub async fn presence_remove(self: &Arc<Self>, user: &str, id: &str) -> bool {
         let order = self.presence.own.order();
         let removed = self.on_remote(|store| async move {
             within(&store, self.presence.roster(&store).remove(user, id)).await
@@ -127,6 +127,7 @@ impl Backplane {
                 outcome.is_ok()
             }
             None => {
+                self.presence_keep();
                 self.presence.own.remove_now(user, id);
                 self.presence.remove_later(user, id);
                 true
@@ -201,10 +202,11 @@ impl Backplane {
             })
             .await
         });
-        let here = || self.presence.own.last_seen_now(user);
+        let own = &self.presence.own;
         match Box::pin(asked).await {
-            Some(Ok(seen)) => seen.max(here()),
-            _ => here(),
+            Some(Ok(seen)) if own.is_in_doubt() => seen.max(own.last_seen_now(user)),
+            Some(Ok(seen)) => seen,
+            _ => own.last_seen_now(user),
         }
     }
 
@@ -258,15 +260,15 @@ impl Backplane {
     async fn presence_look_for(
         self: &Arc<Self>,
         store: &RedisStore,
-        mut missing: Vec<(Kept, Option<Ttl>)>,
+        mut missing: Vec<Kept>,
     ) -> Result<()> {
-        for (kept, _) in &missing {
+        for kept in &missing {
             self.presence.own.doubt(kept);
         }
         // The keeper finds out whether more is lost, and sees to the rest.
         self.presence.has_work.notify_one();
         missing.truncate(AT_ONCE);
-        self.presence_set_again(store, missing).await
+        self.presence_set_again(store, &missing).await
     }
 
     /// The life in which this process keeps its sockets alive, if it does.

@@ -7,7 +7,7 @@ use std::time::Duration;
 use futures_util::future::join_all;
 use tokio::time::{sleep, timeout};
 
-use super::AT_ONCE;
+use super::{AT_ONCE, Presence};
 use crate::backplane::Backplane;
 use crate::backplane::locks::first_error;
 use crate::store::availability::Availability;
@@ -25,6 +25,8 @@ const RENEW_AFTER_MS: u64 = HELD.as_millis() / 2;
 /// Beats from one look at all sockets to the next: for those whose time has passed, and, while Redis is
 /// there, for those that are to be set anew.
 const SWEEP_EVERY: u64 = 10;
+/// So many of those that are due are set anew in one sweep, and a hundredth of all: they may be due together.
+const LEAST_RENEWED: usize = 1000;
 /// Between one part of the sockets and the next, for others to be served.
 const PAUSE: Duration = Duration::from_millis(2);
 
@@ -54,16 +56,41 @@ impl Backplane {
 
     async fn presence_tend(&self, store: &RedisStore, is_sweep: bool) -> Result<()> {
         let presence = &self.presence;
+        if presence.own.is_empty() && !presence.pulse.has_begun() {
+            return Ok(());
+        }
+        self.presence_beat(store).await?;
+        tokio::select! {
+            kept = self.presence_set_what_has_to_be(store, is_sweep) => kept,
+            // That may take longer than a life lasts.
+            beaten = async {
+                loop {
+                    sleep(BEAT).await;
+                    if let Err(error) = self.presence_beat(store).await {
+                        return Err(error);
+                    }
+                }
+            } => beaten,
+        }
+    }
+
+    async fn presence_beat(&self, store: &RedisStore) -> Result<()> {
+        let presence = &self.presence;
         if !presence.pulse.beat(&presence.roster(store)).await? {
             presence.own.doubt_all();
         }
-        if presence.own.is_in_doubt() {
-            self.presence_set_again(store, presence.own.in_doubt())
-                .await?;
+        Ok(())
+    }
+
+    async fn presence_set_what_has_to_be(&self, store: &RedisStore, is_sweep: bool) -> Result<()> {
+        let Presence { own, heartbeat, .. } = &*self.presence;
+        if own.is_in_doubt() {
+            self.presence_set_again(store, &own.in_doubt()).await?;
         }
-        if is_sweep && presence.heartbeat {
-            let unheard = presence.own.unheard_for(RENEW_AFTER_MS);
-            self.presence_set_again(store, unheard).await?;
+        if is_sweep && *heartbeat {
+            let mut unheard = own.unheard_for(RENEW_AFTER_MS);
+            unheard.truncate(LEAST_RENEWED + own.len() / 100);
+            self.presence_set_again(store, &unheard).await?;
         }
         Ok(())
     }
@@ -72,12 +99,12 @@ impl Backplane {
     pub(super) async fn presence_set_again(
         &self,
         store: &RedisStore,
-        sockets: Vec<(Kept, Option<Ttl>)>,
+        sockets: &[Kept],
     ) -> Result<()> {
         for step in sockets.chunks(AT_ONCE) {
             let set = step
                 .iter()
-                .map(|(kept, left)| self.presence_set_one_again(store, kept, *left));
+                .map(|kept| self.presence_set_one_again(store, kept));
             if let Some(error) = first_error(join_all(set).await) {
                 return Err(error);
             }
@@ -86,17 +113,12 @@ impl Backplane {
         Ok(())
     }
 
-    async fn presence_set_one_again(
-        &self,
-        store: &RedisStore,
-        kept: &Kept,
-        left: Option<Ttl>,
-    ) -> Result<()> {
+    async fn presence_set_one_again(&self, store: &RedisStore, kept: &Kept) -> Result<()> {
         let life = self.presence_life(store).await?;
         let own = &self.presence.own;
-        if !own.is_still(kept) {
+        let Some(left) = own.left(kept) else {
             return Ok(());
-        }
+        };
         let condition = match kept.doubt {
             Doubt::Unheard => Condition::Always,
             Doubt::None | Doubt::Lost => Condition::Since {
@@ -105,10 +127,8 @@ impl Backplane {
             },
         };
         let roster = self.presence.roster(store);
-        match roster
-            .set(&kept.socket, life, left.unwrap_or(HELD), condition)
-            .await?
-        {
+        let set = roster.set(&kept.socket, life, left.unwrap_or(HELD), condition);
+        match set.await? {
             Some(version) => own.heard(kept, version),
             None => own.lost(kept),
         }

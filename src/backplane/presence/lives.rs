@@ -5,12 +5,12 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use crate::store::Result;
-use crate::store::presence::{Life, Lives, Present};
+use crate::store::presence::{Beat, Life, Lives, Present};
 
 /// How old what is known of others may be.
 const FRESH: Duration = Duration::from_secs(1);
-/// Beyond, those that have ended are found out again.
-const MOST_ENDED: usize = 10_000;
+/// Beyond, those that are lost are found out again.
+const MOST_LOST: usize = 10_000;
 
 /// The life in which this process sets its sockets. One that has ended is followed by another.
 pub struct Pulse(Mutex<Current>);
@@ -47,6 +47,10 @@ impl Pulse {
         Ok(current.life)
     }
 
+    pub fn has_begun(&self) -> bool {
+        self.current().has_begun
+    }
+
     /// Has the life go on; `false`: it had ended, and another has begun.
     pub async fn beat<L: Lives>(&self, store: &L) -> Result<bool> {
         let life = self.life(store).await?;
@@ -74,10 +78,9 @@ pub struct KnownLives(Mutex<Known>);
 
 #[derive(Default)]
 struct Known {
-    /// When each was last heard of, ms since 1970.
-    alive: HashMap<Life, u64>,
-    /// For ever.
-    ended: HashSet<Life>,
+    beats: HashMap<Life, Beat>,
+    /// Those that the store knows nothing of, for ever.
+    lost: HashSet<Life>,
     asked: Option<Instant>,
 }
 
@@ -85,55 +88,74 @@ impl KnownLives {
     /// Finds out which of the lives go on that sockets depend on.
     pub async fn look<L: Lives>(&self, store: &L, present: &[Present]) -> Result<()> {
         if self.has_to_ask(present) {
-            let asked = Instant::now();
-            let alive = store.lives().await?;
+            self.ask(store).await?;
             let mut known = self.known();
-            if known.ended.len() > MOST_ENDED {
-                known.ended.clear();
+            if known.lost.len() > MOST_LOST {
+                known.lost.clear();
             }
-            let ended = lives(present).filter(|life| !alive.contains_key(life));
-            known.ended.extend(ended);
-            known.alive = alive;
-            known.asked = Some(asked);
+            let lost = lives(present).filter(|life| !known.beats.contains_key(life));
+            let lost: Vec<Life> = lost.collect();
+            known.lost.extend(lost);
         }
         Ok(())
     }
 
-    /// Asks again, if there is anything to ask for; whether a life that was known has ended.
+    /// Asks again, if there is anything to ask for; whether a life that went on does not any more.
     pub async fn look_again<L: Lives>(&self, store: &L) -> Result<bool> {
-        if self.known().alive.is_empty() {
+        let before = self.known().beats.clone();
+        if before.is_empty() {
             return Ok(false);
         }
-        let asked = Instant::now();
-        let alive = store.lives().await?;
-        let mut known = self.known();
-        let has_ended = known.alive.keys().any(|life| !alive.contains_key(life));
-        known.alive = alive;
-        known.asked = Some(asked);
-        Ok(has_ended)
+        self.ask(store).await?;
+        let went_on = before.iter().filter(|(_, beat)| beat.goes_on);
+        Ok(went_on
+            .map(|(life, _)| *life)
+            .any(|life| !self.is_alive(Some(life))))
     }
 
     /// Whether a socket is there, as far as its life is concerned.
     pub fn is_alive(&self, life: Option<Life>) -> bool {
-        life.is_none_or(|life| self.known().alive.contains_key(&life))
+        life.is_none_or(|life| self.known().goes_on(life) == Some(true))
+    }
+
+    /// Whether it is certain that a life does not go on. One that the store has lost may have a successor.
+    pub fn has_ended(&self, life: Option<Life>) -> bool {
+        life.is_some_and(|life| self.known().goes_on(life) == Some(false))
     }
 
     pub fn last_beat(&self, life: Life) -> Option<u64> {
-        self.known().alive.get(&life).copied()
+        self.known().beats.get(&life).map(|beat| beat.at_ms)
+    }
+
+    async fn ask<L: Lives>(&self, store: &L) -> Result<()> {
+        let asked = Instant::now();
+        let beats = store.lives().await?;
+        let mut known = self.known();
+        known.beats = beats;
+        known.asked = Some(asked);
+        Ok(())
     }
 
     fn has_to_ask(&self, present: &[Present]) -> bool {
         let known = self.known();
         let is_fresh = known.asked.is_some_and(|asked| asked.elapsed() < FRESH);
-        let mut needed = lives(present).filter(|life| !known.ended.contains(life));
+        let mut doubtful = lives(present)
+            .filter(|life| known.goes_on(*life) != Some(false) && !known.lost.contains(life));
         match is_fresh {
-            true => needed.any(|life| !known.alive.contains_key(&life)),
-            false => needed.next().is_some(),
+            true => doubtful.any(|life| known.goes_on(life).is_none()),
+            false => doubtful.next().is_some(),
         }
     }
 
     fn known(&self) -> MutexGuard<'_, Known> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Known {
+    /// `None`: nothing is known.
+    fn goes_on(&self, life: Life) -> Option<bool> {
+        self.beats.get(&life).map(|beat| beat.goes_on)
     }
 }
 

@@ -30,7 +30,7 @@ use watch::Watches;
 /// What was not removed while Redis was away; beyond, sockets end by themselves.
 const MOST_REMOVALS: usize = 100_000;
 /// Sockets that are sent to Redis at once.
-const AT_ONCE: usize = 256;
+const AT_ONCE: usize = 128;
 
 pub struct Presence {
     /// Whether this process keeps its own sockets alive.

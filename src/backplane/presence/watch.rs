@@ -375,7 +375,7 @@ impl View {
                 continue;
             }
             let missing_since = *seen.missing_since.get_or_insert(now);
-            let has_ended = seen.ends <= now || !lives.is_alive(seen.life);
+            let has_ended = seen.ends <= now || lives.has_ended(seen.life);
             let leaves_at = match has_ended {
                 true => calm_since,
                 false => calm_since.max(missing_since + GRACE),

@@ -92,11 +92,6 @@ impl Kept {
         self.ends.is_none_or(|ends| now < ends)
     }
 
-    /// While it is alive; `None`: as long as the process.
-    fn left(&self, now: u64) -> Option<Ttl> {
-        self.ends.map(|ends| Ttl::from_whole_millis(ends - now))
-    }
-
     fn present(&self, now: u64, detail: Detail) -> Present {
         let left = self.ends.map_or(u64::MAX, |ends| ends.saturating_sub(now));
         let record = || Record {
@@ -254,7 +249,7 @@ impl MemoryRoster {
     }
 
     /// Those that the server should know of in a place, and has not told.
-    pub fn missing(&self, place: Place<'_>, there: &[Present]) -> Vec<(Kept, Option<Ttl>)> {
+    pub fn missing(&self, place: Place<'_>, there: &[Present]) -> Vec<Kept> {
         let (book, now) = (self.book(), self.clock.now_ms());
         let Some(own) = book.ids_at(place) else {
             return Vec::new();
@@ -264,7 +259,7 @@ impl MemoryRoster {
         let missing = untold
             .filter_map(|id| book.sockets.get(id))
             .filter(|kept| kept.doubt == Doubt::None && kept.is_alive(now));
-        missing.map(|kept| (kept.clone(), kept.left(now))).collect()
+        missing.cloned().collect()
     }
 
     pub fn get(&self, id: &str) -> Option<Kept> {
@@ -273,8 +268,12 @@ impl MemoryRoster {
         kept.filter(|kept| kept.is_alive(now))
     }
 
+    pub fn len(&self) -> usize {
+        self.book().sockets.len()
+    }
+
     pub fn is_empty(&self) -> bool {
-        self.book().sockets.is_empty()
+        self.len() == 0
     }
 
     pub fn is_in_doubt(&self) -> bool {
@@ -292,22 +291,23 @@ impl MemoryRoster {
         book.in_doubt = book.sockets.len();
     }
 
-    /// All that the server may not have, with what is left of their time (`None`: they last as long as
-    /// the process).
-    pub fn in_doubt(&self) -> Vec<(Kept, Option<Ttl>)> {
+    /// All that the server may not have.
+    pub fn in_doubt(&self) -> Vec<Kept> {
         self.chosen(|kept, _| kept.doubt != Doubt::None)
     }
 
     /// Those that last as long as the process, and that the server has not heard of for so long.
-    pub fn unheard_for(&self, ms: u64) -> Vec<(Kept, Option<Ttl>)> {
+    pub fn unheard_for(&self, ms: u64) -> Vec<Kept> {
         self.chosen(|kept, now| kept.ends.is_none() && kept.heard + ms <= now)
     }
 
-    /// Whether a socket has not been set or removed since.
-    pub fn is_still(&self, kept: &Kept) -> bool {
-        let book = self.book();
-        let known = book.sockets.get(&kept.socket.id);
-        known.is_some_and(|known| known.order.number == kept.order.number)
+    /// What is left of a socket's time (`None`: as long as the process), if it is there and has not been set
+    /// or removed since.
+    pub fn left(&self, kept: &Kept) -> Option<Option<Ttl>> {
+        let (book, now) = (self.book(), self.clock.now_ms());
+        let known = book.sockets.get(&kept.socket.id)?;
+        let is_it = known.order.number == kept.order.number && known.is_alive(now);
+        is_it.then(|| known.ends.map(|ends| Ttl::from_whole_millis(ends - now)))
     }
 
     /// A socket is not this process's any more.
@@ -360,13 +360,13 @@ impl MemoryRoster {
         *self.book() = Book::default();
     }
 
-    fn chosen(&self, choose: impl Fn(&Kept, u64) -> bool) -> Vec<(Kept, Option<Ttl>)> {
+    fn chosen(&self, choose: impl Fn(&Kept, u64) -> bool) -> Vec<Kept> {
         let (book, now) = (self.book(), self.clock.now_ms());
         let chosen = book
             .sockets
             .values()
             .filter(|kept| kept.is_alive(now) && choose(kept, now));
-        chosen.map(|kept| (kept.clone(), kept.left(now))).collect()
+        chosen.cloned().collect()
     }
 
     fn may_set(&self, id: &str, before: Option<&Kept>, condition: Condition) -> bool {

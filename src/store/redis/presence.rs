@@ -12,8 +12,8 @@ use super::script::{
     PRESENCE_LIVES, PRESENCE_PUT,
 };
 use crate::store::presence::{
-    Condition, Detail, LEASE, LIFE_BYTES, LastSeen, Life, Lives, Names, Place, Present, Record,
-    Roster, Socket, counted, field, parse_field, places, rooms_of, split_counted,
+    Beat, Condition, Detail, LEASE, LIFE_BYTES, LastSeen, Life, Lives, Names, Place, Present,
+    Record, Roster, Socket, counted, field, parse_field, places, rooms_of, split_counted,
 };
 use crate::store::{Json, Key, Result, StoreError, Ttl};
 
@@ -22,20 +22,13 @@ use crate::store::{Json, Key, Result, StoreError, Ttl};
 const SMALL_PLACE: [usize; 2] = [10_000, 2000];
 /// Members that one of those steps looks at, about.
 const STEP: &str = "1000";
-/// What the members of tombstones begin with.
-const KEPT_OUT: &[u8] = b"~";
+/// Enough of a socket's own entry to hold its version.
+const VERSION_BYTES: &str = "20";
 
 /// The sockets that a server knows, under the names of one prefix.
 pub struct RedisRoster<'a> {
     pub store: &'a RedisStore,
     pub names: &'a Names,
-}
-
-/// What a removal or a move leaves behind for news that are still under way.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Trace {
-    None,
-    KeepsOut,
 }
 
 impl Roster for RedisRoster<'_> {
@@ -66,23 +59,20 @@ impl Roster for RedisRoster<'_> {
             ];
             self.put(place, &socket.user, &socket.id, args)
         });
-        let puts = try_join_all(puts);
-        match Home::parse(&before) {
-            // The usual case: it is where it was.
-            None => drop(puts.await?),
-            Some(before) => {
-                let trace = match before.user == socket.user {
-                    true => Trace::None,
-                    // Maybe of another process, whose commands may still be under way.
-                    false => Trace::KeepsOut,
-                };
-                let left = before.places().filter(|place| {
-                    before.user != socket.user || !socket.places().any(|now| now == *place)
-                });
-                let drops =
-                    left.map(|place| self.drop(place, &before.user, &socket.id, &version, trace));
-                try_join(puts, try_join_all(drops)).await?;
-            }
+        let before = Home::parse(&before);
+        let left = before.iter().flat_map(|before| {
+            let stays = |place: &Place<'_>| {
+                before.user == socket.user && socket.places().any(|now| now == *place)
+            };
+            let places = before.places().filter(move |place| !stays(place));
+            places.map(|place| self.drop(place, &before.user, &socket.id, &version))
+        });
+        try_join(try_join_all(puts), try_join_all(left)).await?;
+        if self.version(&socket.id).await? != version {
+            // Somebody set or removed it meanwhile, and may not have met it here.
+            let places = socket.places();
+            let drops = places.map(|place| self.drop(place, &socket.user, &socket.id, &version));
+            try_join_all(drops).await?;
         }
         Ok(Some(number(version.as_bytes())))
     }
@@ -94,14 +84,14 @@ impl Roster for RedisRoster<'_> {
             claimed.ok_or_else(|| StoreError::Rejected("not the answer of the script".into()))?;
         let known = Home::parse(&before).map_or_else(Vec::new, |home| home.rooms);
         // Its record may know of more, should its own entry have been lost.
-        let metadata = self.drop(Place::User(user), user, socket, &version, Trace::None);
+        let metadata = self.drop(Place::User(user), user, socket, &version);
         let recorded = metadata
             .await?
             .map_or_else(Vec::new, |json| rooms_of(&json));
         let rooms: HashSet<_> = known.into_iter().chain(recorded).collect();
         let drops = rooms
             .iter()
-            .map(|room| self.drop(Place::Room(room), user, socket, &version, Trace::None));
+            .map(|room| self.drop(Place::Room(room), user, socket, &version));
         try_join_all(drops).await?;
         Ok(number(version.as_bytes()))
     }
@@ -153,15 +143,23 @@ impl Lives for RedisRoster<'_> {
         Ok(goes_on == Value::Int(1))
     }
 
-    async fn lives(&self) -> Result<HashMap<Life, u64>> {
-        let (key, lease) = (self.names.lives(), LEASE.as_millis().to_string());
-        let args = [lease.as_bytes()];
-        let lane = &self.store.link.calls;
-        let pairs = lane.script(&PRESENCE_LIVES, &[&key], &args).await?;
-        let pairs = items(&pairs).chunks_exact(2);
-        Ok(pairs
-            .filter_map(|pair| Some((Life::parse(bytes(&pair[0]))?, number(bytes(&pair[1])))))
-            .collect())
+    async fn lives(&self) -> Result<HashMap<Life, Beat>> {
+        let (key, lane) = (self.names.lives(), &self.store.link.calls);
+        let answer = lane.script(&PRESENCE_LIVES, &[&key], &[]).await?;
+        let [Value::Int(now), lives] = items(&answer) else {
+            return Err(StoreError::Rejected("not the answer of the script".into()));
+        };
+        let oldest = (*now as u64).saturating_sub(LEASE.as_millis() as u64);
+        let pairs = items(lives).chunks_exact(2);
+        let beats = pairs.filter_map(|pair| {
+            let at_ms = number(bytes(&pair[1]));
+            let beat = Beat {
+                at_ms,
+                goes_on: at_ms >= oldest,
+            };
+            Some((Life::parse(bytes(&pair[0]))?, beat))
+        });
+        Ok(beats.collect())
     }
 
     async fn last_beat(&self, life: Life) -> Result<Option<u64>> {
@@ -203,6 +201,15 @@ impl RedisRoster<'_> {
         })
     }
 
+    /// A socket's version as of now, as text; empty: nothing is known of it.
+    async fn version(&self, socket: &str) -> Result<String> {
+        let key = self.names.socket(socket);
+        let words: [&[u8]; 4] = [b"GETRANGE", key.as_bytes(), b"0", VERSION_BYTES.as_bytes()];
+        let start = self.command(&words).await?;
+        let version = bytes(&start).split(|byte| *byte == b':').next();
+        Ok(String::from_utf8_lossy(version.unwrap_or_default()).into_owned())
+    }
+
     async fn put(
         &self,
         place: Place<'_>,
@@ -222,11 +229,9 @@ impl RedisRoster<'_> {
         user: &str,
         socket: &str,
         version: &str,
-        trace: Trace,
     ) -> Result<Option<Json>> {
         let (field, channel) = (field_in(place, user, socket), self.channel(place));
-        let keeps_out = flag(trace == Trace::KeepsOut);
-        let args: [&[u8]; 4] = [&field, version.as_bytes(), &channel, keeps_out];
+        let args: [&[u8]; 3] = [&field, version.as_bytes(), &channel];
         Ok(match self.script(&PRESENCE_DROP, place, &args).await? {
             Value::BulkString(metadata) => Some(metadata.into()),
             _ => None,
@@ -345,9 +350,6 @@ fn member(place: Place<'_>, present: &Present) -> Vec<u8> {
 }
 
 fn present(place: Place<'_>, member: &[u8], record: Option<Record>) -> Option<Present> {
-    if member.starts_with(KEPT_OUT) {
-        return None;
-    }
     let (life, field) = member.split_at_checked(LIFE_BYTES)?;
     let (user, socket) = match place {
         Place::User(user) => (user.into(), str::from_utf8(field).ok()?.into()),

@@ -11,9 +11,6 @@ local now = time[1] * 1000 + math.floor(time[2] / 1000)
 local LIFE = 16
 -- Ends by its TTL alone.
 local NO_LIFE = '----------------'
--- Is not there, and keeps older news of itself out.
-local KEPT_OUT = '~~~~~~~~~~~~~~~~'
-local KEPT_OUT_FOR = 60000
 -- 30 days.
 local LAST_SEEN_TTL = 2592000000
 
@@ -26,16 +23,10 @@ local function record(field)
   return {life = life, version = tonumber(version), ends = tonumber(ends), metadata = metadata}
 end
 
--- Writes a member down; old is its record, if it has one. Both keys last as long as any of it.
-local function write(field, old, life, version, ttl, metadata)
-  if old and old.life ~= life then
-    redis.call('ZREM', members, old.life .. field)
-  end
-  redis.call('ZADD', members, now + ttl, life .. field)
-  redis.call('HSET', records, field, life .. version .. ':' .. now + ttl .. ':' .. now .. ':' .. metadata)
-  if redis.call('PTTL', members) < tonumber(ttl) then
-    redis.call('PEXPIRE', members, 2 * ttl)
-    redis.call('PEXPIRE', records, 2 * ttl)
+-- Whoever watches may not be allowed to; that is no reason to do nothing.
+local function tell(channel, news)
+  if channel ~= '' then
+    redis.pcall('PUBLISH', channel, news)
   end
 end
 

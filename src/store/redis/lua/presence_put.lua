@@ -12,11 +12,23 @@ local old = record(field)
 if old and old.version > tonumber(version) then
   return 0
 end
-write(field, old, life, version, ttl, metadata)
+
+local ends = now + ttl
+if old and old.life ~= life then
+  redis.call('ZREM', members, old.life .. field)
+end
+redis.call('ZADD', members, ends, life .. field)
+redis.call('HSET', records, field, life .. version .. ':' .. ends .. ':' .. now .. ':' .. metadata)
+-- Both keys last as long as any of it.
+if redis.call('PTTL', members) < tonumber(ttl) then
+  redis.call('PEXPIRE', members, 2 * ttl)
+  redis.call('PEXPIRE', records, 2 * ttl)
+end
 see(life)
+
 local was_there = old and old.ends > now
-if channel ~= '' and not (was_there and old.life == life and old.metadata == metadata) then
-  redis.call('PUBLISH', channel, '+' .. version .. ':' .. life .. ':' .. ttl .. ':' .. #field .. ':' .. field .. metadata)
+if not (was_there and old.life == life and old.metadata == metadata) then
+  tell(channel, '+' .. version .. ':' .. life .. ':' .. ttl .. ':' .. #field .. ':' .. field .. metadata)
 end
 if not was_there then
   sweep(16)
