@@ -18,5 +18,6 @@ macro_rules! contract {
 mod bus;
 mod limits;
 mod locks;
+mod presence;
 mod store;
 mod support;

@@ -12,6 +12,7 @@ use redis_backplane::store::remote::RedisStore;
 use redis_backplane::store::remote::connection::endpoint::{Address, Endpoint};
 use redis_backplane::store::remote::connection::supervisor::Supervisor;
 use redis_backplane::store::{Key, Result};
+use tokio::time::timeout;
 
 static DIRECTORIES: AtomicU32 = AtomicU32::new(0);
 
@@ -113,7 +114,10 @@ pub async fn connect(server: &Server) -> Connected {
         Arc::new(Nothing),
         switch.clone(),
     );
-    let store = switch.settled().await.expect("the server should be ready");
+    let _ = timeout(Duration::from_secs(20), switch.ready()).await;
+    let Availability::Ready(store) = switch.now() else {
+        panic!("the server should be ready");
+    };
     Connected {
         store,
         switch,

@@ -18,6 +18,8 @@ use crate::store::{Result, Ttl};
 const MOST_SOCKETS: usize = 1_000_000;
 /// Users whose last socket has gone, and who are remembered.
 const MOST_LAST_SEEN: usize = 100_000;
+/// What is left of what lasts as long as the process: some 500,000 years.
+const FOR_EVER: Duration = Duration::from_millis(u64::MAX >> 10);
 /// How long a removal is remembered, so that no refresh brings the socket back.
 const REMOVED_MS: u64 = 60_000;
 
@@ -47,8 +49,7 @@ struct Book {
     rooms: HashMap<Box<str>, BTreeSet<Box<str>>>,
     /// Ms since 1970, and when to forget it.
     last_seen: HashMap<Box<str>, (u64, u64)>,
-    /// Removed sockets: as of which version, and when to forget it.
-    removed: HashMap<Box<str>, (u64, u64)>,
+    removed: HashMap<Box<str>, Removed>,
     in_doubt: usize,
 }
 
@@ -65,6 +66,14 @@ pub struct Kept {
     heard: u64,
     seen_at_ms: u64,
     pub doubt: Doubt,
+}
+
+/// What is remembered of a socket that was removed.
+struct Removed {
+    version: u64,
+    order: Order,
+    /// By the clock: when to forget it.
+    until: u64,
 }
 
 /// Whether the server has a socket as it is here.
@@ -93,11 +102,13 @@ impl Kept {
     }
 
     fn present(&self, now: u64, detail: Detail) -> Present {
-        let left = self.ends.map_or(u64::MAX, |ends| ends.saturating_sub(now));
+        let left = self
+            .ends
+            .map(|ends| Duration::from_millis(ends.saturating_sub(now)));
         let record = || Record {
             version: self.version,
             seen_at_ms: self.seen_at_ms,
-            left: Duration::from_millis(left),
+            left: left.unwrap_or(FOR_EVER),
             metadata: self.socket.metadata.clone(),
         };
         Present {
@@ -131,7 +142,9 @@ impl MemoryRoster {
     pub fn keep(&self, socket: Arc<Socket>, standing: Standing) -> bool {
         let mut book = self.book();
         let known = book.sockets.get(&socket.id);
-        if known.is_some_and(|known| known.order.number > standing.order.number) {
+        let removed = book.removed.get(&socket.id).map(|removed| removed.order);
+        let last = known.map(|known| known.order).or(removed);
+        if last.is_some_and(|last| last.number > standing.order.number) {
             return true;
         }
         if known.is_none() && book.sockets.len() >= MOST_SOCKETS {
@@ -157,7 +170,7 @@ impl MemoryRoster {
         ttl: Option<Ttl>,
         condition: Condition,
     ) -> Option<u64> {
-        let before = self.get(&socket.id);
+        let before = self.find(&socket.id);
         if !self.may_set(&socket.id, before.as_ref(), condition) {
             return None;
         }
@@ -170,30 +183,33 @@ impl MemoryRoster {
         if !self.keep(socket.clone(), standing) {
             return None;
         }
-        self.tell_moved(before.as_ref(), &socket, standing);
+        if let Some(before) = &before {
+            self.tell_moved(before, &socket, standing.version);
+        }
+        self.tell_set(before.as_ref(), &socket, standing);
         Some(standing.version)
     }
 
     /// Removes a socket, if it is that user's, and tells who listens; answers as of which version.
     pub fn remove_now(&self, user: &str, id: &str) -> u64 {
-        let known = self.get(id);
+        let (known, now) = (self.find(id), self.clock.now_ms());
         let version = self.next_version(id, known.as_ref());
-        if known
-            .as_ref()
-            .is_some_and(|known| &*known.socket.user != user)
-        {
+        let is_anothers = |kept: &Kept| kept.is_alive(now) && &*kept.socket.user != user;
+        if known.as_ref().is_some_and(is_anothers) {
             return version;
         }
-        let until = self.clock.now_ms() + REMOVED_MS;
+        let removed = Removed {
+            version,
+            order: self.order(),
+            until: now + REMOVED_MS,
+        };
         let mut book = self.book();
-        book.removed.insert(id.into(), (version, until));
+        book.removed.insert(id.into(), removed);
         book.remove(id);
         drop(book);
         if let Some(known) = known {
-            self.remember(user, self.clock.epoch_ms());
-            for room in &known.socket.rooms {
-                self.tell_left(room, &known.socket, version);
-            }
+            self.remember(&known);
+            self.tell_left(&known, version);
         }
         version
     }
@@ -242,10 +258,9 @@ impl MemoryRoster {
 
     pub fn last_seen_now(&self, user: &str) -> Option<u64> {
         let (book, now) = (self.book(), self.clock.now_ms());
-        let online = book.at(Place::User(user)).filter(|kept| kept.is_alive(now));
-        let online = online.map(|kept| kept.seen_at_ms).max();
-        let gone = book.last_seen.get(user).map(|(at, _)| *at);
-        online.max(gone)
+        let here = book.at(Place::User(user)).map(|kept| kept.seen_at_ms).max();
+        let gone = book.last_seen.get(user).filter(|(_, until)| now < *until);
+        here.max(gone.map(|(at, _)| *at))
     }
 
     /// Those that the server should know of in a place, and has not told.
@@ -264,8 +279,12 @@ impl MemoryRoster {
 
     pub fn get(&self, id: &str) -> Option<Kept> {
         let now = self.clock.now_ms();
-        let kept = self.book().sockets.get(id).cloned();
-        kept.filter(|kept| kept.is_alive(now))
+        self.find(id).filter(|kept| kept.is_alive(now))
+    }
+
+    /// Its time may have passed.
+    fn find(&self, id: &str) -> Option<Kept> {
+        self.book().sockets.get(id).cloned()
     }
 
     pub fn len(&self) -> usize {
@@ -336,7 +355,7 @@ impl MemoryRoster {
     pub fn sweep(&self, tells: bool) {
         let now = self.clock.now_ms();
         let mut book = self.book();
-        book.removed.retain(|_, (_, until)| now < *until);
+        book.removed.retain(|_, removed| now < removed.until);
         book.last_seen.retain(|_, (_, until)| now < *until);
         let ended: Vec<Kept> = book
             .sockets
@@ -349,9 +368,9 @@ impl MemoryRoster {
         }
         drop(book);
         for kept in ended {
-            self.remember(&kept.socket.user, kept.seen_at_ms);
-            for room in kept.socket.rooms.iter().filter(|_| tells) {
-                self.tell_left(room, &kept.socket, kept.version);
+            self.remember(&kept);
+            if tells {
+                self.tell_left(&kept, kept.version);
             }
         }
     }
@@ -373,7 +392,8 @@ impl MemoryRoster {
         let Condition::Since { version, or_lost } = condition else {
             return true;
         };
-        match before {
+        let now = self.clock.now_ms();
+        match before.filter(|before| before.is_alive(now)) {
             Some(before) => before.version <= version,
             None => or_lost && !self.book().removed.contains_key(id),
         }
@@ -384,40 +404,70 @@ impl MemoryRoster {
             .book()
             .removed
             .get(id)
-            .map_or(0, |(version, _)| *version);
+            .map_or(0, |removed| removed.version);
         let known = before.map_or(0, |before| before.version).max(removed);
         (known + 1).max(self.clock.epoch_ms() * 1000)
     }
 
-    fn remember(&self, user: &str, seen_at_ms: u64) {
-        let until = self.clock.now_ms() + LAST_SEEN_TTL.as_millis();
+    /// When its user was last seen: now, if it is removed while it is alive.
+    fn remember(&self, kept: &Kept) {
+        let now = self.clock.now_ms();
+        let seen_at_ms = match kept.is_alive(now) {
+            true => self.clock.epoch_ms(),
+            false => kept.seen_at_ms,
+        };
+        let (user, until) = (&kept.socket.user, now + LAST_SEEN_TTL.as_millis());
         let mut book = self.book();
-        if book.last_seen.len() < MOST_LAST_SEEN || book.last_seen.contains_key(user) {
-            book.last_seen.insert(user.into(), (seen_at_ms, until));
+        let known = book.last_seen.get(user).map(|(at, _)| *at);
+        if book.last_seen.len() < MOST_LAST_SEEN || known.is_some() {
+            let latest = seen_at_ms.max(known.unwrap_or_default());
+            book.last_seen.insert(user.clone(), (latest, until));
         }
     }
 
-    fn tell_moved(&self, before: Option<&Kept>, now: &Socket, standing: Standing) {
-        if let Some(before) = before.map(|kept| &kept.socket) {
-            let stays = |room| before.user == now.user && now.rooms.contains(room);
-            for room in before.rooms.iter().filter(|room| !stays(room)) {
-                self.tell_left(room, before, standing.version);
+    /// Tells the places that a socket has left.
+    fn tell_moved(&self, before: &Kept, now: &Socket, version: u64) {
+        let is_anothers = before.socket.user != now.user;
+        if is_anothers {
+            self.remember(before);
+        }
+        for room in &before.socket.rooms {
+            if is_anothers || !now.rooms.contains(room) {
+                self.tell_room_left(room, &before.socket, version);
             }
         }
+    }
+
+    /// Tells the places where a socket is new or different.
+    fn tell_set(&self, before: Option<&Kept>, now: &Socket, standing: Standing) {
+        let time = self.clock.now_ms();
+        let same = before
+            .filter(|before| before.is_alive(time))
+            .map(|before| &before.socket)
+            .filter(|before| before.user == now.user && before.metadata == now.metadata);
         for room in &now.rooms {
+            if same.is_some_and(|before| before.rooms.contains(room)) {
+                continue;
+            }
             let news = News::Is {
                 user: now.user.clone(),
                 socket: now.id.clone(),
                 life: None,
                 version: standing.version,
-                left: standing.ttl.map_or(Duration::MAX, Ttl::as_duration),
+                left: standing.ttl.map_or(FOR_EVER, Ttl::as_duration),
                 metadata: now.metadata.clone(),
             };
             (self.on_news)(room, news.text());
         }
     }
 
-    fn tell_left(&self, room: &str, socket: &Socket, version: u64) {
+    fn tell_left(&self, kept: &Kept, version: u64) {
+        for room in &kept.socket.rooms {
+            self.tell_room_left(room, &kept.socket, version);
+        }
+    }
+
+    fn tell_room_left(&self, room: &str, socket: &Socket, version: u64) {
         let news = News::Left {
             user: socket.user.clone(),
             socket: socket.id.clone(),
