@@ -63,14 +63,15 @@ impl Backplane {
         tokio::select! {
             kept = self.presence_set_what_has_to_be(store, is_sweep) => kept,
             // That may take longer than a life lasts.
-            beaten = async {
-                loop {
-                    sleep(BEAT).await;
-                    if let Err(error) = self.presence_beat(store).await {
-                        return Err(error);
-                    }
-                }
-            } => beaten,
+            failed = self.presence_beats(store) => failed,
+        }
+    }
+
+    /// Until one fails.
+    async fn presence_beats(&self, store: &RedisStore) -> Result<()> {
+        loop {
+            sleep(BEAT).await;
+            self.presence_beat(store).await?;
         }
     }
 
