@@ -5,13 +5,14 @@
 //! and in each of its rooms. The socket's own entry gives out versions: whatever is newer wins in
 //! each place, in whatever order it arrives.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::fmt;
 use std::future::Future;
 use std::time::Duration;
 
 use bytes::Bytes;
 use serde_json::Value as JsonValue;
+use serde_json::value::RawValue;
 
 use super::{Json, Key, Result, Ttl, slot};
 
@@ -59,6 +60,9 @@ pub struct Socket {
     pub metadata: Json,
 }
 
+/// A socket in more rooms is not written down in each of them with the names of all.
+const MOST_ROOMS_NAMED: usize = 100;
+
 impl Socket {
     /// A copy of `metadata`, which tells the rooms.
     pub fn new(user: &str, id: &str, metadata: &[u8]) -> Self {
@@ -70,25 +74,49 @@ impl Socket {
         }
     }
 
-    /// Its user, and its rooms.
-    pub fn places(&self) -> impl Iterator<Item = Place<'_>> {
-        places(&self.user, &self.rooms)
+    /// Its user and its rooms, each with the metadata that are kept there.
+    pub fn places(&self) -> Vec<(Place<'_>, Json)> {
+        let metadata = self.metadata_of();
+        let rooms = self.rooms.iter().map(|room| Place::Room(room));
+        std::iter::once(Place::User(&self.user))
+            .chain(rooms)
+            .map(|place| (place, metadata(place)))
+            .collect()
+    }
+
+    /// The metadata that are kept in a place.
+    pub fn metadata_at(&self, place: Place<'_>) -> Json {
+        self.metadata_of()(place)
+    }
+
+    fn metadata_of(&self) -> impl Fn(Place<'_>) -> Json {
+        let others = (self.rooms.len() > MOST_ROOMS_NAMED).then(|| {
+            let mut others = members_of(&self.metadata);
+            others.remove("roomId");
+            serde_json::to_string(&others).unwrap_or_default()
+        });
+        move |place| match (&others, place) {
+            (Some(others), Place::Room(room)) => in_one_room(others, room),
+            _ => self.metadata.clone(),
+        }
     }
 }
 
-pub fn places<'a>(user: &'a str, rooms: &'a [Box<str>]) -> impl Iterator<Item = Place<'a>> {
-    let rooms = rooms.iter().map(|room| Place::Room(room));
-    std::iter::once(Place::User(user)).chain(rooms)
+fn in_one_room(others: &str, room: &str) -> Json {
+    let others = others.trim_start_matches('{');
+    let comma = if others == "}" { "" } else { "," };
+    format!(r#"{{"roomId":{}{comma}{others}"#, JsonValue::from(room)).into()
 }
 
 /// The rooms that metadata name: `roomId` is one, or an array of them.
 pub fn rooms_of(metadata: &[u8]) -> Vec<Box<str>> {
-    let Ok(JsonValue::Object(mut metadata)) = serde_json::from_slice(metadata) else {
+    let Some(named) = members_of(metadata).remove("roomId") else {
         return Vec::new();
     };
-    let named = match metadata.remove("roomId") {
-        Some(JsonValue::Array(rooms)) => rooms,
-        one => one.into_iter().collect(),
+    let named = match serde_json::from_str(named.get()) {
+        Ok(JsonValue::Array(rooms)) => rooms,
+        Ok(one) => vec![one],
+        Err(_) => Vec::new(),
     };
     let mut seen = HashSet::new();
     let names = named.iter().filter_map(JsonValue::as_str);
@@ -98,8 +126,12 @@ pub fn rooms_of(metadata: &[u8]) -> Vec<Box<str>> {
         .collect()
 }
 
+fn members_of(object: &[u8]) -> BTreeMap<String, &RawValue> {
+    serde_json::from_slice(object).unwrap_or_default()
+}
+
 /// Where sockets are looked for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Place<'a> {
     User(&'a str),
     Room(&'a str),
@@ -418,6 +450,31 @@ mod tests {
         for none in ["{}", r#"{"roomId":null}"#, r#"{"roomId":[]}"#, "[]", "x"] {
             assert_eq!(rooms(none), "");
         }
+    }
+
+    #[test]
+    fn in_many_rooms_each_names_itself_alone() {
+        for (others, expected) in [
+            ("", r#"{"roomId":"r7"}"#),
+            (
+                r#""z":1e400,"a":{"b":[]},"#,
+                r#"{"roomId":"r7","a":{"b":[]},"z":1e400}"#,
+            ),
+        ] {
+            let rooms: Vec<_> = (0..=MOST_ROOMS_NAMED).map(|i| format!("r{i}")).collect();
+            let metadata = format!(r#"{{{others}"roomId":{}}}"#, JsonValue::from(rooms));
+            let socket = Socket::new("u", "s", metadata.as_bytes());
+            let places = socket.places();
+            assert_eq!(places.len(), 2 + MOST_ROOMS_NAMED);
+            assert_eq!(places[0], (Place::User("u"), socket.metadata.clone()));
+            assert_eq!(places[8], (Place::Room("r7"), Json::from(expected)));
+        }
+        let few = Socket::new("u", "s", br#"{"roomId":["a","b"]}"#);
+        assert!(
+            few.places()
+                .iter()
+                .all(|(_, metadata)| *metadata == few.metadata)
+        );
     }
 
     #[test]

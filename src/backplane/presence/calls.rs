@@ -255,20 +255,21 @@ impl Backplane {
         Ok(there)
     }
 
-    /// Sets own sockets again that Redis has lost, and forgets those that are somebody else's now. Until
-    /// that is known they are in doubt, and told by this process.
+    /// Sets own sockets again that Redis has lost, and forgets those that are somebody else's now.
     async fn presence_look_for(
         self: &Arc<Self>,
         store: &RedisStore,
-        mut missing: Vec<Kept>,
+        missing: Vec<Kept>,
     ) -> Result<()> {
-        for kept in &missing {
-            self.presence.own.doubt(kept);
+        let (first, others) = missing.split_at(missing.len().min(AT_ONCE));
+        self.presence_set_again(store, first).await?;
+        let own = &self.presence.own;
+        if first.iter().any(|kept| own.left(kept).is_some()) {
+            // Whether more is lost the keeper finds out; until then this process tells of them.
+            others.iter().for_each(|kept| own.doubt(kept));
+            self.presence.has_work.notify_one();
         }
-        // The keeper finds out whether more is lost, and sees to the rest.
-        self.presence.has_work.notify_one();
-        missing.truncate(AT_ONCE);
-        self.presence_set_again(store, &missing).await
+        Ok(())
     }
 
     /// The life in which this process keeps its sockets alive, if it does.

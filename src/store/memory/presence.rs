@@ -101,7 +101,7 @@ impl Kept {
         self.ends.is_none_or(|ends| now < ends)
     }
 
-    fn present(&self, now: u64, detail: Detail) -> Present {
+    fn present(&self, place: Place<'_>, now: u64, detail: Detail) -> Present {
         let left = self
             .ends
             .map(|ends| Duration::from_millis(ends.saturating_sub(now)));
@@ -109,7 +109,7 @@ impl Kept {
             version: self.version,
             seen_at_ms: self.seen_at_ms,
             left: left.unwrap_or(FOR_EVER),
-            metadata: self.socket.metadata.clone(),
+            metadata: self.socket.metadata_at(place),
         };
         Present {
             user: self.socket.user.clone(),
@@ -229,7 +229,7 @@ impl MemoryRoster {
     pub fn list_now(&self, place: Place<'_>, detail: Detail) -> Vec<Present> {
         let (book, now) = (self.book(), self.clock.now_ms());
         let alive = book.at(place).filter(|kept| kept.is_alive(now));
-        alive.map(|kept| kept.present(now, detail)).collect()
+        alive.map(|kept| kept.present(place, now, detail)).collect()
     }
 
     /// Puts right what the server says of a place: of the sockets that it may not have, this process
@@ -242,7 +242,7 @@ impl MemoryRoster {
         let is_in_doubt = |kept: &Kept| kept.doubt != Doubt::None && kept.is_alive(now);
         there.retain(|present| !book.sockets.get(&present.socket).is_some_and(is_in_doubt));
         let in_doubt = book.at(place).filter(|kept| is_in_doubt(kept));
-        there.extend(in_doubt.map(|kept| kept.present(now, detail)));
+        there.extend(in_doubt.map(|kept| kept.present(place, now, detail)));
     }
 
     /// From now on the server may not have this one.
@@ -431,8 +431,9 @@ impl MemoryRoster {
         if is_anothers {
             self.remember(before);
         }
+        let rooms: HashSet<_> = now.rooms.iter().collect();
         for room in &before.socket.rooms {
-            if is_anothers || !now.rooms.contains(room) {
+            if is_anothers || !rooms.contains(room) {
                 self.tell_room_left(room, &before.socket, version);
             }
         }
@@ -441,21 +442,24 @@ impl MemoryRoster {
     /// Tells the places where a socket is new or different.
     fn tell_set(&self, before: Option<&Kept>, now: &Socket, standing: Standing) {
         let time = self.clock.now_ms();
-        let same = before
-            .filter(|before| before.is_alive(time))
-            .map(|before| &before.socket)
-            .filter(|before| before.user == now.user && before.metadata == now.metadata);
-        for room in &now.rooms {
-            if same.is_some_and(|before| before.rooms.contains(room)) {
+        let is_same = before.is_some_and(|before| {
+            let socket = &before.socket;
+            before.is_alive(time) && socket.user == now.user && socket.metadata == now.metadata
+        });
+        if is_same {
+            return;
+        }
+        for (place, metadata) in now.places() {
+            let Place::Room(room) = place else {
                 continue;
-            }
+            };
             let news = News::Is {
                 user: now.user.clone(),
                 socket: now.id.clone(),
                 life: None,
                 version: standing.version,
                 left: standing.ttl.map_or(FOR_EVER, Ttl::as_duration),
-                metadata: now.metadata.clone(),
+                metadata,
             };
             (self.on_news)(room, news.text());
         }

@@ -13,7 +13,7 @@ use super::script::{
 };
 use crate::store::presence::{
     Beat, Condition, Detail, LEASE, LIFE_BYTES, LastSeen, Life, Lives, Names, Place, Present,
-    Record, Roster, Socket, counted, field, parse_field, places, rooms_of, split_counted,
+    Record, Roster, Socket, counted, field, parse_field, rooms_of, split_counted,
 };
 use crate::store::{Json, Key, Result, StoreError, Ttl};
 
@@ -50,28 +50,28 @@ impl Roster for RedisRoster<'_> {
             return Ok(None);
         };
         let life = Life::text(life);
-        let puts = socket.places().map(|place| {
-            let args = [
-                life.as_bytes(),
-                version.as_bytes(),
-                ms.as_bytes(),
-                &socket.metadata,
-            ];
-            self.put(place, &socket.user, &socket.id, args)
+        let places = socket.places();
+        let puts = places.iter().map(|(place, metadata)| {
+            let args = [life.as_bytes(), version.as_bytes(), ms.as_bytes(), metadata];
+            self.put(*place, &socket.user, &socket.id, args)
         });
         let before = Home::parse(&before);
+        let stays: HashSet<_> = match &before {
+            Some(before) if before.user == socket.user => {
+                places.iter().map(|(at, _)| *at).collect()
+            }
+            _ => HashSet::new(),
+        };
         let left = before.iter().flat_map(|before| {
-            let stays = |place: &Place<'_>| {
-                before.user == socket.user && socket.places().any(|now| now == *place)
-            };
-            let places = before.places().filter(move |place| !stays(place));
+            let places = before.places().filter(|place| !stays.contains(place));
             places.map(|place| self.drop(place, &before.user, &socket.id, &version))
         });
         try_join(try_join_all(puts), try_join_all(left)).await?;
         if self.version(&socket.id).await? != version {
             // Somebody set or removed it meanwhile, and may not have met it here.
-            let places = socket.places();
-            let drops = places.map(|place| self.drop(place, &socket.user, &socket.id, &version));
+            let drops = places
+                .iter()
+                .map(|(place, _)| self.drop(*place, &socket.user, &socket.id, &version));
             try_join_all(drops).await?;
         }
         Ok(Some(number(version.as_bytes())))
@@ -333,7 +333,8 @@ impl Home {
     }
 
     fn places(&self) -> impl Iterator<Item = Place<'_>> {
-        places(&self.user, &self.rooms)
+        let rooms = self.rooms.iter().map(|room| Place::Room(room));
+        std::iter::once(Place::User(&self.user)).chain(rooms)
     }
 }
 
