@@ -1184,7 +1184,8 @@ async fn of_two_users_at_once_one_has_the_socket() {
             let names = ids(world, place).await;
             assert_eq!(names, [format!("{}/{id}", wins.user)], "{round}: {place:?}");
         }
-        for (place, _) in loses.places().filter(|place| *place != Place::Room("q")) {
+        let places = loses.places().into_iter().map(|(place, _)| place);
+        for place in places.filter(|place| *place != Place::Room("q")) {
             assert!(ids(world, place).await.is_empty(), "{round}: {place:?}");
         }
         here.remove(&wins.user, &id).await.unwrap();
