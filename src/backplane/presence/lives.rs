@@ -100,17 +100,14 @@ impl KnownLives {
         Ok(())
     }
 
-    /// Asks again, if there is anything to ask for; whether a life that went on does not any more.
+    /// Asks again; whether one does not go on of which that was not known.
     pub async fn look_again<L: Lives>(&self, store: &L) -> Result<bool> {
         let before = self.known().beats.clone();
-        if before.is_empty() {
-            return Ok(false);
-        }
         self.ask(store).await?;
-        let went_on = before.iter().filter(|(_, beat)| beat.goes_on);
-        Ok(went_on
-            .map(|(life, _)| *life)
-            .any(|life| !self.is_alive(Some(life))))
+        let known = self.known();
+        let had_ended = |life| before.get(life).is_some_and(|beat| !beat.goes_on);
+        let mut all = before.keys().chain(known.beats.keys());
+        Ok(all.any(|life| known.goes_on(*life) != Some(true) && !had_ended(life)))
     }
 
     /// Whether a socket is there, as far as its life is concerned.

@@ -71,7 +71,7 @@ impl Presence {
         match redis {
             Availability::Ready(_) => {
                 self.has_work.notify_one();
-                self.watches.restored();
+                self.watches.back();
             }
             Availability::Degraded(_) | Availability::Connecting => self.own.doubt_all(),
             Availability::Closed => self.close(),

@@ -51,8 +51,10 @@ struct Watch {
 
 enum Signal {
     News(Bytes),
+    /// Redis was away.
+    Back,
     /// News may have been missed.
-    Restored,
+    Missed,
     LifeEnded,
 }
 
@@ -86,9 +88,9 @@ impl Watches {
         self.watched().hear(room, text);
     }
 
-    /// News may have been missed, in all rooms.
-    pub fn restored(&self) {
-        self.signal(|| Signal::Restored);
+    /// Redis was away.
+    pub fn back(&self) {
+        self.signal(|| Signal::Back);
     }
 
     pub fn clear(&self) {
@@ -190,7 +192,7 @@ impl Backplane {
             around.switch.clone(),
             topics.clone(),
             move |event| match event {
-                FeedEvent::Restored => restored.restored(),
+                FeedEvent::Restored => restored.signal(|| Signal::Missed),
                 FeedEvent::Lost(_) => {}
                 FeedEvent::Refused(code) => on_event(Event::Refused { code }),
             },
@@ -268,10 +270,11 @@ impl View {
                 biased;
                 signal = signals.recv() => match signal {
                     Some(Signal::News(text)) => self.hear(&text),
-                    Some(Signal::Restored) => {
+                    Some(Signal::Back) => {
                         self.whole_since = Some(Instant::now());
                         self.look().await;
                     }
+                    Some(Signal::Missed) => self.look().await,
                     Some(Signal::LifeEnded) if self.depends_on_ended() => self.look().await,
                     Some(Signal::LifeEnded) => {}
                     None => return,
@@ -380,8 +383,11 @@ impl View {
                 true => calm_since,
                 false => calm_since.max(missing_since + GRACE),
             };
-            // Then it is looked for again.
-            seen.ends = leaves_at;
+            // Then it is looked for again; or when its time has come, which may be sooner.
+            seen.ends = match has_ended {
+                true => leaves_at,
+                false => leaves_at.min(seen.ends),
+            };
             if leaves_at <= now {
                 left.push(id.clone());
             }
