@@ -8,6 +8,7 @@
 pub mod availability;
 pub mod bus;
 pub mod error;
+pub mod gates;
 pub mod glob;
 pub mod limits;
 pub mod locks;

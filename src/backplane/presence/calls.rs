@@ -23,12 +23,32 @@ const MOST_FORGOTTEN: usize = 1000;
 impl Backplane {
     /// Sets a socket, wherever it was before; `false`: it could not be.
     pub async fn presence_set(self: &Arc<Self>, socket: Socket, ttl: Ttl) -> bool {
+        let id = socket.id.clone();
         let set = self.presence_set_if(Arc::new(socket), ttl, Condition::Always);
-        Box::pin(set).await
+        Box::pin(self.presence_in_turn(&id, set)).await
     }
 
     /// Sets a socket's TTL anew, and moves it into the room if it is not there; `false`: it is gone.
     pub async fn presence_refresh(
+        self: &Arc<Self>,
+        user: &str,
+        id: &str,
+        metadata: &[u8],
+        ttl: Ttl,
+    ) -> bool {
+        let refreshed = self.presence_refresh_now(user, id, metadata, ttl);
+        Box::pin(self.presence_in_turn(id, refreshed)).await
+    }
+
+    /// Does something with a socket after whatever else is being done with it, but not too late.
+    async fn presence_in_turn<T>(&self, id: &str, call: impl Future<Output = T>) -> T {
+        let gate = self.presence.gates.place(&id.into());
+        let patience = self.options.endpoint.command_timeout;
+        let _turn = timeout(patience, gate.turn()).await;
+        call.await
+    }
+
+    async fn presence_refresh_now(
         self: &Arc<Self>,
         user: &str,
         id: &str,
@@ -64,7 +84,7 @@ impl Backplane {
         let stays = wanted.iter().all(|room| now.contains(room));
         let metadata = if stays { &known[..] } else { metadata };
         let socket = Arc::new(Socket::new(user, id, metadata));
-        Box::pin(self.presence_set_if(socket, ttl, condition)).await
+        self.presence_set_if(socket, ttl, condition).await
     }
 
     async fn presence_set_if(
@@ -117,11 +137,16 @@ impl Backplane {
 
     /// Removes a socket, if it is that user's; `false`: that could not be done.
     pub async fn presence_remove(self: &Arc<Self>, user: &str, id: &str) -> bool {
+        let removed = self.presence_remove_now(user, id);
+        Box::pin(self.presence_in_turn(id, removed)).await
+    }
+
+    async fn presence_remove_now(self: &Arc<Self>, user: &str, id: &str) -> bool {
         let order = self.presence.own.order();
         let removed = self.on_remote(|store| async move {
             within(&store, self.presence.roster(&store).remove(user, id)).await
         });
-        match Box::pin(removed).await {
+        match removed.await {
             Some(outcome) => {
                 self.presence_forget_own(user, id, order);
                 outcome.is_ok()
@@ -272,13 +297,12 @@ impl Backplane {
         Ok(())
     }
 
-    /// The life in which this process keeps its sockets alive, if it does.
+    /// The life in which this process keeps its sockets alive, if it does. It has one in any case, by
+    /// which it notices that Redis has lost everything.
     pub(super) async fn presence_life(&self, store: &RedisStore) -> Result<Option<Life>> {
-        if !self.presence.heartbeat {
-            return Ok(None);
-        }
         let roster = self.presence.roster(store);
-        self.presence.pulse.life(&roster).await.map(Some)
+        let life = self.presence.pulse.life(&roster).await?;
+        Ok(self.presence.heartbeat.then_some(life))
     }
 }
 

@@ -115,10 +115,13 @@ impl Backplane {
     }
 
     async fn presence_set_one_again(&self, store: &RedisStore, kept: &Kept) -> Result<()> {
-        let life = self.presence_life(store).await?;
         let own = &self.presence.own;
-        let Some(left) = own.left(kept) else {
-            return Ok(());
+        let gate = self.presence.gates.place(&kept.socket.id);
+        let _turn = gate.turn().await;
+        let life = self.presence_life(store).await?;
+        let left = match own.left(kept) {
+            Some(left) if own.is_as(kept) => left,
+            _ => return Ok(()),
         };
         let condition = match kept.doubt {
             Doubt::Unheard => Condition::Always,

@@ -18,6 +18,7 @@ use tokio::task::AbortHandle;
 use super::locks::first_error;
 use crate::store::Result;
 use crate::store::availability::Availability;
+use crate::store::gates::Gates;
 use crate::store::memory::Clock;
 use crate::store::memory::presence::MemoryRoster;
 use crate::store::presence::{Names, Roster};
@@ -43,6 +44,8 @@ pub struct Presence {
     keeper: Mutex<Option<AbortHandle>>,
     has_work: Notify,
     watches: Arc<Watches>,
+    /// What is done with a socket in this process is done one after the other.
+    gates: Gates<Box<str>>,
 }
 
 /// A user and one of its sockets.
@@ -63,6 +66,7 @@ impl Presence {
             keeper: Mutex::default(),
             has_work: Notify::new(),
             watches,
+            gates: Gates::default(),
         }
     }
 

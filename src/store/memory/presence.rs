@@ -329,6 +329,14 @@ impl MemoryRoster {
         is_it.then(|| known.ends.map(|ends| Ttl::from_whole_millis(ends - now)))
     }
 
+    /// Whether a socket is as it was: not set, not even again, nor removed since.
+    pub fn is_as(&self, before: &Kept) -> bool {
+        let known = self.find(&before.socket.id);
+        known.is_some_and(|known| {
+            known.order.number == before.order.number && known.version == before.version
+        })
+    }
+
     /// A socket is not this process's any more.
     pub fn lost(&self, kept: &Kept) {
         self.forget(&kept.socket.id, kept.order);

@@ -3,71 +3,20 @@
 //! Two lanes keep no order between them. So a large write first lets the lane for calls answer
 //! all that was sent before it, and later calls of the same key take their places behind it.
 
-use std::collections::HashMap;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use redis::{Cmd, Value, cmd};
 use tokio::time::{Instant, timeout, timeout_at};
 
 use super::{RedisStore, command};
+use crate::store::gates::Gates;
 use crate::store::{Key, Result, StoreError};
 
 /// What a call may take beyond its deadline to undo what it had begun.
 const CALL_BACK: Duration = Duration::from_millis(80);
 
-/// A lock that is given in the order in which it was asked for.
-type Gate = tokio::sync::Mutex<()>;
-
 /// The keys with a large write under way.
-#[derive(Default)]
-pub struct LargeWrites {
-    places: AtomicUsize,
-    gates: Mutex<HashMap<Key, Arc<Gate>>>,
-}
-
-impl LargeWrites {
-    pub fn is_idle(&self) -> bool {
-        self.places.load(Ordering::Relaxed) == 0
-    }
-
-    /// A place at the key's gate, behind those who have one.
-    fn place(&self, key: &Key) -> Place<'_> {
-        let gate = self.lock().entry(key.clone()).or_default().clone();
-        self.places.fetch_add(1, Ordering::Relaxed);
-        Place {
-            all: self,
-            key: key.clone(),
-            gate,
-        }
-    }
-
-    fn has(&self, key: &Key) -> bool {
-        !self.is_idle() && self.lock().contains_key(key)
-    }
-
-    fn lock(&self) -> MutexGuard<'_, HashMap<Key, Arc<Gate>>> {
-        self.gates.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-struct Place<'a> {
-    all: &'a LargeWrites,
-    key: Key,
-    gate: Arc<Gate>,
-}
-
-impl Drop for Place<'_> {
-    fn drop(&mut self) {
-        self.all.places.fetch_sub(1, Ordering::Relaxed);
-        let mut gates = self.all.lock();
-        // The map's own, and this one.
-        if Arc::strong_count(&self.gate) == 2 {
-            gates.remove(&self.key);
-        }
-    }
-}
+pub type LargeWrites = Gates<Key>;
 
 impl RedisStore {
     /// Runs `work` on `key` after the large writes of it that came before.
@@ -81,7 +30,7 @@ impl RedisStore {
         }
         let place = self.large.place(key);
         let in_turn = async {
-            let _turn = place.gate.lock().await;
+            let _turn = place.turn().await;
             work.await
         };
         timeout(self.link.command_timeout(), in_turn)
@@ -94,7 +43,7 @@ impl RedisStore {
         let place = self.large.place(key);
         let deadline = Instant::now() + self.link.command_timeout();
         let before = async {
-            let turn = place.gate.lock().await;
+            let turn = place.turn().await;
             self.link
                 .calls
                 .query(cmd("PING"))

@@ -1,0 +1,72 @@
+//! Turns at things that must not be done twice at the same time: for each key a lock, which is given in
+//! the order in which it was asked for, and which is gone when nobody wants it any more.
+
+use std::collections::HashMap;
+use std::hash::Hash;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+type Gate = tokio::sync::Mutex<()>;
+
+pub struct Gates<K: Clone + Eq + Hash> {
+    places: AtomicUsize,
+    gates: Mutex<HashMap<K, Arc<Gate>>>,
+}
+
+impl<K: Clone + Eq + Hash> Default for Gates<K> {
+    fn default() -> Self {
+        Self {
+            places: AtomicUsize::new(0),
+            gates: Mutex::default(),
+        }
+    }
+}
+
+impl<K: Clone + Eq + Hash> Gates<K> {
+    pub fn is_idle(&self) -> bool {
+        self.places.load(Ordering::Relaxed) == 0
+    }
+
+    /// A place at the key's gate, behind those who have one.
+    pub fn place(&self, key: &K) -> Place<'_, K> {
+        let gate = self.lock().entry(key.clone()).or_default().clone();
+        self.places.fetch_add(1, Ordering::Relaxed);
+        Place {
+            all: self,
+            key: key.clone(),
+            gate,
+        }
+    }
+
+    pub fn has(&self, key: &K) -> bool {
+        !self.is_idle() && self.lock().contains_key(key)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<K, Arc<Gate>>> {
+        self.gates.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+pub struct Place<'a, K: Clone + Eq + Hash> {
+    all: &'a Gates<K>,
+    key: K,
+    gate: Arc<Gate>,
+}
+
+impl<K: Clone + Eq + Hash> Place<'_, K> {
+    /// Waits for its turn, which lasts until what is answered is dropped.
+    pub async fn turn(&self) -> tokio::sync::MutexGuard<'_, ()> {
+        self.gate.lock().await
+    }
+}
+
+impl<K: Clone + Eq + Hash> Drop for Place<'_, K> {
+    fn drop(&mut self) {
+        self.all.places.fetch_sub(1, Ordering::Relaxed);
+        let mut gates = self.all.lock();
+        // The map's own, and this one.
+        if Arc::strong_count(&self.gate) == 2 {
+            gates.remove(&self.key);
+        }
+    }
+}
