@@ -10,7 +10,7 @@ use tokio::time::timeout;
 use super::AT_ONCE;
 use super::keeper::HELD;
 use crate::backplane::Backplane;
-use crate::store::memory::presence::{Doubt, Kept, Order, Standing};
+use crate::store::memory::presence::{Kept, Order, Standing};
 use crate::store::presence::{
     Condition, Detail, Life, Lives, Place, Present, Roster, Socket, rooms_of,
 };
@@ -55,36 +55,29 @@ impl Backplane {
         metadata: &[u8],
         ttl: Ttl,
     ) -> bool {
-        let own = self.presence.own.get(id);
-        let (known, condition) = match own.filter(|own| &*own.socket.user == user) {
-            Some(own) => {
-                let condition = match own.doubt {
-                    Doubt::Unheard => Condition::Always,
-                    Doubt::None | Doubt::Lost => Condition::Since {
-                        version: own.version,
-                        or_lost: true,
-                    },
-                };
-                (own.socket.metadata.clone(), condition)
-            }
-            None => {
-                let (there, _) = self.presence_list(Place::User(user), Detail::Records).await;
-                let found = there.into_iter().find(|present| &*present.socket == id);
-                let Some(record) = found.and_then(|present| present.record) else {
-                    return false;
-                };
-                let condition = Condition::Since {
-                    version: record.version,
-                    or_lost: false,
-                };
-                (record.metadata, condition)
-            }
+        let refresh = async |known: &[u8], condition| {
+            let (now, wanted) = (rooms_of(known), rooms_of(metadata));
+            let stays = wanted.iter().all(|room| now.contains(room));
+            let socket = Socket::new(user, id, if stays { known } else { metadata });
+            self.presence_set_if(Arc::new(socket), ttl, condition).await
         };
-        let (now, wanted) = (rooms_of(&known), rooms_of(metadata));
-        let stays = wanted.iter().all(|room| now.contains(room));
-        let metadata = if stays { &known[..] } else { metadata };
-        let socket = Arc::new(Socket::new(user, id, metadata));
-        self.presence_set_if(socket, ttl, condition).await
+        let own = self.presence.own.get(id);
+        if let Some(own) = own.filter(|own| &*own.socket.user == user)
+            && refresh(&own.socket.metadata, own.condition()).await
+        {
+            return true;
+        }
+        // Another process has set it, and may since.
+        let (there, _) = self.presence_list(Place::User(user), Detail::Records).await;
+        let found = there.into_iter().find(|present| &*present.socket == id);
+        let Some(record) = found.and_then(|present| present.record) else {
+            return false;
+        };
+        let condition = Condition::Since {
+            version: record.version,
+            or_lost: false,
+        };
+        refresh(&record.metadata, condition).await
     }
 
     async fn presence_set_if(

@@ -12,7 +12,7 @@ use crate::backplane::Backplane;
 use crate::backplane::locks::first_error;
 use crate::store::availability::Availability;
 use crate::store::memory::presence::{Doubt, Kept};
-use crate::store::presence::{Condition, Roster};
+use crate::store::presence::Roster;
 use crate::store::remote::RedisStore;
 use crate::store::{Result, Ttl};
 
@@ -123,15 +123,8 @@ impl Backplane {
             Some(left) if own.is_as(kept) => left,
             _ => return Ok(()),
         };
-        let condition = match kept.doubt {
-            Doubt::Unheard => Condition::Always,
-            Doubt::None | Doubt::Lost => Condition::Since {
-                version: kept.version,
-                or_lost: true,
-            },
-        };
         let roster = self.presence.roster(store);
-        let set = roster.set(&kept.socket, life, left.unwrap_or(HELD), condition);
+        let set = roster.set(&kept.socket, life, left.unwrap_or(HELD), kept.condition());
         match set.await? {
             Some(version) => own.heard(kept, version),
             None => own.lost(kept),

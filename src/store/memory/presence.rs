@@ -97,6 +97,17 @@ pub struct Standing {
 }
 
 impl Kept {
+    /// On which it may be set on the server again.
+    pub fn condition(&self) -> Condition {
+        match self.doubt {
+            Doubt::Unheard => Condition::Always,
+            Doubt::None | Doubt::Lost => Condition::Since {
+                version: self.version,
+                or_lost: true,
+            },
+        }
+    }
+
     fn is_alive(&self, now: u64) -> bool {
         self.ends.is_none_or(|ends| now < ends)
     }

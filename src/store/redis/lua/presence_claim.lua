@@ -31,8 +31,11 @@ end
 local time = redis.call('TIME')
 local version = string.format('%.0f', math.max((known or 0) + 1, time[1] * 1000000 + time[2]))
 
+-- Whoever has set it before may believe in it for as long as it was told, and has to find this.
+local left = stored and redis.call('PTTL', KEYS[1]) or 0
+
 if ttl ~= '' then
-  redis.call('SET', KEYS[1], version .. ':' .. home, 'PX', ttl)
+  redis.call('SET', KEYS[1], version .. ':' .. home, 'PX', math.max(left, tonumber(ttl)))
   return {version, before ~= home and before or ''}
 end
 
@@ -40,6 +43,5 @@ if known and before ~= '' and string.sub(before, 1, #home) ~= home then
   -- It is somebody else's now.
   return {known, ''}
 end
-local left = redis.call('PTTL', KEYS[1])
 redis.call('SET', KEYS[1], version .. ':', 'PX', math.max(left, REMOVED))
 return {version, before or ''}
