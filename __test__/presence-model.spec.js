@@ -57,7 +57,7 @@ const compare = (a, b) => (a < b ? -1 : Number(a > b));
 
 /** In a process: the same picture, by every function that reads. */
 async function picture({ backplane }, userIds, roomIds) {
-  const plain = (there) => there.map(({ lastSeen, ...present }) => present);
+  const plain = (there) => there.map(({ lastSeen: _when, ...present }) => present);
   const each = (ids, read) => Promise.all(ids.map(read));
   return {
     online: await backplane.areUsersOnline(userIds),

@@ -58,6 +58,8 @@ pub struct Socket {
     /// Each once.
     pub rooms: Vec<Box<str>>,
     pub metadata: Json,
+    /// What this is known by on the server: whoever has lost the answer, and sets it again, finds it there.
+    pub claim: u64,
 }
 
 /// A socket in more rooms is not written down in each of them with the names of all.
@@ -71,6 +73,7 @@ impl Socket {
             id: id.into(),
             rooms: rooms_of(metadata),
             metadata: Json::copy_from_slice(metadata),
+            claim: fastrand::u64(..),
         }
     }
 
@@ -141,7 +144,7 @@ pub enum Place<'a> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Condition {
     Always,
-    /// If nobody has set it to something else or removed it since that version.
+    /// If nothing else has been set and it has not been removed since that version.
     Since {
         version: u64,
         /// If it is gone without a trace, too: it ended, or the store lost it.

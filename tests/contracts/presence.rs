@@ -296,6 +296,7 @@ contract!(
     a_shorter_ttl_shortens,
     one_live_socket_keeps_no_dead_one,
     a_refresh_is_refused_if_something_newer_is_known,
+    who_has_lost_the_answer_may_set_the_same_again,
     a_refresh_of_what_is_unknown_depends,
     a_removed_socket_is_not_refreshed,
     versions_grow,
@@ -538,6 +539,20 @@ async fn a_shorter_ttl_shortens<W: World>(world: &W) {
     }
 }
 
+/// Its first attempt may have been carried out in part.
+async fn who_has_lost_the_answer_may_set_the_same_again<W: World>(world: &W) {
+    let before = world.set(&in_rooms("a", "s", &["q"])).await;
+    let socket = in_rooms("a", "s", &["r"]);
+    for _ in 0..2 {
+        let set = world.set_if(&socket, TTL_MS, since(before, false)).await;
+        assert!(set.is_some());
+    }
+    assert_eq!(room(world, "r").await, ["a/s"]);
+    world.remove("a", "s").await;
+    let set = world.set_if(&socket, TTL_MS, since(before, true)).await;
+    assert_eq!(set, None, "it was removed since");
+}
+
 async fn one_live_socket_keeps_no_dead_one<W: World>(world: &W) {
     world.set(&in_rooms("a", "dead", &["r", "q"])).await;
     for _ in 0..4 {
@@ -555,7 +570,8 @@ async fn a_refresh_is_refused_if_something_newer_is_known<W: World>(world: &W) {
     let second = world.set_if(&here, TTL_MS, since(first, false)).await;
     let second = second.expect("nothing has happened");
     for or_lost in [false, true] {
-        let stale = world.set_if(&here, TTL_MS, since(first, or_lost)).await;
+        let again = in_rooms("a", "s", &["r"]);
+        let stale = world.set_if(&again, TTL_MS, since(first, or_lost)).await;
         assert_eq!(stale, None);
     }
     let third = world.set(&there).await;
@@ -777,9 +793,9 @@ async fn agrees_with_a_model_over_random_steps<W: World>(world: &W) {
     const STEP_MS: u64 = 100_000;
     let mut random = fastrand::Rng::with_seed(11);
     let mut facts: BTreeMap<usize, Fact> = BTreeMap::new();
-    // Versions that were given out, and when a removed one was removed.
+    // Versions that were given out; when a removed one was removed, and whether it was there then.
     let mut versions: HashMap<usize, Vec<u64>> = HashMap::new();
-    let mut removed: HashMap<usize, u64> = HashMap::new();
+    let mut removed: HashMap<usize, (u64, bool)> = HashMap::new();
     let (mut now, mut refreshed, mut refused) = (0, 0, 0);
     for step in 0..3000 {
         facts.retain(|_, fact| fact.ends > now);
@@ -806,7 +822,8 @@ async fn agrees_with_a_model_over_random_steps<W: World>(world: &W) {
                     (Condition::Since { version, .. }, Some(fact), _) => {
                         Some(fact.version <= version)
                     }
-                    (_, None, Some(at)) if *at == now => Some(false),
+                    (_, None, Some((_, false))) => None,
+                    (_, None, Some((at, _))) if *at == now => Some(false),
                     // Not remembered for ever, but nobody says when it is forgotten.
                     (Condition::Since { or_lost, .. }, None, Some(_)) => {
                         if or_lost {
@@ -815,7 +832,16 @@ async fn agrees_with_a_model_over_random_steps<W: World>(world: &W) {
                             Some(false)
                         }
                     }
-                    (Condition::Since { or_lost, .. }, None, None) => Some(or_lost),
+                    // What has ended may leave a trace, for those who were told that it lasts longer.
+                    (
+                        Condition::Since {
+                            version,
+                            or_lost: true,
+                        },
+                        None,
+                        None,
+                    ) if given.last() == Some(&version) => Some(true),
+                    (Condition::Since { .. }, None, None) => None,
                 };
                 let set = world.set_if(&socket, ttl, condition).await;
                 assert!(
@@ -844,8 +870,8 @@ async fn agrees_with_a_model_over_random_steps<W: World>(world: &W) {
                 let version = world.remove(USERS[who], SOCKETS[id]).await;
                 if facts.get(&id).is_none_or(|fact| fact.user == who) {
                     given.push(version);
-                    facts.remove(&id);
-                    removed.insert(id, now);
+                    let was_there = facts.remove(&id).is_some();
+                    removed.insert(id, (now, was_there));
                 }
             }
             8 => {

@@ -182,7 +182,7 @@ impl MemoryRoster {
         condition: Condition,
     ) -> Option<u64> {
         let before = self.find(&socket.id);
-        if !self.may_set(&socket.id, before.as_ref(), condition) {
+        if !self.may_set(&socket, before.as_ref(), condition) {
             return None;
         }
         let standing = Standing {
@@ -407,14 +407,14 @@ impl MemoryRoster {
         chosen.cloned().collect()
     }
 
-    fn may_set(&self, id: &str, before: Option<&Kept>, condition: Condition) -> bool {
+    fn may_set(&self, socket: &Socket, before: Option<&Kept>, condition: Condition) -> bool {
         let Condition::Since { version, or_lost } = condition else {
             return true;
         };
         let now = self.clock.now_ms();
         match before.filter(|before| before.is_alive(now)) {
-            Some(before) => before.version <= version,
-            None => or_lost && !self.book().removed.contains_key(id),
+            Some(before) => before.version <= version || before.socket.claim == socket.claim,
+            None => or_lost && !self.book().removed.contains_key(&socket.id),
         }
     }
 

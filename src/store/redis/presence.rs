@@ -45,7 +45,13 @@ impl Roster for RedisRoster<'_> {
             Condition::Since { version, or_lost } => (version.to_string(), or_lost),
         };
         let ms = ttl.as_millis().to_string();
-        let args = [ms.as_bytes(), since.as_bytes(), flag(or_lost)];
+        let claim = format!("{:016x}", socket.claim);
+        let args = [
+            ms.as_bytes(),
+            since.as_bytes(),
+            flag(or_lost),
+            claim.as_bytes(),
+        ];
         let Some((version, before)) = self.claim(&socket.id, &home, args).await? else {
             return Ok(None);
         };
@@ -79,7 +85,7 @@ impl Roster for RedisRoster<'_> {
 
     async fn remove(&self, user: &str, socket: &str) -> Result<u64> {
         let home = counted(user);
-        let claimed = self.claim(socket, &home, [b"", b"", b""]).await?;
+        let claimed = self.claim(socket, &home, [b"", b"", b"", b""]).await?;
         let (version, before) =
             claimed.ok_or_else(|| StoreError::Rejected("not the answer of the script".into()))?;
         let known = Home::parse(&before).map_or_else(Vec::new, |home| home.rooms);
@@ -186,7 +192,7 @@ impl RedisRoster<'_> {
         &self,
         socket: &str,
         home: &[u8],
-        args: [&[u8]; 3],
+        args: [&[u8]; 4],
     ) -> Result<Option<(String, Vec<u8>)>> {
         let key = self.names.socket(socket);
         let args = [&[home], &args[..]].concat();

@@ -8,6 +8,14 @@
 -- ARGV[6]  where to tell that it came or is different; empty: nowhere
 -- O(log members).
 local field, life, version, ttl, metadata, channel = unpack(ARGV)
+
+-- A version is the time at which it was given out, us. Whoever was held up for longer, ms, may have missed that
+-- the socket is gone again; it is set anew by whoever wants it to be there.
+local LATE = 10000
+if now - version / 1000 > LATE then
+  return 0
+end
+
 local old = record(field)
 if old and old.version > tonumber(version) then
   return 0
