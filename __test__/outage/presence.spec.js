@@ -112,6 +112,23 @@ describe.each([
     expect(told).toEqual(['join mine', 'join theirs']);
   });
 
+  it('sockets that are being set again when the connection is cut, over and over, are all there in the end', async () => {
+    const all = await two();
+    const { redis, proxy, backplane, other } = all;
+    const users = Array.from({ length: 1000 }, (_, i) => `u${i}`);
+    await Promise.all(users.map((user) => backplane.setPresence(user, user, { roomId: 'r' })));
+    for (let round = 0; round < 4; round += 1) {
+      await redis.command('FLUSHALL');
+      backplane.isUserOnline('u0');
+      // In the midst of the parts that are set again.
+      await until(async () => (await redis.command('ZCARD', 'presence-room:r')) > 0, { everyMs: 0 });
+      proxy.cut();
+      await isReady(backplane);
+    }
+    await until(async () => (await other.countOnlineUsersInRoom('r')) === users.length, { timeoutMs: 20_000 });
+    expect(await backplane.getOnlineUsersInRoom('r')).toEqual([...users].sort());
+  });
+
   it('what another process did with a socket meanwhile stays so', async () => {
     const all = await two();
     const { backplane, other } = all;

@@ -7,13 +7,12 @@ use std::sync::Arc;
 use futures_util::future::join_all;
 use tokio::time::timeout;
 
-use super::AT_ONCE;
 use super::keeper::HELD;
+use super::{AT_ONCE, Presence};
 use crate::backplane::Backplane;
-use crate::store::memory::presence::{Kept, Order, Standing};
-use crate::store::presence::{
-    Condition, Detail, Life, Lives, Place, Present, Roster, Socket, rooms_of,
-};
+use crate::store::availability::Availability;
+use crate::store::memory::presence::{Doubt, Kept, Order, Standing};
+use crate::store::presence::{Condition, Detail, Lives, Place, Present, Roster, Socket, rooms_of};
 use crate::store::remote::RedisStore;
 use crate::store::{Result, StoreError, Ttl};
 
@@ -95,21 +94,16 @@ impl Backplane {
         let socket = &socket;
         let set = self
             .on_remote(|store| async move {
-                within(&store, async {
-                    let roster = self.presence.roster(&store);
-                    let life = self.presence_life(&store).await?;
-                    roster.set(socket, life, ttl, condition).await
-                })
-                .await
+                within(&store, self.presence_put(&store, socket, ttl, condition)).await
             })
             .await;
         match set {
-            Some(Ok(Some(version))) => {
+            Some(Ok(Some((version, doubt)))) => {
                 let standing = Standing {
                     order,
                     version,
                     ttl: until_removed,
-                    doubt: self.presence_doubt(),
+                    doubt,
                 };
                 self.presence.own.keep(socket.clone(), standing);
                 true
@@ -239,10 +233,7 @@ impl Backplane {
         });
         let own = &self.presence.own;
         match Box::pin(listed).await {
-            Some(Ok(mut there)) => {
-                own.correct(place, detail, &mut there);
-                (there, true)
-            }
+            Some(Ok(there)) => (there, true),
             _ => (own.list_now(place, detail), false),
         }
     }
@@ -253,16 +244,26 @@ impl Backplane {
         place: Place<'_>,
         detail: Detail,
     ) -> Result<Vec<Present>> {
-        let roster = self.presence.roster(store);
+        let (roster, own) = (self.presence.roster(store), &self.presence.own);
+        let mut doubtful = own.in_doubt_at(place);
         let mut there = roster.list(place, detail).await?;
-        let missing = self.presence.own.missing(place, &there);
+        let mut missing = own.missing(place, &there);
+        if !doubtful.is_empty() {
+            // What has been set meanwhile is not missing.
+            missing.retain(|kept| {
+                doubtful
+                    .iter()
+                    .all(|other| other.socket.id != kept.socket.id)
+            });
+        }
         if !missing.is_empty() {
             self.presence_look_for(store, missing).await?;
+            doubtful = own.in_doubt_at(place);
             there = roster.list(place, detail).await?;
         }
         let lives = &self.presence.lives;
         lives.look(&roster, &there).await?;
-        let (there, mut ended): (Vec<_>, Vec<_>) = there
+        let (mut there, mut ended): (Vec<_>, Vec<_>) = there
             .into_iter()
             .partition(|present| lives.is_alive(present.life));
         if !ended.is_empty() {
@@ -270,6 +271,7 @@ impl Backplane {
             // They are no more; whether they are forgotten makes no difference to the answer.
             let _ = roster.forget(place, &ended).await;
         }
+        own.correct(place, detail, &doubtful, &mut there);
         Ok(there)
     }
 
@@ -290,12 +292,25 @@ impl Backplane {
         Ok(())
     }
 
-    /// The life in which this process keeps its sockets alive, if it does. It has one in any case, by
-    /// which it notices that Redis has lost everything.
-    pub(super) async fn presence_life(&self, store: &RedisStore) -> Result<Option<Life>> {
+    /// Sets a socket on Redis; answers its version, and whether Redis may have lost it already. Every process
+    /// has a life, by which it notices that; whether its sockets depend on it is another question.
+    pub(super) async fn presence_put(
+        &self,
+        store: &RedisStore,
+        socket: &Socket,
+        ttl: Ttl,
+        condition: Condition,
+    ) -> Result<Option<(u64, Doubt)>> {
+        let Presence {
+            pulse, heartbeat, ..
+        } = &*self.presence;
         let roster = self.presence.roster(store);
-        let life = self.presence.pulse.life(&roster).await?;
-        Ok(self.presence.heartbeat.then_some(life))
+        let life = pulse.life(&roster).await?;
+        let bound_to = heartbeat.then_some(life);
+        let version = roster.set(socket, bound_to, ttl, condition).await?;
+        let is_certain = pulse.is(life) && matches!(self.switch.now(), Availability::Ready(_));
+        let doubt = if is_certain { Doubt::None } else { Doubt::Lost };
+        Ok(version.map(|version| (version, doubt)))
     }
 }
 

@@ -11,8 +11,7 @@ use super::{AT_ONCE, Presence};
 use crate::backplane::Backplane;
 use crate::backplane::locks::first_error;
 use crate::store::availability::Availability;
-use crate::store::memory::presence::{Doubt, Kept};
-use crate::store::presence::Roster;
+use crate::store::memory::presence::Kept;
 use crate::store::remote::RedisStore;
 use crate::store::{Result, Ttl};
 
@@ -118,26 +117,16 @@ impl Backplane {
         let own = &self.presence.own;
         let gate = self.presence.gates.place(&kept.socket.id);
         let _turn = gate.turn().await;
-        let life = self.presence_life(store).await?;
-        let left = match own.left(kept) {
-            Some(left) if own.is_as(kept) => left,
+        let ttl = match own.left(kept) {
+            Some(left) if own.is_as(kept) => left.unwrap_or(HELD),
             _ => return Ok(()),
         };
-        let roster = self.presence.roster(store);
-        let set = roster.set(&kept.socket, life, left.unwrap_or(HELD), kept.condition());
-        match set.await? {
-            Some(version) => own.heard(kept, version),
+        let put = self.presence_put(store, &kept.socket, ttl, kept.condition());
+        match put.await? {
+            Some((version, doubt)) => own.heard(kept, version, doubt),
             None => own.lost(kept),
         }
         Ok(())
-    }
-
-    /// Whether Redis may lose what it was just told.
-    pub(super) fn presence_doubt(&self) -> Doubt {
-        match self.switch.now() {
-            Availability::Ready(_) => Doubt::None,
-            _ => Doubt::Lost,
-        }
     }
 }
 

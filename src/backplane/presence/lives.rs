@@ -47,18 +47,22 @@ impl Pulse {
         Ok(current.life)
     }
 
+    /// Whether it is still the life, so that what was set in it is there.
+    pub fn is(&self, life: Life) -> bool {
+        self.current().life == life
+    }
+
     pub fn has_begun(&self) -> bool {
         self.current().has_begun
     }
 
-    /// Has the life go on; `false`: it had ended, and another has begun.
+    /// Has the life go on; `false`: it had ended, and another begins.
     pub async fn beat<L: Lives>(&self, store: &L) -> Result<bool> {
         let life = self.life(store).await?;
         if store.beat(life, false).await? {
             return Ok(true);
         }
         *self.current() = Current::new();
-        self.life(store).await?;
         Ok(false)
     }
 

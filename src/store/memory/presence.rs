@@ -243,17 +243,44 @@ impl MemoryRoster {
         alive.map(|kept| kept.present(place, now, detail)).collect()
     }
 
-    /// Puts right what the server says of a place: of the sockets that it may not have, this process
-    /// knows where they are.
-    pub fn correct(&self, place: Place<'_>, detail: Detail, there: &mut Vec<Present>) {
-        let (book, now) = (self.book(), self.clock.now_ms());
+    /// The sockets in a place that the server may not have.
+    pub fn in_doubt_at(&self, place: Place<'_>) -> Vec<Kept> {
+        let book = self.book();
         if book.in_doubt == 0 {
+            return Vec::new();
+        }
+        let in_doubt = book.at(place).filter(|kept| kept.doubt != Doubt::None);
+        in_doubt.cloned().collect()
+    }
+
+    /// Puts right what the server says of a place: where the sockets are that it may not have, or may not
+    /// have had when it was asked (`doubtful`), this process knows.
+    pub fn correct(
+        &self,
+        place: Place<'_>,
+        detail: Detail,
+        doubtful: &[Kept],
+        there: &mut Vec<Present>,
+    ) {
+        let (book, now) = (self.book(), self.clock.now_ms());
+        if book.in_doubt == 0 && doubtful.is_empty() {
             return;
         }
         let is_in_doubt = |kept: &Kept| kept.doubt != Doubt::None && kept.is_alive(now);
         there.retain(|present| !book.sockets.get(&present.socket).is_some_and(is_in_doubt));
+        let told: HashSet<Box<str>> = there.iter().map(|one| one.socket.clone()).collect();
+        let is_own = |kept: &Kept| {
+            let known = book.sockets.get(&kept.socket.id);
+            known.is_some_and(|known| known.order.number == kept.order.number)
+        };
+        let heard_since = doubtful
+            .iter()
+            .filter_map(|kept| book.sockets.get(&kept.socket.id).filter(|_| is_own(kept)))
+            .filter(|kept| kept.doubt == Doubt::None && kept.is_alive(now));
         let in_doubt = book.at(place).filter(|kept| is_in_doubt(kept));
-        there.extend(in_doubt.map(|kept| kept.present(place, now, detail)));
+        let untold = heard_since.chain(in_doubt);
+        let untold = untold.filter(|kept| !told.contains(&kept.socket.id));
+        there.extend(untold.map(|kept| kept.present(place, now, detail)));
     }
 
     /// From now on the server may not have this one.
@@ -353,8 +380,8 @@ impl MemoryRoster {
         self.forget(&kept.socket.id, kept.order);
     }
 
-    /// The server has a socket as it was kept.
-    pub fn heard(&self, before: &Kept, version: u64) {
+    /// The server has a socket as it was kept, or had.
+    pub fn heard(&self, before: &Kept, version: u64, doubt: Doubt) {
         let now = self.clock.now_ms();
         let mut book = self.book();
         let Some(kept) = book.sockets.get_mut(&before.socket.id) else {
@@ -364,10 +391,11 @@ impl MemoryRoster {
             return;
         }
         let was_in_doubt = kept.doubt != Doubt::None;
-        kept.doubt = Doubt::None;
+        kept.doubt = doubt;
         kept.version = version;
         kept.heard = now;
         book.in_doubt -= usize::from(was_in_doubt);
+        book.in_doubt += usize::from(doubt != Doubt::None);
     }
 
     /// Takes out those whose time has passed; `tells`: who listens is told.

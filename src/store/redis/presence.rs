@@ -277,7 +277,7 @@ impl RedisRoster<'_> {
             for (i, member) in alive.into_iter().enumerate() {
                 let record = records.get(i).and_then(|text| parse_record(text, now));
                 if let Some(present) = present(place, member, record) {
-                    found.insert(member.to_vec(), present);
+                    found.insert(member[LIFE_BYTES..].to_vec(), present);
                 }
             }
             if bytes(next) == b"0" {
