@@ -245,20 +245,12 @@ impl Backplane {
         detail: Detail,
     ) -> Result<Vec<Present>> {
         let (roster, own) = (self.presence.roster(store), &self.presence.own);
-        let mut doubtful = own.in_doubt_at(place);
+        let mut asked = own.order();
         let mut there = roster.list(place, detail).await?;
-        let mut missing = own.missing(place, &there);
-        if !doubtful.is_empty() {
-            // What has been set meanwhile is not missing.
-            missing.retain(|kept| {
-                doubtful
-                    .iter()
-                    .all(|other| other.socket.id != kept.socket.id)
-            });
-        }
+        let missing = own.missing(place, asked, &there);
         if !missing.is_empty() {
             self.presence_look_for(store, missing).await?;
-            doubtful = own.in_doubt_at(place);
+            asked = own.order();
             there = roster.list(place, detail).await?;
         }
         let lives = &self.presence.lives;
@@ -271,7 +263,7 @@ impl Backplane {
             // They are no more; whether they are forgotten makes no difference to the answer.
             let _ = roster.forget(place, &ended).await;
         }
-        own.correct(place, detail, &doubtful, &mut there);
+        own.correct(place, detail, asked, &mut there);
         Ok(there)
     }
 

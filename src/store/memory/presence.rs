@@ -64,6 +64,7 @@ pub struct Kept {
     ends: Option<u64>,
     /// By the clock: when the server heard of it last.
     heard: u64,
+    heard_in: Order,
     seen_at_ms: u64,
     pub doubt: Doubt,
 }
@@ -166,6 +167,7 @@ impl MemoryRoster {
             version: standing.version,
             ends: standing.ttl.map(|ttl| standing.order.at + ttl.as_millis()),
             heard: self.clock.now_ms(),
+            heard_in: self.order(),
             seen_at_ms: self.clock.epoch_ms(),
             doubt: standing.doubt,
             socket,
@@ -243,44 +245,25 @@ impl MemoryRoster {
         alive.map(|kept| kept.present(place, now, detail)).collect()
     }
 
-    /// The sockets in a place that the server may not have.
-    pub fn in_doubt_at(&self, place: Place<'_>) -> Vec<Kept> {
-        let book = self.book();
-        if book.in_doubt == 0 {
-            return Vec::new();
-        }
-        let in_doubt = book.at(place).filter(|kept| kept.doubt != Doubt::None);
-        in_doubt.cloned().collect()
-    }
-
-    /// Puts right what the server says of a place: where the sockets are that it may not have, or may not
-    /// have had when it was asked (`doubtful`), this process knows.
+    /// Puts right what the server says of a place that was asked for then: where the sockets are that
+    /// it may not have, and those that it has heard of since, this process knows.
     pub fn correct(
         &self,
         place: Place<'_>,
         detail: Detail,
-        doubtful: &[Kept],
+        asked: Order,
         there: &mut Vec<Present>,
     ) {
         let (book, now) = (self.book(), self.clock.now_ms());
-        if book.in_doubt == 0 && doubtful.is_empty() {
+        if book.sockets.is_empty() {
             return;
         }
-        let is_in_doubt = |kept: &Kept| kept.doubt != Doubt::None && kept.is_alive(now);
-        there.retain(|present| !book.sockets.get(&present.socket).is_some_and(is_in_doubt));
-        let told: HashSet<Box<str>> = there.iter().map(|one| one.socket.clone()).collect();
-        let is_own = |kept: &Kept| {
-            let known = book.sockets.get(&kept.socket.id);
-            known.is_some_and(|known| known.order.number == kept.order.number)
+        let knows_better = |kept: &Kept| {
+            kept.is_alive(now) && (kept.doubt != Doubt::None || kept.heard_in.number > asked.number)
         };
-        let heard_since = doubtful
-            .iter()
-            .filter_map(|kept| book.sockets.get(&kept.socket.id).filter(|_| is_own(kept)))
-            .filter(|kept| kept.doubt == Doubt::None && kept.is_alive(now));
-        let in_doubt = book.at(place).filter(|kept| is_in_doubt(kept));
-        let untold = heard_since.chain(in_doubt);
-        let untold = untold.filter(|kept| !told.contains(&kept.socket.id));
-        there.extend(untold.map(|kept| kept.present(place, now, detail)));
+        there.retain(|present| !book.sockets.get(&present.socket).is_some_and(knows_better));
+        let own = book.at(place).filter(|kept| knows_better(kept));
+        there.extend(own.map(|kept| kept.present(place, now, detail)));
     }
 
     /// From now on the server may not have this one.
@@ -301,8 +284,8 @@ impl MemoryRoster {
         here.max(gone.map(|(at, _)| *at))
     }
 
-    /// Those that the server should know of in a place, and has not told.
-    pub fn missing(&self, place: Place<'_>, there: &[Present]) -> Vec<Kept> {
+    /// Those that the server should have known of in a place when it was asked, and has not told.
+    pub fn missing(&self, place: Place<'_>, asked: Order, there: &[Present]) -> Vec<Kept> {
         let (book, now) = (self.book(), self.clock.now_ms());
         let Some(own) = book.ids_at(place) else {
             return Vec::new();
@@ -311,7 +294,8 @@ impl MemoryRoster {
         let untold = own.iter().filter(|id| !told.contains(&***id));
         let missing = untold
             .filter_map(|id| book.sockets.get(id))
-            .filter(|kept| kept.doubt == Doubt::None && kept.is_alive(now));
+            .filter(|kept| kept.doubt == Doubt::None && kept.is_alive(now))
+            .filter(|kept| kept.heard_in.number < asked.number);
         missing.cloned().collect()
     }
 
@@ -382,7 +366,7 @@ impl MemoryRoster {
 
     /// The server has a socket as it was kept, or had.
     pub fn heard(&self, before: &Kept, version: u64, doubt: Doubt) {
-        let now = self.clock.now_ms();
+        let (now, heard_in) = (self.clock.now_ms(), self.order());
         let mut book = self.book();
         let Some(kept) = book.sockets.get_mut(&before.socket.id) else {
             return;
@@ -394,6 +378,7 @@ impl MemoryRoster {
         kept.doubt = doubt;
         kept.version = version;
         kept.heard = now;
+        kept.heard_in = heard_in;
         book.in_doubt -= usize::from(was_in_doubt);
         book.in_doubt += usize::from(doubt != Doubt::None);
     }
