@@ -265,7 +265,8 @@ describe('wrong use of presence', () => {
     ['a string', 'r'],
     ['an array', []],
     ['a date', new Date()],
-    ['a cycle', Object.assign((cycle) => cycle, { toJSON: undefined })],
+    ['a cycle', (() => { const cycle = {}; return Object.assign(cycle, { cycle }); })()],
+    ['of ill-formed names', { roomId: 'r', '\ud800': 1 }],
     ['a BigInt inside', { n: 1n }],
     ['over 1 MiB', { text: 'x'.repeat(1024 * 1024) }],
     ['a getter that throws', { get roomId() { throw new Error('no'); } }],
@@ -280,6 +281,7 @@ describe('wrong use of presence', () => {
   test('what was refused has changed nothing', async () => {
     await setPresence('kept', 's', { roomId: 'r' });
     await expect(setPresence('kept', 's', { roomId: 5 })).rejects.toMatchObject({ code: 'E_INVALID_KEY' });
+    await expect(setPresence('kept', 's', { toJSON: () => ({ roomId: '' }) })).rejects.toMatchObject({ code: 'E_INVALID_KEY' });
     await expect(setPresence('kept', 's', { roomId: 'q' }, 0)).rejects.toMatchObject({ code: 'E_INVALID_TTL' });
     expect(await backplane.getUserPresence('kept')).toMatchObject([{ roomId: 'r' }]);
   });

@@ -38,7 +38,7 @@ function createPresence(core) {
   async function areUsersOnline(userIds) {
     const error = check.ids(userIds, 'userIds') ?? core.unusable();
     if (error) throw error;
-    return core.queue.send(Op.PresenceAreOnline, core.number, '', JSON.stringify(userIds));
+    return core.queue.send(Op.PresenceAreOnline, core.number, '', JSON.stringify([...userIds]));
   }
 
   /** Asks something about one user or room. */
@@ -115,7 +115,11 @@ function readMetadata(metadata) {
   if (json.error) return json;
   // Maybe it says itself that it is something else.
   if (json.text[0] !== '{') return { error: notAnObject(json.text) };
-  const error = checkRooms(metadata);
+  // JSON writes what is not well-formed with escapes, which the names of a room's metadata cannot have.
+  if (json.text.includes('\\ud') && !Object.keys(JSON.parse(json.text)).every((name) => name.isWellFormed())) {
+    return { error: check.value('the names in metadata must be well-formed Unicode') };
+  }
+  const error = checkRooms(typeof metadata.toJSON === 'function' ? JSON.parse(json.text) : metadata);
   return error ? { error } : json;
 }
 
