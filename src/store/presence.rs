@@ -212,8 +212,8 @@ pub trait Roster {
 pub struct Beat {
     /// Ms since 1970.
     pub at_ms: u64,
-    /// It has not ended.
-    pub goes_on: bool,
+    /// Of its lease; zero: it has ended.
+    pub left: Duration,
 }
 
 /// Lives that go on while they are heard of. Only a server has others than one's own.

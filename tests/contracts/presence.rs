@@ -1071,7 +1071,8 @@ async fn a_life_goes_on_while_it_is_heard_of_and_never_again() {
     world.pass(lease * 2 / 3).await;
     let lives = roster.lives().await.unwrap();
     assert_eq!(lives.len(), 2);
-    assert!(lives[&one].goes_on && !lives[&other].goes_on);
+    assert!(lives[&one].left <= LEASE && !lives[&one].left.is_zero());
+    assert!(lives[&other].left.is_zero());
     is_about(lives[&one].at_ms, world.now().await - lease * 2 / 3);
     for _ in 0..2 {
         assert_eq!(roster.beat(other, false).await, Ok(false));

@@ -109,7 +109,7 @@ impl KnownLives {
         let before = self.known().beats.clone();
         self.ask(store).await?;
         let known = self.known();
-        let had_ended = |life| before.get(life).is_some_and(|beat| !beat.goes_on);
+        let had_ended = |life| before.get(life).is_some_and(|beat| beat.left.is_zero());
         let mut all = before.keys().chain(known.beats.keys());
         Ok(all.any(|life| known.goes_on(*life) != Some(true) && !had_ended(life)))
     }
@@ -132,20 +132,24 @@ impl KnownLives {
         let asked = Instant::now();
         let beats = store.lives().await?;
         let mut known = self.known();
-        known.beats = beats;
-        known.asked = Some(asked);
+        if known.asked < Some(asked) {
+            known.beats = beats;
+            known.asked = Some(asked);
+        }
         Ok(())
     }
 
+    /// What goes on may have ended since, at once if its lease is over: whoever asks another process learns
+    /// the same.
     fn has_to_ask(&self, present: &[Present]) -> bool {
         let known = self.known();
-        let is_fresh = known.asked.is_some_and(|asked| asked.elapsed() < FRESH);
-        let mut doubtful = lives(present)
-            .filter(|life| known.goes_on(*life) != Some(false) && !known.lost.contains(life));
-        match is_fresh {
-            true => doubtful.any(|life| known.goes_on(life).is_none()),
-            false => doubtful.next().is_some(),
-        }
+        let age = known.asked.map(|asked| asked.elapsed());
+        lives(present).any(|life| match known.beats.get(&life) {
+            Some(beat) if beat.left.is_zero() => false,
+            Some(beat) => age.is_none_or(|age| age >= FRESH.min(beat.left)),
+            None if known.lost.contains(&life) => false,
+            None => true,
+        })
     }
 
     fn known(&self) -> MutexGuard<'_, Known> {
@@ -156,10 +160,80 @@ impl KnownLives {
 impl Known {
     /// `None`: nothing is known.
     fn goes_on(&self, life: Life) -> Option<bool> {
-        self.beats.get(&life).map(|beat| beat.goes_on)
+        self.beats.get(&life).map(|beat| !beat.left.is_zero())
     }
 }
 
 fn lives(present: &[Present]) -> impl Iterator<Item = Life> {
     present.iter().filter_map(|present| present.life)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use super::*;
+    use crate::store::presence::{LEASE, Place};
+
+    /// A server that knows one life, of whose lease so much is left whenever it is asked.
+    struct Server {
+        life: Life,
+        left: Vec<Duration>,
+        asked: AtomicUsize,
+    }
+
+    impl Lives for Server {
+        async fn beat(&self, _: Life, _: bool) -> Result<bool> {
+            Ok(true)
+        }
+
+        async fn lives(&self) -> Result<HashMap<Life, Beat>> {
+            let asked = self.asked.fetch_add(1, Ordering::Relaxed);
+            let left = self.left[asked];
+            Ok(HashMap::from([(self.life, Beat { at_ms: 1, left })]))
+        }
+
+        async fn last_beat(&self, _: Life) -> Result<Option<u64>> {
+            Ok(None)
+        }
+
+        async fn forget(&self, _: Place<'_>, _: &[Present]) -> Result<()> {
+            Ok(())
+        }
+    }
+
+    /// What each of three looks finds, and how often the server was asked.
+    async fn look_three_times(left: [Duration; 3]) -> ([bool; 3], usize) {
+        let server = Server {
+            life: Life::unique(),
+            left: left.into(),
+            asked: AtomicUsize::default(),
+        };
+        let present = [Present {
+            user: "u".into(),
+            socket: "s".into(),
+            life: Some(server.life),
+            record: None,
+        }];
+        let (lives, mut found) = (KnownLives::default(), [false; 3]);
+        for found in &mut found {
+            lives.look(&server, &present).await.unwrap();
+            *found = lives.is_alive(Some(server.life));
+        }
+        (found, server.asked.into_inner())
+    }
+
+    #[tokio::test]
+    async fn a_life_is_asked_for_again_when_its_lease_is_over() {
+        let moment = Duration::from_nanos(1);
+        assert_eq!(look_three_times([LEASE; 3]).await, ([true; 3], 1));
+        assert_eq!(
+            look_three_times([moment, Duration::ZERO, LEASE]).await,
+            ([true, false, false], 2)
+        );
+        assert_eq!(
+            look_three_times([moment, LEASE, LEASE]).await,
+            ([true; 3], 2)
+        );
+    }
 }

@@ -155,13 +155,13 @@ impl Lives for RedisRoster<'_> {
         let [Value::Int(now), lives] = items(&answer) else {
             return Err(StoreError::Rejected("not the answer of the script".into()));
         };
-        let oldest = (*now as u64).saturating_sub(LEASE.as_millis() as u64);
         let pairs = items(lives).chunks_exact(2);
         let beats = pairs.filter_map(|pair| {
             let at_ms = number(bytes(&pair[1]));
+            let unheard = Duration::from_millis((*now as u64).saturating_sub(at_ms));
             let beat = Beat {
                 at_ms,
-                goes_on: at_ms >= oldest,
+                left: LEASE.saturating_sub(unheard),
             };
             Some((Life::parse(bytes(&pair[0]))?, beat))
         });

@@ -12,7 +12,7 @@ if ARGV[3] == '1' then
   redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', now - 2592000000)
 else
   local last = redis.call('ZSCORE', KEYS[1], ARGV[1])
-  if not last or now - last > tonumber(ARGV[2]) then
+  if not last or now - last >= tonumber(ARGV[2]) then
     return 0
   end
 end
