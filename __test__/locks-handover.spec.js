@@ -48,7 +48,8 @@ async function waiters() {
 
 const take = (peer, ttlMs = 30_000) => peer.run((offered, ...args) => offered.take(...args), KEY, ttlMs / 1000);
 const release = (peer) => peer.run((offered, key) => offered.release(key), KEY);
-const takeTurns = (peer) => peer.run((offered, ...args) => offered.takeTurns(...args), KEY, TURNS);
+const takeTurns = (peer, isLast) => peer.run((offered, ...args) => offered.takeTurns(...args), KEY, TURNS, isLast);
+const areWaiting = (count) => until(async () => (await waiters()) === count, { what: `${count} waiters` });
 
 /** Each process waits for the lock, in this order; answers what each of them comes to. */
 async function lineUp(line) {
@@ -58,7 +59,7 @@ async function lineUp(line) {
     // It may be that of a process which is killed.
     outcome.catch(() => {});
     outcomes.push(outcome);
-    await until(async () => (await waiters()) === outcomes.length, { what: `${outcomes.length} waiters` });
+    await areWaiting(outcomes.length);
   }
   return outcomes;
 }
@@ -81,7 +82,13 @@ test('a lock that is released goes to the next waiter at once, from process to p
     await release(holder);
     await outcome;
   }
-  const turns = (await Promise.all([a, b].map(takeTurns))).flat().sort((a, b) => a.fence - b.fence);
+  await take(a);
+  const ofB = takeTurns(b, false);
+  await areWaiting(1);
+  const ofA = takeTurns(a, true);
+  await areWaiting(2);
+  await release(a);
+  const turns = (await Promise.all([ofA, ofB])).flat().sort((a, b) => a.fence - b.fence);
   const handovers = turns.slice(1).map((next, i) => ({ ms: (next.at - turns[i].releasedAt) / 1000, hasWaited: next.asked < turns[i].releasedAt }));
   expect(handovers.every(({ hasWaited }) => hasWaited)).toBe(true);
   expect(Math.min(...handovers.map(({ ms }) => ms))).toBeGreaterThanOrEqual(0);

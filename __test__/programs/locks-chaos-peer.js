@@ -40,12 +40,12 @@ async function isWaitedFor() {
   return queues.length > 0;
 }
 
-/** Takes turns with another process that does the same: each releases only when the other waits. */
-async function takeTurns(key, count) {
+/** Takes turns with another process that does the same: each releases only when the other waits, but for the last of all. */
+async function takeTurns(key, count, isLast) {
   const turns = [];
   for (let left = count; left > 0; left -= 1) {
     const taken = await take(key, 30);
-    if (left > 1) await until(isWaitedFor, { everyMs: 1 });
+    if (left > 1 || !isLast) await until(isWaitedFor, { everyMs: 1 });
     turns.push({ ...taken, releasedAt: await release(key) });
   }
   return turns;
