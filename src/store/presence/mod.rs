@@ -5,50 +5,27 @@
 //! and in each of its rooms. The socket's own entry gives out versions: whatever is newer wins in
 //! each place, in whatever order it arrives.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
-use std::fmt;
+mod fields;
+mod lives;
+mod names;
+mod news;
+
+use std::collections::{BTreeMap, HashSet};
 use std::future::Future;
 use std::time::Duration;
 
-use bytes::Bytes;
 use serde_json::Value as JsonValue;
 use serde_json::value::RawValue;
 
-use super::{Json, Key, Result, Ttl, slot};
+use super::{Json, Result, Ttl};
 
-/// A life that was not heard of for so long has ended, and never begins again.
-pub const LEASE: Duration = Duration::from_secs(15);
+pub use fields::{counted, field, parse_field, split_counted};
+pub use lives::{Beat, LEASE, LIFE_BYTES, Life, Lives};
+pub use names::{Names, PlaceKeys};
+pub use news::News;
+
 /// How long a user who is gone is remembered.
 pub const LAST_SEEN_TTL: Ttl = Ttl::from_whole_millis(30 * 24 * 3600 * 1000);
-
-/// The time between start and end of a process, or a part of it: its sockets end with it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct Life(u64);
-
-impl Life {
-    pub fn unique() -> Self {
-        Self(fastrand::u64(..))
-    }
-
-    /// `None`: 16 hyphens, for what lives by its TTL alone.
-    pub fn parse(text: &[u8]) -> Option<Self> {
-        u64::from_str_radix(str::from_utf8(text).ok()?, 16)
-            .ok()
-            .map(Self)
-    }
-
-    pub fn text(life: Option<Self>) -> String {
-        life.map_or_else(|| "-".repeat(LIFE_BYTES), |life| life.to_string())
-    }
-}
-
-pub const LIFE_BYTES: usize = 16;
-
-impl fmt::Display for Life {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:016x}", self.0)
-    }
-}
 
 /// One connection of a user, as whoever set it describes it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -207,243 +184,9 @@ pub trait Roster {
     fn last_seen(&self, user: &str) -> impl Future<Output = Result<Option<LastSeen>>> + Send;
 }
 
-/// When a life was last heard of.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Beat {
-    /// Ms since 1970.
-    pub at_ms: u64,
-    /// Of its lease; zero: it has ended.
-    pub left: Duration,
-}
-
-/// Lives that go on while they are heard of. Only a server has others than one's own.
-pub trait Lives {
-    /// Begins a life, or has it go on; `false`: it has ended. O(log lives).
-    fn beat(&self, life: Life, begins: bool) -> impl Future<Output = Result<bool>> + Send;
-
-    /// Those of the last hour. One that is not among them was lost, and may go on as another. O(lives).
-    fn lives(&self) -> impl Future<Output = Result<HashMap<Life, Beat>>> + Send;
-
-    /// When a life was last heard of, in the last 30 days. O(1).
-    fn last_beat(&self, life: Life) -> impl Future<Output = Result<Option<u64>>> + Send;
-
-    /// Takes sockets out of a place whose life has ended. O(sockets).
-    fn forget(
-        &self,
-        place: Place<'_>,
-        ended: &[Present],
-    ) -> impl Future<Output = Result<()>> + Send;
-}
-
-/// The names of the keys and channels of one prefix.
-#[derive(Clone, Debug)]
-pub struct Names {
-    prefix: Box<[u8]>,
-}
-
-/// The keys of a place, all in one hash slot.
-pub struct PlaceKeys {
-    pub members: Key,
-    pub records: Key,
-    /// Of users only.
-    pub last_seen: Option<Key>,
-}
-
-impl Names {
-    pub fn new(prefix: &[u8]) -> Self {
-        Self {
-            prefix: prefix.into(),
-        }
-    }
-
-    pub fn socket(&self, id: &str) -> Key {
-        Key::new(&[&self.prefix, b"presence-socket:", id.as_bytes()])
-    }
-
-    pub fn place(&self, place: Place<'_>) -> PlaceKeys {
-        let (id, home, records): (_, &[u8], &[u8]) = match place {
-            Place::User(id) => (id, b"presence-user:", b"presence-user-data:"),
-            Place::Room(id) => (id, b"presence-room:", b"presence-room-data:"),
-        };
-        let id = id.as_bytes();
-        let members = Key::new(&[&self.prefix, home, id]);
-        let beside = |space| slot::beside(&members, &self.prefix, space, id);
-        PlaceKeys {
-            records: beside(records),
-            last_seen: matches!(place, Place::User(_)).then(|| self.last_seen(&members, id)),
-            members,
-        }
-    }
-
-    fn last_seen(&self, members: &Key, user: &[u8]) -> Key {
-        slot::beside(members, &self.prefix, b"presence-seen:", user)
-    }
-
-    pub fn lives(&self) -> Key {
-        Key::new(&[&self.prefix, b"presence-lives"])
-    }
-
-    /// Where what happens in a room is told.
-    pub fn channel(&self, room: &str) -> Key {
-        Key::new(&[&self.prefix, b"backplane:presence:", room.as_bytes()])
-    }
-}
-
-/// What is told on the channel of a room.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum News {
-    /// It has come, or is different from before.
-    Is {
-        user: Box<str>,
-        socket: Box<str>,
-        life: Option<Life>,
-        version: u64,
-        left: Duration,
-        metadata: Json,
-    },
-    Left {
-        user: Box<str>,
-        socket: Box<str>,
-        version: u64,
-    },
-}
-
-impl News {
-    /// `+<version>:<life>:<ms left>:<bytes of the field>:<field><metadata>`, as
-    /// `redis/lua/presence_put.lua` writes it, or `-<version>:<bytes of the field>:<field>`.
-    pub fn text(&self) -> Bytes {
-        match self {
-            Self::Is {
-                user,
-                socket,
-                life,
-                version,
-                left,
-                metadata,
-            } => {
-                let (field, life) = (field(user, socket), Life::text(*life));
-                let head = format!("+{version}:{life}:{}:{}:", left.as_millis(), field.len());
-                [head.as_bytes(), &field, metadata].concat().into()
-            }
-            Self::Left {
-                user,
-                socket,
-                version,
-            } => {
-                let field = field(user, socket);
-                let head = format!("-{version}:{}:", field.len());
-                [head.as_bytes(), &field].concat().into()
-            }
-        }
-    }
-
-    pub fn parse(text: &Bytes) -> Option<Self> {
-        let (sign, rest) = text.split_first()?;
-        let (version, rest) = number(rest)?;
-        if *sign == b'-' {
-            let (length, rest) = number(rest)?;
-            let (user, socket) = parse_field(rest.get(..length as usize)?)?;
-            return Some(Self::Left {
-                user,
-                socket,
-                version,
-            });
-        }
-        let (life, rest) = rest.split_at_checked(LIFE_BYTES)?;
-        let (left, rest) = number(rest.strip_prefix(b":")?)?;
-        let (length, rest) = number(rest)?;
-        let (field, metadata) = rest.split_at_checked(length as usize)?;
-        let (user, socket) = parse_field(field)?;
-        Some(Self::Is {
-            user,
-            socket,
-            life: Life::parse(life),
-            version,
-            left: Duration::from_millis(left),
-            metadata: text.slice_ref(metadata),
-        })
-    }
-}
-
-/// `12:` and what follows.
-fn number(text: &[u8]) -> Option<(u64, &[u8])> {
-    let digits = text.iter().position(|byte| *byte == b':')?;
-    let number = str::from_utf8(&text[..digits]).ok()?.parse().ok()?;
-    Some((number, &text[digits + 1..]))
-}
-
-/// A socket's name within a room: the user's id after its length, and its own.
-pub fn field(user: &str, socket: &str) -> Vec<u8> {
-    [&counted(user), socket.as_bytes()].concat()
-}
-
-pub fn parse_field(field: &[u8]) -> Option<(Box<str>, Box<str>)> {
-    let (user, socket) = split_counted(field)?;
-    Some((user, text(socket)?))
-}
-
-/// An id after its length in bytes, so that no id can reach into the next one.
-pub fn counted(id: &str) -> Vec<u8> {
-    format!("{}:{id}", id.len()).into_bytes()
-}
-
-/// The first id of several, and the rest.
-pub fn split_counted(joined: &[u8]) -> Option<(Box<str>, &[u8])> {
-    let (length, rest) = number(joined)?;
-    let (id, rest) = rest.split_at_checked(length as usize)?;
-    Some((text(id)?, rest))
-}
-
-fn text(id: &[u8]) -> Option<Box<str>> {
-    str::from_utf8(id).ok().map(Box::from)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn news_are_their_text() {
-        for (user, socket, metadata) in [
-            ("a", "s", "{}"),
-            ("3:a", "1:x", r#"{"a":":"}"#),
-            ("", "", "{}"),
-            ("😀", "é:", "{}"),
-        ] {
-            let (user, socket): (Box<str>, Box<str>) = (user.into(), socket.into());
-            let is = News::Is {
-                user: user.clone(),
-                socket: socket.clone(),
-                life: Some(Life::unique()),
-                version: 12,
-                left: Duration::from_millis(5),
-                metadata: Json::copy_from_slice(metadata.as_bytes()),
-            };
-            let left = News::Left {
-                user,
-                socket,
-                version: 3,
-            };
-            for news in [is, left] {
-                assert_eq!(News::parse(&news.text()), Some(news));
-            }
-        }
-    }
-
-    #[test]
-    fn what_is_no_news_is_none() {
-        for text in [
-            "",
-            "+",
-            "-",
-            "+1:",
-            "-1:5:x",
-            "-1:2:9:",
-            "+1:----------------:5:3:9:a",
-        ] {
-            assert_eq!(News::parse(&Bytes::from(text)), None, "{text}");
-        }
-    }
 
     #[test]
     fn metadata_name_rooms() {
@@ -478,11 +221,5 @@ mod tests {
                 .iter()
                 .all(|(_, metadata)| *metadata == few.metadata)
         );
-    }
-
-    #[test]
-    fn ids_do_not_run_into_each_other() {
-        assert_ne!(field("a", "b:c"), field("a:b", "c"));
-        assert_ne!(field("1", "1:2"), field("1:1", "2"));
     }
 }

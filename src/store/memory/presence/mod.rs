@@ -1,7 +1,10 @@
 //! The sockets that this process has set: what answers while Redis is away, and what is set there
 //! again afterwards.
 
-use std::collections::{BTreeSet, HashMap, HashSet};
+mod book;
+mod kept;
+
+use std::collections::HashSet;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -10,9 +13,13 @@ use bytes::Bytes;
 
 use super::Clock;
 use crate::store::presence::{
-    Condition, Detail, LAST_SEEN_TTL, LastSeen, Life, News, Place, Present, Record, Roster, Socket,
+    Condition, Detail, LAST_SEEN_TTL, LastSeen, Life, News, Place, Present, Roster, Socket,
 };
 use crate::store::{Result, Ttl};
+
+use book::{Book, Removed};
+
+pub use kept::{Doubt, Kept, Order, Standing};
 
 /// Some 500 MB. Beyond, sockets are not taken any more.
 const MOST_SOCKETS: usize = 1_000_000;
@@ -31,105 +38,6 @@ pub struct MemoryRoster {
     clock: Clock,
     on_news: OnNews,
     orders: AtomicU64,
-}
-
-/// When something was asked for, in the order of this process: what was asked for later stays.
-#[derive(Clone, Copy, Debug)]
-pub struct Order {
-    number: u64,
-    /// By the clock.
-    at: u64,
-}
-
-#[derive(Default)]
-struct Book {
-    sockets: HashMap<Box<str>, Kept>,
-    /// Socket ids.
-    users: HashMap<Box<str>, BTreeSet<Box<str>>>,
-    rooms: HashMap<Box<str>, BTreeSet<Box<str>>>,
-    /// Ms since 1970, and when to forget it.
-    last_seen: HashMap<Box<str>, (u64, u64)>,
-    removed: HashMap<Box<str>, Removed>,
-    in_doubt: usize,
-}
-
-/// A socket of this process.
-#[derive(Clone, Debug)]
-pub struct Kept {
-    pub socket: Arc<Socket>,
-    order: Order,
-    /// The server's, or one that was made here while it was away.
-    pub version: u64,
-    /// By the clock; `None`: with the process.
-    ends: Option<u64>,
-    /// By the clock: when the server heard of it last.
-    heard: u64,
-    heard_in: Order,
-    seen_at_ms: u64,
-    pub doubt: Doubt,
-}
-
-/// What is remembered of a socket that was removed.
-struct Removed {
-    version: u64,
-    order: Order,
-    /// By the clock: when to forget it.
-    until: u64,
-}
-
-/// Whether the server has a socket as it is here.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Doubt {
-    None,
-    /// It had; maybe it has lost it.
-    Lost,
-    /// It was set while the server was away.
-    Unheard,
-}
-
-/// Where a socket stands on the server, and how long it lasts.
-#[derive(Clone, Copy)]
-pub struct Standing {
-    pub order: Order,
-    pub version: u64,
-    /// `None`: with the process.
-    pub ttl: Option<Ttl>,
-    pub doubt: Doubt,
-}
-
-impl Kept {
-    /// On which it may be set on the server again.
-    pub fn condition(&self) -> Condition {
-        match self.doubt {
-            Doubt::Unheard => Condition::Always,
-            Doubt::None | Doubt::Lost => Condition::Since {
-                version: self.version,
-                or_lost: true,
-            },
-        }
-    }
-
-    fn is_alive(&self, now: u64) -> bool {
-        self.ends.is_none_or(|ends| now < ends)
-    }
-
-    fn present(&self, place: Place<'_>, now: u64, detail: Detail) -> Present {
-        let left = self
-            .ends
-            .map(|ends| Duration::from_millis(ends.saturating_sub(now)));
-        let record = || Record {
-            version: self.version,
-            seen_at_ms: self.seen_at_ms,
-            left: left.unwrap_or(FOR_EVER),
-            metadata: self.socket.metadata_at(place),
-        };
-        Present {
-            user: self.socket.user.clone(),
-            socket: self.socket.id.clone(),
-            life: None,
-            record: (detail == Detail::Records).then(record),
-        }
-    }
 }
 
 impl MemoryRoster {
@@ -514,75 +422,6 @@ impl MemoryRoster {
 
     fn book(&self) -> MutexGuard<'_, Book> {
         self.book.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl Book {
-    fn ids_at(&self, place: Place<'_>) -> Option<&BTreeSet<Box<str>>> {
-        match place {
-            Place::User(user) => self.users.get(user),
-            Place::Room(room) => self.rooms.get(room),
-        }
-    }
-
-    fn at(&self, place: Place<'_>) -> impl Iterator<Item = &Kept> {
-        self.ids_at(place)
-            .into_iter()
-            .flatten()
-            .filter_map(|id| self.sockets.get(id))
-    }
-
-    fn replace(&mut self, kept: Kept) {
-        let socket = &kept.socket;
-        match self.sockets.get_mut(&socket.id) {
-            // Most are only set anew.
-            Some(known)
-                if known.socket.user == socket.user && known.socket.rooms == socket.rooms =>
-            {
-                self.in_doubt -= usize::from(known.doubt != Doubt::None);
-                self.in_doubt += usize::from(kept.doubt != Doubt::None);
-                *known = kept;
-            }
-            Some(_) => {
-                self.remove(&socket.id.clone());
-                self.add(kept);
-            }
-            None => self.add(kept),
-        }
-    }
-
-    fn add(&mut self, kept: Kept) {
-        let (socket, id) = (&kept.socket, &kept.socket.id);
-        let of_user = self.users.entry(socket.user.clone()).or_default();
-        of_user.insert(id.clone());
-        for room in &socket.rooms {
-            let in_room = self.rooms.entry(room.clone()).or_default();
-            in_room.insert(id.clone());
-        }
-        self.removed.remove(id);
-        self.in_doubt += usize::from(kept.doubt != Doubt::None);
-        self.sockets.insert(id.clone(), kept);
-    }
-
-    fn remove(&mut self, id: &str) {
-        let Some(kept) = self.sockets.remove(id) else {
-            return;
-        };
-        self.in_doubt -= usize::from(kept.doubt != Doubt::None);
-        take_out(&mut self.users, &kept.socket.user, id);
-        for room in &kept.socket.rooms {
-            take_out(&mut self.rooms, room, id);
-        }
-    }
-}
-
-/// Nothing is left of a place that is empty.
-fn take_out(places: &mut HashMap<Box<str>, BTreeSet<Box<str>>>, place: &str, id: &str) {
-    if let Some(ids) = places.get_mut(place) {
-        ids.remove(id);
-        if ids.is_empty() {
-            places.remove(place);
-        }
     }
 }
 

@@ -1,10 +1,13 @@
 //! Presence on a Redis server, by the server's clock.
 
+mod large;
+mod layout;
+
 use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
-use futures_util::future::{join, try_join, try_join_all};
-use redis::{Cmd, Value};
+use futures_util::future::{try_join, try_join_all};
+use redis::Value;
 
 use super::RedisStore;
 use super::script::{
@@ -12,16 +15,16 @@ use super::script::{
     PRESENCE_LIVES, PRESENCE_PUT,
 };
 use crate::store::presence::{
-    Beat, Condition, Detail, LEASE, LIFE_BYTES, LastSeen, Life, Lives, Names, Place, Present,
-    Record, Roster, Socket, counted, field, parse_field, rooms_of, split_counted,
+    Beat, Condition, Detail, LEASE, LastSeen, Life, Lives, Names, Place, Present, Roster, Socket,
+    counted, rooms_of,
 };
 use crate::store::{Json, Key, Result, StoreError, Ttl};
+
+use layout::{Home, bytes, field_in, flag, items, member, number, parse_record, present};
 
 /// Members that one script lists, without and with their records: a few milliseconds of the server. A
 /// larger place is read in steps beside the calls.
 const SMALL_PLACE: [usize; 2] = [10_000, 2000];
-/// Members that one of those steps looks at, about.
-const STEP: &str = "1000";
 /// Enough of a socket's own entry to hold its version.
 const VERSION_BYTES: &str = "20";
 
@@ -244,49 +247,6 @@ impl RedisRoster<'_> {
         })
     }
 
-    /// Page by page, so that neither the server nor the calls wait for a large place. Whoever is there
-    /// all the time is found.
-    async fn list_large(&self, place: Place<'_>, detail: Detail) -> Result<Vec<Present>> {
-        let keys = self.names.place(place);
-        let (members_key, records_key) = (keys.members.as_bytes(), keys.records.as_bytes());
-        let mut found = HashMap::new();
-        let mut cursor = b"0".to_vec();
-        loop {
-            let scan: [&[u8]; 5] = [b"ZSCAN", members_key, &cursor, b"COUNT", STEP.as_bytes()];
-            let (time, page) = join(self.bulk(&[b"TIME"]), self.bulk(&scan)).await;
-            let (now, page) = (milliseconds(&time?), page?);
-            let [next, Value::Array(pairs)] = items(&page) else {
-                return Err(StoreError::Rejected("not the answer of ZSCAN".into()));
-            };
-            let alive: Vec<&[u8]> = pairs
-                .chunks_exact(2)
-                .filter(|pair| number(bytes(&pair[1])) > now as u64)
-                .map(|pair| bytes(&pair[0]))
-                .collect();
-            let mut records = Vec::new();
-            if detail == Detail::Records && !alive.is_empty() {
-                let fields = alive
-                    .iter()
-                    .map(|member| &member[LIFE_BYTES.min(member.len())..]);
-                let ask: Vec<&[u8]> = [&b"HMGET"[..], records_key]
-                    .into_iter()
-                    .chain(fields)
-                    .collect();
-                records = items(&self.bulk(&ask).await?).to_vec();
-            }
-            for (i, member) in alive.into_iter().enumerate() {
-                let record = records.get(i).and_then(|text| parse_record(text, now));
-                if let Some(present) = present(place, member, record) {
-                    found.insert(member[LIFE_BYTES..].to_vec(), present);
-                }
-            }
-            if bytes(next) == b"0" {
-                return Ok(found.into_values().collect());
-            }
-            cursor = bytes(next).to_vec();
-        }
-    }
-
     fn channel(&self, place: Place<'_>) -> Vec<u8> {
         match place {
             Place::User(_) => Vec::new(),
@@ -306,112 +266,4 @@ impl RedisRoster<'_> {
     async fn command(&self, words: &[&[u8]]) -> Result<Value> {
         self.store.link.calls.query(super::command(words)).await
     }
-
-    async fn bulk(&self, words: &[&[u8]]) -> Result<Value> {
-        let command: Cmd = super::command(words);
-        self.store.link.bulk(command).await
-    }
-}
-
-/// Whose a socket is, and where: its user and its rooms, each after its length.
-struct Home {
-    user: Box<str>,
-    rooms: Vec<Box<str>>,
-}
-
-impl Home {
-    fn of(socket: &Socket) -> Vec<u8> {
-        let rooms = socket.rooms.iter().map(|room| counted(room));
-        std::iter::once(counted(&socket.user))
-            .chain(rooms)
-            .collect::<Vec<_>>()
-            .concat()
-    }
-
-    fn parse(joined: &[u8]) -> Option<Self> {
-        let (user, mut rest) = split_counted(joined)?;
-        let mut rooms = Vec::new();
-        while let Some((room, after)) = split_counted(rest) {
-            rooms.push(room);
-            rest = after;
-        }
-        Some(Self { user, rooms })
-    }
-
-    fn places(&self) -> impl Iterator<Item = Place<'_>> {
-        let rooms = self.rooms.iter().map(|room| Place::Room(room));
-        std::iter::once(Place::User(&self.user)).chain(rooms)
-    }
-}
-
-fn field_in(place: Place<'_>, user: &str, socket: &str) -> Vec<u8> {
-    match place {
-        Place::User(_) => socket.as_bytes().to_vec(),
-        Place::Room(_) => field(user, socket),
-    }
-}
-
-fn member(place: Place<'_>, present: &Present) -> Vec<u8> {
-    let life = Life::text(present.life).into_bytes();
-    [life, field_in(place, &present.user, &present.socket)].concat()
-}
-
-fn present(place: Place<'_>, member: &[u8], record: Option<Record>) -> Option<Present> {
-    let (life, field) = member.split_at_checked(LIFE_BYTES)?;
-    let (user, socket) = match place {
-        Place::User(user) => (user.into(), str::from_utf8(field).ok()?.into()),
-        Place::Room(_) => parse_field(field)?,
-    };
-    Some(Present {
-        user,
-        socket,
-        life: Life::parse(life),
-        record,
-    })
-}
-
-/// `<life><version>:<end>:<when it was set>:<metadata>`
-fn parse_record(text: &Value, now: i64) -> Option<Record> {
-    let text = bytes(text).get(LIFE_BYTES..)?;
-    let mut parts = text.splitn(4, |byte| *byte == b':');
-    let mut next = || parts.next();
-    let (version, ends, seen) = (number(next()?), number(next()?), number(next()?));
-    Some(Record {
-        version,
-        seen_at_ms: seen,
-        left: Duration::from_millis(ends.saturating_sub(now as u64)),
-        metadata: Json::copy_from_slice(next()?),
-    })
-}
-
-fn milliseconds(time: &Value) -> i64 {
-    match items(time) {
-        [seconds, micros] => (number(bytes(seconds)) * 1000 + number(bytes(micros)) / 1000) as i64,
-        _ => 0,
-    }
-}
-
-fn flag(is_set: bool) -> &'static [u8] {
-    if is_set { b"1" } else { b"" }
-}
-
-fn items(answer: &Value) -> &[Value] {
-    match answer {
-        Value::Array(items) => items,
-        _ => &[],
-    }
-}
-
-fn bytes(answer: &Value) -> &[u8] {
-    match answer {
-        Value::BulkString(bytes) => bytes,
-        _ => b"",
-    }
-}
-
-fn number(digits: &[u8]) -> u64 {
-    str::from_utf8(digits)
-        .ok()
-        .and_then(|digits| digits.parse::<f64>().ok())
-        .map_or(0, |number| number as u64)
 }

@@ -1,0 +1,256 @@
+//! One room as far as has been told, and how it changes.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use serde_json::json;
+use serde_json::value::RawValue;
+use tokio::sync::{mpsc, oneshot};
+use tokio::time::{Instant, sleep_until};
+
+use super::Signal;
+use crate::backplane::Backplane;
+use crate::backplane::mailbox::{Mail, Mailbox};
+use crate::store::Json;
+use crate::store::presence::{Detail, Life, News, Place, Present, Record};
+use crate::store::topics::{Message, Tag};
+
+/// How long somebody may be missing without a reason before it counts as having left: after an outage
+/// every process sets its sockets again.
+const GRACE: Duration = Duration::from_secs(5);
+/// A room is not looked at more often.
+const LOOK_AGAIN: Duration = Duration::from_millis(500);
+const FAR: Duration = Duration::from_secs(365 * 24 * 3600);
+
+/// A user and one of its sockets.
+type Id = (Box<str>, Box<str>);
+
+/// Who is in a room, as far as has been told.
+pub struct View {
+    backplane: Arc<Backplane>,
+    room: Box<str>,
+    tag: Tag,
+    mailbox: Arc<Mailbox>,
+    there: HashMap<Id, Seen>,
+    /// When the last outage ended, if there was one.
+    whole_since: Option<Instant>,
+    look_at: Instant,
+}
+
+struct Seen {
+    version: u64,
+    life: Option<Life>,
+    metadata: Json,
+    ends: Instant,
+    missing_since: Option<Instant>,
+}
+
+impl View {
+    pub fn new(backplane: Arc<Backplane>, room: &str, tag: Tag, mailbox: Arc<Mailbox>) -> Self {
+        Self {
+            backplane,
+            room: room.into(),
+            tag,
+            mailbox,
+            there: HashMap::new(),
+            whole_since: None,
+            look_at: Instant::now(),
+        }
+    }
+
+    /// Until the watch ends. `ready`: from now on every change is told.
+    pub async fn keep(
+        mut self,
+        mut signals: mpsc::UnboundedReceiver<Signal>,
+        ready: oneshot::Sender<()>,
+    ) {
+        // What was told before is part of what is found now.
+        while signals.try_recv().is_ok() {}
+        self.begin().await;
+        let _ = ready.send(());
+        loop {
+            tokio::select! {
+                biased;
+                signal = signals.recv() => match signal {
+                    Some(Signal::News(text)) => self.hear(&text),
+                    Some(Signal::Back) => {
+                        self.whole_since = Some(Instant::now());
+                        self.look().await;
+                    }
+                    Some(Signal::Missed) => self.look().await,
+                    Some(Signal::LifeEnded) if self.depends_on_ended() => self.look().await,
+                    Some(Signal::LifeEnded) => {}
+                    None => return,
+                },
+                () = sleep_until(self.look_at) => self.look().await,
+            }
+        }
+    }
+
+    /// Whoever is there at the beginning has not come.
+    async fn begin(&mut self) {
+        let (there, _) = self.list().await;
+        for (id, seen) in there.into_iter().filter_map(seen) {
+            self.there.insert(id, seen);
+        }
+        self.look_later();
+    }
+
+    async fn list(&self) -> (Vec<Present>, bool) {
+        let place = Place::Room(&self.room);
+        self.backplane.presence_list(place, Detail::Records).await
+    }
+
+    /// Tells what is different from the view. News that come meanwhile are heard afterwards.
+    async fn look(&mut self) {
+        let (there, is_whole) = self.list().await;
+        let mut found = HashSet::new();
+        for (id, seen) in there.into_iter().filter_map(seen) {
+            found.insert(id.clone());
+            self.see(id, seen);
+        }
+        if is_whole {
+            self.miss(&found);
+        }
+        self.look_later();
+        if !is_whole {
+            // It will be said when Redis is back.
+            self.look_at = Instant::now() + FAR;
+        }
+    }
+
+    fn hear(&mut self, text: &Bytes) {
+        match News::parse(text) {
+            Some(News::Is {
+                user,
+                socket,
+                life,
+                version,
+                left,
+                metadata,
+            }) => {
+                let seen = Seen {
+                    version,
+                    life,
+                    metadata,
+                    ends: end(left),
+                    missing_since: None,
+                };
+                self.look_at = self.look_at.min(seen.ends);
+                self.see((user, socket), seen);
+            }
+            Some(News::Left {
+                user,
+                socket,
+                version,
+            }) => {
+                let id = (user, socket);
+                if self
+                    .there
+                    .get(&id)
+                    .is_some_and(|seen| seen.version <= version)
+                {
+                    self.leave(&id);
+                }
+            }
+            None => {}
+        }
+    }
+
+    fn see(&mut self, id: Id, seen: Seen) {
+        let kind = match self.there.get(&id) {
+            None => Some("join"),
+            Some(known) if known.version > seen.version => return,
+            Some(known) if known.metadata != seen.metadata => Some("update"),
+            Some(_) => None,
+        };
+        if let Some(kind) = kind {
+            self.tell(kind, &id, &seen.metadata);
+        }
+        self.there.insert(id, seen);
+    }
+
+    /// Has those leave who were not found and will not be.
+    fn miss(&mut self, found: &HashSet<Id>) {
+        let now = Instant::now();
+        let calm_since = self.whole_since.map_or(now, |since| since + GRACE);
+        let lives = &self.backplane.presence.lives;
+        let mut left = Vec::new();
+        for (id, seen) in &mut self.there {
+            if found.contains(id) {
+                continue;
+            }
+            let missing_since = *seen.missing_since.get_or_insert(now);
+            let has_ended = seen.ends <= now || lives.has_ended(seen.life);
+            let leaves_at = match has_ended {
+                true => calm_since,
+                false => calm_since.max(missing_since + GRACE),
+            };
+            // Then it is looked for again; or when its time has come, which may be sooner.
+            seen.ends = match has_ended {
+                true => leaves_at,
+                false => leaves_at.min(seen.ends),
+            };
+            if leaves_at <= now {
+                left.push(id.clone());
+            }
+        }
+        for id in left {
+            self.leave(&id);
+        }
+    }
+
+    fn leave(&mut self, id: &Id) {
+        if let Some(seen) = self.there.remove(id) {
+            self.tell("leave", id, &seen.metadata);
+        }
+    }
+
+    fn depends_on_ended(&self) -> bool {
+        let lives = &self.backplane.presence.lives;
+        self.there.values().any(|seen| !lives.is_alive(seen.life))
+    }
+
+    fn look_later(&mut self) {
+        let now = Instant::now();
+        let first = self.there.values().map(|seen| seen.ends).min();
+        self.look_at = first.unwrap_or(now + FAR).max(now + LOOK_AGAIN);
+    }
+
+    fn tell(&self, kind: &str, (user, socket): &Id, metadata: &Json) {
+        let metadata: Option<&RawValue> = serde_json::from_slice(metadata).ok();
+        let metadata = metadata.map_or("null", RawValue::get);
+        let [user, socket, room] = [user, socket, &self.room].map(|text| json!(text));
+        let event = format!(
+            r#"{{"type":"{kind}","userId":{user},"socketId":{socket},"roomId":{room},"metadata":{metadata}}}"#
+        );
+        self.mailbox.put(Mail::Message(Message {
+            tag: self.tag,
+            channel: None,
+            payload: event.into(),
+        }));
+    }
+}
+
+fn seen(present: Present) -> Option<(Id, Seen)> {
+    let Record {
+        version,
+        left,
+        metadata,
+        ..
+    } = present.record?;
+    let seen = Seen {
+        version,
+        life: present.life,
+        metadata,
+        ends: end(left),
+        missing_since: None,
+    };
+    Some(((present.user, present.socket), seen))
+}
+
+fn end(left: Duration) -> Instant {
+    Instant::now() + left.min(FAR)
+}

@@ -1,0 +1,87 @@
+//! A socket as this process knows it.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::FOR_EVER;
+use crate::store::Ttl;
+use crate::store::presence::{Condition, Detail, Place, Present, Record, Socket};
+
+/// When something was asked for, in the order of this process: what was asked for later stays.
+#[derive(Clone, Copy, Debug)]
+pub struct Order {
+    pub(super) number: u64,
+    /// By the clock.
+    pub(super) at: u64,
+}
+
+/// A socket of this process.
+#[derive(Clone, Debug)]
+pub struct Kept {
+    pub socket: Arc<Socket>,
+    pub(super) order: Order,
+    /// The server's, or one that was made here while it was away.
+    pub version: u64,
+    /// By the clock; `None`: with the process.
+    pub(super) ends: Option<u64>,
+    /// By the clock: when the server heard of it last.
+    pub(super) heard: u64,
+    pub(super) heard_in: Order,
+    pub(super) seen_at_ms: u64,
+    pub doubt: Doubt,
+}
+
+/// Whether the server has a socket as it is here.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Doubt {
+    None,
+    /// It had; maybe it has lost it.
+    Lost,
+    /// It was set while the server was away.
+    Unheard,
+}
+
+/// Where a socket stands on the server, and how long it lasts.
+#[derive(Clone, Copy)]
+pub struct Standing {
+    pub order: Order,
+    pub version: u64,
+    /// `None`: with the process.
+    pub ttl: Option<Ttl>,
+    pub doubt: Doubt,
+}
+
+impl Kept {
+    /// On which it may be set on the server again.
+    pub fn condition(&self) -> Condition {
+        match self.doubt {
+            Doubt::Unheard => Condition::Always,
+            Doubt::None | Doubt::Lost => Condition::Since {
+                version: self.version,
+                or_lost: true,
+            },
+        }
+    }
+
+    pub(super) fn is_alive(&self, now: u64) -> bool {
+        self.ends.is_none_or(|ends| now < ends)
+    }
+
+    pub(super) fn present(&self, place: Place<'_>, now: u64, detail: Detail) -> Present {
+        let left = self
+            .ends
+            .map(|ends| Duration::from_millis(ends.saturating_sub(now)));
+        let record = || Record {
+            version: self.version,
+            seen_at_ms: self.seen_at_ms,
+            left: left.unwrap_or(FOR_EVER),
+            metadata: self.socket.metadata_at(place),
+        };
+        Present {
+            user: self.socket.user.clone(),
+            socket: self.socket.id.clone(),
+            life: None,
+            record: (detail == Detail::Records).then(record),
+        }
+    }
+}

@@ -1,0 +1,68 @@
+//! The lives of processes, with which their sockets end.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::future::Future;
+use std::time::Duration;
+
+use super::{Place, Present};
+use crate::store::Result;
+
+/// A life that was not heard of for so long has ended, and never begins again.
+pub const LEASE: Duration = Duration::from_secs(15);
+/// The time between start and end of a process, or a part of it: its sockets end with it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Life(u64);
+
+impl Life {
+    pub fn unique() -> Self {
+        Self(fastrand::u64(..))
+    }
+
+    /// `None`: 16 hyphens, for what lives by its TTL alone.
+    pub fn parse(text: &[u8]) -> Option<Self> {
+        u64::from_str_radix(str::from_utf8(text).ok()?, 16)
+            .ok()
+            .map(Self)
+    }
+
+    pub fn text(life: Option<Self>) -> String {
+        life.map_or_else(|| "-".repeat(LIFE_BYTES), |life| life.to_string())
+    }
+}
+
+pub const LIFE_BYTES: usize = 16;
+
+impl fmt::Display for Life {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:016x}", self.0)
+    }
+}
+
+/// When a life was last heard of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Beat {
+    /// Ms since 1970.
+    pub at_ms: u64,
+    /// Of its lease; zero: it has ended.
+    pub left: Duration,
+}
+
+/// Lives that go on while they are heard of. Only a server has others than one's own.
+pub trait Lives {
+    /// Begins a life, or has it go on; `false`: it has ended. O(log lives).
+    fn beat(&self, life: Life, begins: bool) -> impl Future<Output = Result<bool>> + Send;
+
+    /// Those of the last hour. One that is not among them was lost, and may go on as another. O(lives).
+    fn lives(&self) -> impl Future<Output = Result<HashMap<Life, Beat>>> + Send;
+
+    /// When a life was last heard of, in the last 30 days. O(1).
+    fn last_beat(&self, life: Life) -> impl Future<Output = Result<Option<u64>>> + Send;
+
+    /// Takes sockets out of a place whose life has ended. O(sockets).
+    fn forget(
+        &self,
+        place: Place<'_>,
+        ended: &[Present],
+    ) -> impl Future<Output = Result<()>> + Send;
+}

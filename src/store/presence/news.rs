@@ -1,0 +1,133 @@
+//! What those hear who watch a room.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+
+use super::fields::{field, number, parse_field};
+use super::lives::{LIFE_BYTES, Life};
+use crate::store::Json;
+
+/// What is told on the channel of a room.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum News {
+    /// It has come, or is different from before.
+    Is {
+        user: Box<str>,
+        socket: Box<str>,
+        life: Option<Life>,
+        version: u64,
+        left: Duration,
+        metadata: Json,
+    },
+    Left {
+        user: Box<str>,
+        socket: Box<str>,
+        version: u64,
+    },
+}
+
+impl News {
+    /// `+<version>:<life>:<ms left>:<bytes of the field>:<field><metadata>`, as
+    /// `redis/lua/presence_put.lua` writes it, or `-<version>:<bytes of the field>:<field>`.
+    pub fn text(&self) -> Bytes {
+        match self {
+            Self::Is {
+                user,
+                socket,
+                life,
+                version,
+                left,
+                metadata,
+            } => {
+                let (field, life) = (field(user, socket), Life::text(*life));
+                let head = format!("+{version}:{life}:{}:{}:", left.as_millis(), field.len());
+                [head.as_bytes(), &field, metadata].concat().into()
+            }
+            Self::Left {
+                user,
+                socket,
+                version,
+            } => {
+                let field = field(user, socket);
+                let head = format!("-{version}:{}:", field.len());
+                [head.as_bytes(), &field].concat().into()
+            }
+        }
+    }
+
+    pub fn parse(text: &Bytes) -> Option<Self> {
+        let (sign, rest) = text.split_first()?;
+        let (version, rest) = number(rest)?;
+        if *sign == b'-' {
+            let (length, rest) = number(rest)?;
+            let (user, socket) = parse_field(rest.get(..length as usize)?)?;
+            return Some(Self::Left {
+                user,
+                socket,
+                version,
+            });
+        }
+        let (life, rest) = rest.split_at_checked(LIFE_BYTES)?;
+        let (left, rest) = number(rest.strip_prefix(b":")?)?;
+        let (length, rest) = number(rest)?;
+        let (field, metadata) = rest.split_at_checked(length as usize)?;
+        let (user, socket) = parse_field(field)?;
+        Some(Self::Is {
+            user,
+            socket,
+            life: Life::parse(life),
+            version,
+            left: Duration::from_millis(left),
+            metadata: text.slice_ref(metadata),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn news_are_their_text() {
+        for (user, socket, metadata) in [
+            ("a", "s", "{}"),
+            ("3:a", "1:x", r#"{"a":":"}"#),
+            ("", "", "{}"),
+            ("😀", "é:", "{}"),
+        ] {
+            let (user, socket): (Box<str>, Box<str>) = (user.into(), socket.into());
+            let is = News::Is {
+                user: user.clone(),
+                socket: socket.clone(),
+                life: Some(Life::unique()),
+                version: 12,
+                left: Duration::from_millis(5),
+                metadata: Json::copy_from_slice(metadata.as_bytes()),
+            };
+            let left = News::Left {
+                user,
+                socket,
+                version: 3,
+            };
+            for news in [is, left] {
+                assert_eq!(News::parse(&news.text()), Some(news));
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_no_news_is_none() {
+        for text in [
+            "",
+            "+",
+            "-",
+            "+1:",
+            "-1:5:x",
+            "-1:2:9:",
+            "+1:----------------:5:3:9:a",
+        ] {
+            assert_eq!(News::parse(&Bytes::from(text)), None, "{text}");
+        }
+    }
+}

@@ -1,0 +1,71 @@
+//! Places that are too large for one script.
+
+use std::collections::HashMap;
+
+use futures_util::future::join;
+use redis::Value;
+
+use super::RedisRoster;
+use super::layout::{bytes, items, number, parse_record, present};
+use crate::store::presence::{Detail, LIFE_BYTES, Place, Present};
+use crate::store::redis::command;
+use crate::store::{Result, StoreError};
+
+/// Members that one step looks at, about.
+const STEP: &str = "1000";
+
+impl RedisRoster<'_> {
+    /// Page by page, so that neither the server nor the calls wait for a large place. Whoever is there
+    /// all the time is found.
+    pub async fn list_large(&self, place: Place<'_>, detail: Detail) -> Result<Vec<Present>> {
+        let keys = self.names.place(place);
+        let (members_key, records_key) = (keys.members.as_bytes(), keys.records.as_bytes());
+        let mut found = HashMap::new();
+        let mut cursor = b"0".to_vec();
+        loop {
+            let scan: [&[u8]; 5] = [b"ZSCAN", members_key, &cursor, b"COUNT", STEP.as_bytes()];
+            let (time, page) = join(self.bulk(&[b"TIME"]), self.bulk(&scan)).await;
+            let (now, page) = (milliseconds(&time?), page?);
+            let [next, Value::Array(pairs)] = items(&page) else {
+                return Err(StoreError::Rejected("not the answer of ZSCAN".into()));
+            };
+            let alive: Vec<&[u8]> = pairs
+                .chunks_exact(2)
+                .filter(|pair| number(bytes(&pair[1])) > now as u64)
+                .map(|pair| bytes(&pair[0]))
+                .collect();
+            let mut records = Vec::new();
+            if detail == Detail::Records && !alive.is_empty() {
+                let fields = alive
+                    .iter()
+                    .map(|member| &member[LIFE_BYTES.min(member.len())..]);
+                let ask: Vec<&[u8]> = [&b"HMGET"[..], records_key]
+                    .into_iter()
+                    .chain(fields)
+                    .collect();
+                records = items(&self.bulk(&ask).await?).to_vec();
+            }
+            for (i, member) in alive.into_iter().enumerate() {
+                let record = records.get(i).and_then(|text| parse_record(text, now));
+                if let Some(present) = present(place, member, record) {
+                    found.insert(member[LIFE_BYTES..].to_vec(), present);
+                }
+            }
+            if bytes(next) == b"0" {
+                return Ok(found.into_values().collect());
+            }
+            cursor = bytes(next).to_vec();
+        }
+    }
+
+    async fn bulk(&self, words: &[&[u8]]) -> Result<Value> {
+        self.store.link.bulk(command(words)).await
+    }
+}
+
+fn milliseconds(time: &Value) -> i64 {
+    match items(time) {
+        [seconds, micros] => (number(bytes(seconds)) * 1000 + number(bytes(micros)) / 1000) as i64,
+        _ => 0,
+    }
+}
