@@ -1,7 +1,7 @@
 'use strict';
 
 const { uniquePrefix } = require('./support');
-const { onRedis } = require('./support/places');
+const { onRedis, usePlace } = require('./support/places');
 const { resultOf } = require('./support/program');
 const { dice } = require('./support/random');
 
@@ -22,23 +22,15 @@ const CORRUPT = [
 
 const named = CORRUPT.map((bytes, i) => [i, JSON.stringify(bytes.toString('latin1').slice(0, 40)), bytes]);
 
-let place;
+const place = usePlace(onRedis);
 let cache;
 let wire;
-
-beforeAll(async () => {
-  place = await onRedis();
-});
-
-afterAll(() => place.end());
 
 beforeEach(async () => {
   const keyPrefix = uniquePrefix();
   wire = (key) => `${keyPrefix}cache:${key}`;
   cache = await place.open({ keyPrefix, commandTimeoutMs: 5000 });
 });
-
-afterEach(() => place.clear());
 
 const put = (key, bytes) => place.redis.command('SET', wire(key), bytes);
 

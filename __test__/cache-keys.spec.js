@@ -1,7 +1,7 @@
 'use strict';
 
 const { dice } = require('./support/random');
-const { PLACES } = require('./support/places');
+const { PLACES, usePlace } = require('./support/places');
 
 const MAX_KEY_BYTES = 64 * 1024;
 
@@ -14,20 +14,12 @@ const SPECIAL = [
 ];
 
 describe.each(PLACES)('keys on %s', (_where, start) => {
-  let place;
+  const place = usePlace(start);
   let cache;
-
-  beforeAll(async () => {
-    place = await start();
-  });
-
-  afterAll(() => place.end());
 
   beforeEach(async () => {
     cache = await place.open();
   });
-
-  afterEach(() => place.clear());
 
   const all = (keys, call) => Promise.all(keys.map(call));
 

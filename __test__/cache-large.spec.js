@@ -1,6 +1,6 @@
 'use strict';
 
-const { PLACES, onRedis } = require('./support/places');
+const { PLACES, onRedis, usePlace } = require('./support/places');
 const { uniquePrefix } = require('./support');
 
 const MAX_VALUE_BYTES = 64 * 1024 * 1024;
@@ -13,20 +13,12 @@ const PATIENT = { commandTimeoutMs: 10_000, memory: { maxBytes: 512 * 1024 * 102
 const jsonOf = (bytes, letter = 'x') => letter.repeat((bytes - 2) / Buffer.byteLength(letter));
 
 describe.each(PLACES)('large values on %s', (_where, start) => {
-  let place;
+  const place = usePlace(start);
   let cache;
-
-  beforeAll(async () => {
-    place = await start();
-  });
-
-  afterAll(() => place.end());
 
   beforeEach(async () => {
     cache = await place.open(PATIENT);
   });
-
-  afterEach(() => place.clear());
 
   test('64 MiB of JSON are kept, a byte more is refused and changes nothing', async () => {
     const largest = jsonOf(MAX_VALUE_BYTES);

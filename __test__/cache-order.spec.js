@@ -2,7 +2,7 @@
 
 const { isDeepStrictEqual } = require('node:util');
 const { dice } = require('./support/random');
-const { PLACES } = require('./support/places');
+const { PLACES, usePlace } = require('./support/places');
 
 /** What program order gives: the calls on a plain Map, one after the other. */
 function expectedOf(calls) {
@@ -40,15 +40,7 @@ function randomCalls(seed, count, keys) {
 const KEYS = ['a', 'b', 'é', '😀', '__proto__', 'x'.repeat(40)];
 
 describe.each(PLACES)('calls of one tick on %s', (_where, start) => {
-  let place;
-
-  beforeAll(async () => {
-    place = await start();
-  });
-
-  afterAll(() => place.end());
-
-  afterEach(() => place.clear());
+  const place = usePlace(start);
 
   test('10,000 are answered, each its own', async () => {
     const cache = await place.open();

@@ -7,7 +7,7 @@ const { io: connect } = require('socket.io-client');
 const { rateLimit: limitRequests } = require('../examples/rate-limit/express');
 const { rateLimit: limitEvents } = require('../examples/rate-limit/socketio');
 const { deadline, uniquePrefix, until } = require('./support');
-const { PLACES, onRedis } = require('./support/places');
+const { PLACES, onRedis, usePlace } = require('./support/places');
 
 const MAX = 5;
 const WINDOW = 60;
@@ -61,14 +61,7 @@ function limitOf({ headers }) {
 }
 
 describe.each(PLACES)('on %s', (_name, open) => {
-  let place;
-
-  beforeAll(async () => {
-    place = await open();
-  });
-
-  afterEach(() => place.clear());
-  afterAll(() => place.end());
+  const place = usePlace(open);
 
   const rule = async (options) => ({ max: MAX, windowSeconds: WINDOW, backplane: await place.open(), ...options });
 

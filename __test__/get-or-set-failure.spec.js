@@ -2,29 +2,21 @@
 
 const { uniquePrefix } = require('./support');
 const { controlledLoader, outcomeOf } = require('./support/deferred');
-const { PLACES } = require('./support/places');
+const { PLACES, usePlace } = require('./support/places');
 
 const cycle = {};
 cycle.self = cycle;
 
 describe.each(PLACES)('loaders that fail on %s', (where, start) => {
-  let place;
+  const place = usePlace(start);
   let cache;
   let wire;
-
-  beforeAll(async () => {
-    place = await start();
-  });
-
-  afterAll(() => place.end());
 
   beforeEach(async () => {
     const keyPrefix = uniquePrefix();
     wire = `${keyPrefix}cache:k`;
     cache = await place.open({ keyPrefix });
   });
-
-  afterEach(() => place.clear());
 
   /** Nothing is left: no value, no placeholder, and the next call loads. */
   async function expectNothingLeft() {

@@ -2,7 +2,7 @@
 
 const { uniquePrefix, until } = require('./support');
 const { controlledLoader } = require('./support/deferred');
-const { PLACES, onRedis } = require('./support/places');
+const { PLACES, onRedis, usePlace } = require('./support/places');
 
 /** Every way to invalidate what is being loaded. Answers what a later read has to find, if anything. */
 const OWN_WAYS = [
@@ -45,14 +45,8 @@ const OTHER_WAYS = [
 ];
 
 describe.each(PLACES)('invalidation during a load on %s', (where, start) => {
-  let place;
+  const place = usePlace(start);
   let world;
-
-  beforeAll(async () => {
-    place = await start();
-  });
-
-  afterAll(() => place.end());
 
   beforeEach(async () => {
     const keyPrefix = uniquePrefix();
@@ -63,8 +57,6 @@ describe.each(PLACES)('invalidation during a load on %s', (where, start) => {
       command: (...args) => place.redis.command(...args),
     };
   });
-
-  afterEach(() => place.clear());
 
   /** Starts a load of `k`; resolves when its loader runs. */
   async function begin(options) {

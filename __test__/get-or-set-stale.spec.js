@@ -2,27 +2,19 @@
 
 const { until } = require('./support');
 const { controlledLoader, outcomeOf } = require('./support/deferred');
-const { PLACES } = require('./support/places');
+const { PLACES, usePlace } = require('./support/places');
 
 const STALE = { ttlSeconds: 0.01, staleSeconds: 100 };
 const error = new Error('provoked by a test');
 const failing = () => Promise.reject(error);
 
 describe.each(PLACES)('staleSeconds on %s', (_where, start) => {
-  let place;
+  const place = usePlace(start);
   let cache;
-
-  beforeAll(async () => {
-    place = await start();
-  });
-
-  afterAll(() => place.end());
 
   beforeEach(async () => {
     cache = await place.open();
   });
-
-  afterEach(() => place.clear());
 
   /** Loads `k` and waits until it is no longer fresh. */
   async function loadOld(value = { old: [1] }, options = STALE) {

@@ -2,23 +2,15 @@
 
 const { until } = require('./support');
 const { controlledLoader } = require('./support/deferred');
-const { PLACES } = require('./support/places');
+const { PLACES, usePlace } = require('./support/places');
 
 describe.each(PLACES)('cacheGetOrSet on %s', (_where, start) => {
-  let place;
+  const place = usePlace(start);
   let cache;
-
-  beforeAll(async () => {
-    place = await start();
-  });
-
-  afterAll(() => place.end());
 
   beforeEach(async () => {
     cache = await place.open();
   });
-
-  afterEach(() => place.clear());
 
   const never = () => {
     throw new Error('this loader should not run');

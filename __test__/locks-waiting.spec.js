@@ -4,7 +4,7 @@ const { setTimeout: sleep } = require('node:timers/promises');
 const { uniquePrefix, until } = require('./support');
 const { outcomeOf } = require('./support/deferred');
 const { areWaiting, commandsOf, waitersOf } = require('./support/locks');
-const { NOBODY, PLACES, onRedis } = require('./support/places');
+const { NOBODY, PLACES, onRedis, usePlace } = require('./support/places');
 const { runProgram } = require('./support/program');
 
 /** What a noisy machine may add. */
@@ -279,14 +279,7 @@ describe.each(PLACES)('waiting for locks on %s', (where, start) => {
 });
 
 describe('waiting for locks, as the server sees it', () => {
-  let place;
-
-  beforeAll(async () => {
-    place = await onRedis();
-  });
-
-  afterEach(() => place.clear());
-  afterAll(() => place.end());
+  const place = usePlace(onRedis);
 
   async function scriptsDuring(act) {
     const { eval: evals = 0, evalsha = 0 } = await commandsOf(place.redis);

@@ -5,7 +5,7 @@ const { setTimeout: sleep } = require('node:timers/promises');
 const { uniquePrefix, until } = require('./support');
 const { outcomeOf } = require('./support/deferred');
 const { ASYNC_DISPOSE } = require('./support/locks');
-const { PLACES, onRedis } = require('./support/places');
+const { PLACES, onRedis, usePlace } = require('./support/places');
 
 /** What a noisy machine may add. */
 const LATE_MS = 500;
@@ -272,7 +272,7 @@ describe.each(PLACES)('locks on %s', (where, start) => {
 });
 
 describe('locks on the wire', () => {
-  let place;
+  const place = usePlace(onRedis);
   let keyPrefix;
   let locks;
   let other;
@@ -282,13 +282,6 @@ describe('locks on the wire', () => {
     locks = await place.open({ keyPrefix });
     other = await place.open({ keyPrefix });
   });
-
-  beforeAll(async () => {
-    place = await onRedis();
-  });
-
-  afterEach(() => place.clear());
-  afterAll(() => place.end());
 
   const command = (name, key, ...rest) => place.redis.command(name, `${keyPrefix}${key}`, ...rest);
 

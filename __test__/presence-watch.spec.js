@@ -2,7 +2,7 @@
 
 const { setTimeout: sleep } = require('node:timers/promises');
 const { uniquePrefix, until } = require('./support');
-const { PLACES, onRedis } = require('./support/places');
+const { PLACES, onRedis, usePlace } = require('./support/places');
 
 /** What a watch tells, in short. */
 function listener() {
@@ -12,19 +12,12 @@ function listener() {
 }
 
 describe.each(PLACES)('watching rooms on %s', (_where, start) => {
-  let place;
+  const place = usePlace(start);
   let presence;
-
-  beforeAll(async () => {
-    place = await start();
-  });
 
   beforeEach(async () => {
     presence = await place.open();
   });
-
-  afterEach(() => place.clear());
-  afterAll(() => place.end());
 
   /** All that was told, once somebody who comes last has been heard. */
   async function toldInAll({ told }) {
@@ -135,14 +128,7 @@ describe.each(PLACES)('watching rooms on %s', (_where, start) => {
 });
 
 describe('two processes watch a room', () => {
-  let place;
-
-  beforeAll(async () => {
-    place = await onRedis();
-  });
-
-  afterEach(() => place.clear());
-  afterAll(() => place.end());
+  const place = usePlace(onRedis);
 
   test('case 35: one that ends leaves once for each, and one that was just renewed stays', async () => {
     const keyPrefix = uniquePrefix();

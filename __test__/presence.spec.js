@@ -2,25 +2,18 @@
 
 const { setTimeout: sleep } = require('node:timers/promises');
 const { uniquePrefix, until } = require('./support');
-const { NOBODY, PLACES, onRedis, silent } = require('./support/places');
+const { NOBODY, PLACES, onRedis, silent, usePlace } = require('./support/places');
 const { createBackplane } = require('..');
 
 const HOSTILE = ['user', 'a:b', 'b:c', '*', '{x}', '{', '__proto__', 'constructor', '1:a', '3:a:b', 'a\0b', '😀'.repeat(256), 'x'.repeat(65536)];
 
 describe.each(PLACES)('presence on %s', (_where, start) => {
-  let place;
+  const place = usePlace(start);
   let presence;
-
-  beforeAll(async () => {
-    place = await start();
-  });
 
   beforeEach(async () => {
     presence = await place.open();
   });
-
-  afterEach(() => place.clear());
-  afterAll(() => place.end());
 
   test('case 31: a user is online while any of its sockets is', async () => {
     expect(await presence.setPresence('u', 'phone', { roomId: 'r' })).toBe(true);
@@ -165,21 +158,14 @@ describe.each(PLACES)('presence on %s', (_where, start) => {
 });
 
 describe('presence on the server', () => {
-  let place;
+  const place = usePlace(onRedis);
   let keyPrefix;
   let presence;
-
-  beforeAll(async () => {
-    place = await onRedis();
-  });
 
   beforeEach(async () => {
     keyPrefix = uniquePrefix();
     presence = await place.open({ keyPrefix });
   });
-
-  afterEach(() => place.clear());
-  afterAll(() => place.end());
 
   const keys = async () => (await place.redis.command('KEYS', `${keyPrefix}presence-*`)).map((key) => key.slice(keyPrefix.length));
 

@@ -3,26 +3,19 @@
 // The iterator of a channel, and what is dropped when messages come faster than they are taken.
 
 const { ear, heardUpToNow } = require('./support/heard');
-const { PLACES } = require('./support/places');
+const { PLACES, usePlace } = require('./support/places');
 const { deadline, until } = require('./support');
 const { outcomeOf } = require('./support/deferred');
 
 describe.each(PLACES)('messages() on %s', (_where, start) => {
-  let place;
+  const place = usePlace(start);
   let backplane;
   let pubSub;
-
-  beforeAll(async () => {
-    place = await start();
-  });
 
   beforeEach(async () => {
     backplane = await place.open();
     pubSub = backplane.getPubSub();
   });
-
-  afterEach(() => place.clear());
-  afterAll(() => place.end());
 
   const receivers = async (channel = 'c') => (await backplane.getClient().sendCommand(['PUBSUB', 'NUMSUB', channel]))[1];
   const isSubscribed = () => until(async () => (await receivers()) === 1, { what: 'subscribed' });

@@ -5,7 +5,7 @@
 const { outcomeOf } = require('./support/deferred');
 const { ear, heardUpToNow } = require('./support/heard');
 const { quietLogger } = require('./support/log');
-const { PLACES } = require('./support/places');
+const { PLACES, usePlace } = require('./support/places');
 const { deadline } = require('./support');
 
 const cycle = {};
@@ -27,15 +27,11 @@ const NOT_JSON_TEXTS = [
 ];
 
 describe.each(PLACES)('misuse of publish and subscribe on %s', (_where, start) => {
-  let place;
+  const place = usePlace(start);
   let backplane;
   let pubSub;
   let log;
   let listener;
-
-  beforeAll(async () => {
-    place = await start();
-  });
 
   beforeEach(async () => {
     log = quietLogger();
@@ -44,9 +40,6 @@ describe.each(PLACES)('misuse of publish and subscribe on %s', (_where, start) =
     listener = ear();
     await pubSub.subscribe('c', listener);
   });
-
-  afterEach(() => place.clear());
-  afterAll(() => place.end());
 
   const heard = () => heardUpToNow((marker) => backplane.publish('c', marker), listener);
 

@@ -2,7 +2,7 @@
 
 const { outcomeOf } = require('./support/deferred');
 const { ear, heardUpToNow } = require('./support/heard');
-const { PLACES, silent } = require('./support/places');
+const { PLACES, silent, usePlace } = require('./support/places');
 const { uniquePrefix, until } = require('./support');
 
 const VALUES = [
@@ -20,21 +20,14 @@ const CHANNELS = [
 ];
 
 describe.each(PLACES)('publish and subscribe on %s', (where, start) => {
-  let place;
+  const place = usePlace(start);
   let backplane;
   let pubSub;
-
-  beforeAll(async () => {
-    place = await start();
-  });
 
   beforeEach(async () => {
     backplane = await place.open();
     pubSub = backplane.getPubSub();
   });
-
-  afterEach(() => place.clear());
-  afterAll(() => place.end());
 
   async function listening(channel = 'c') {
     const listener = ear();

@@ -4,7 +4,7 @@
 
 const { randomBytes } = require('node:crypto');
 const { ear } = require('./support/heard');
-const { PLACES, onRedis } = require('./support/places');
+const { PLACES, onRedis, usePlace } = require('./support/places');
 const { deadline, until } = require('./support');
 
 /** What a small Buffer that is kept may keep alive with it (case 43). */
@@ -18,22 +18,15 @@ const PAYLOADS = [
 ];
 
 describe.each(PLACES)('payloads on %s', (_where, start) => {
-  let place;
+  const place = usePlace(start);
   let client;
   let subscriber;
-
-  beforeAll(async () => {
-    place = await start();
-  });
 
   beforeEach(async () => {
     const backplane = await place.open();
     client = backplane.getClient();
     subscriber = backplane.createSubscriber();
   });
-
-  afterEach(() => place.clear());
-  afterAll(() => place.end());
 
   const isSame = (one, other) => Buffer.compare(one, other) === 0;
 
@@ -134,14 +127,7 @@ describe.each(PLACES)('payloads on %s', (_where, start) => {
 
 describe('the events of a duplicate', () => {
   const EVENTS = ['connect', 'ready', 'error', 'close', 'reconnecting', 'end', 'gap'];
-  let place;
-
-  beforeAll(async () => {
-    place = await onRedis();
-  });
-
-  afterEach(() => place.clear());
-  afterAll(() => place.end());
+  const place = usePlace(onRedis);
 
   function watch(handle) {
     const names = [];

@@ -4,7 +4,7 @@
 
 const { outcomeOf } = require('./support/deferred');
 const { ear } = require('./support/heard');
-const { PLACES } = require('./support/places');
+const { PLACES, usePlace } = require('./support/places');
 const { resultOf } = require('./support/program');
 const { deadline, uniquePrefix, until } = require('./support');
 
@@ -17,23 +17,16 @@ const KINDS = [
 ];
 
 describe.each(PLACES)('a subscriber on %s', (_where, start) => {
-  let place;
+  const place = usePlace(start);
   let backplane;
   let subscriber;
   let client;
-
-  beforeAll(async () => {
-    place = await start();
-  });
 
   beforeEach(async () => {
     backplane = await place.open();
     client = backplane.getClient();
     subscriber = backplane.createSubscriber();
   });
-
-  afterEach(() => place.clear());
-  afterAll(() => place.end());
 
   const count = async (words, channel = 'c') => (await client.sendCommand(['PUBSUB', words, channel]))[1];
 

@@ -1,7 +1,7 @@
 'use strict';
 
 const { freePort, until } = require('../support');
-const { isAway, isReady, useStage } = require('../support/stage');
+const { away, back, isAway, isReady, useStage } = require('../support/stage');
 
 const KINDS = [['fixed-window', 'fixed'], ['sliding-window', 'sliding'], ['token-bucket', 'bucket']];
 const HOUR = 3600;
@@ -37,18 +37,6 @@ describe.each(KINDS)('rate limits in an outage: %s', (algorithm, space) => {
     const { count, source } = await other.checkRateLimit(key, max, HOUR, { algorithm, cost: max + 1 });
     expect(source).toBe('redis');
     return count;
-  }
-
-  async function away({ proxy, backplane }) {
-    proxy.refuse();
-    proxy.cut();
-    await isAway(backplane);
-  }
-
-  async function back({ proxy, backplane }) {
-    proxy.flow();
-    await proxy.accept();
-    await isReady(backplane);
   }
 
   it('case 3: an answer that is held back: counted once on Redis, judged here in time', async () => {

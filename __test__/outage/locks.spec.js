@@ -4,7 +4,7 @@ const { setTimeout: sleep } = require('node:timers/promises');
 const { freePort, until } = require('../support');
 const { outcomeOf } = require('../support/deferred');
 const { aborts, areWaiting, waitersOf } = require('../support/locks');
-const { isAway, isReady, isStable, useStage } = require('../support/stage');
+const { away, back, isAway, isReady, isStable, useStage } = require('../support/stage');
 
 const DEADLINE_MS = 300;
 /** What a noisy machine may add. */
@@ -14,18 +14,6 @@ const forever = { ...HELD, waitMs: Infinity };
 
 describe('locks in an outage', () => {
   const stage = useStage();
-
-  async function away({ proxy, backplane }) {
-    proxy.refuse();
-    proxy.cut();
-    await isAway(backplane);
-  }
-
-  async function back({ proxy, backplane }) {
-    proxy.flow();
-    await proxy.accept();
-    await isReady(backplane);
-  }
 
   /** Another process, which sees Redis all the time. */
   async function another({ redis }) {

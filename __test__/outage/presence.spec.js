@@ -2,7 +2,7 @@
 
 const { setTimeout: sleep } = require('node:timers/promises');
 const { until } = require('../support');
-const { isAway, isReady, useStage, wasAway } = require('../support/stage');
+const { away, back, isAway, isReady, useStage, wasAway } = require('../support/stage');
 
 /** For who is missing after an outage to be told as having left. */
 const GRACE_MS = 5000;
@@ -13,18 +13,6 @@ describe.each([
   ['with a heartbeat', heartbeat],
 ])('presence %s in an outage', (_how, options) => {
   const stage = useStage();
-
-  async function away({ proxy, backplane }) {
-    proxy.refuse();
-    proxy.cut();
-    await isAway(backplane);
-  }
-
-  async function back({ proxy, backplane }) {
-    proxy.flow();
-    await proxy.accept();
-    await isReady(backplane);
-  }
 
   /** A process, and another one that sees Redis all the time and watches the room. */
   async function two() {

@@ -46,10 +46,33 @@ class Place {
 const onRedis = async (options) => new Place(await startRedis(options));
 const onMemory = async () => new Place(null);
 
+/** A place for all tests of a block. What they open there is closed after each. */
+function usePlace(start) {
+  let place;
+
+  beforeAll(async () => {
+    place = await start();
+  });
+
+  afterEach(() => place.clear());
+  afterAll(() => place.end());
+
+  return {
+    get redis() {
+      return place.redis;
+    },
+    get url() {
+      return place.url;
+    },
+    open: (options) => place.open(options),
+    openCold: (options) => place.openCold(options),
+  };
+}
+
 /** For `describe.each`. */
 const PLACES = [
   ['redis', onRedis],
   ['memory', onMemory],
 ];
 
-module.exports = { NOBODY, PLACES, onMemory, onRedis, silent };
+module.exports = { NOBODY, PLACES, onMemory, onRedis, silent, usePlace };

@@ -96,6 +96,19 @@ async function wasAway(backplane, times) {
   await until(() => outages() >= times, { what: `outage number ${times}` });
 }
 
+/** Takes Redis away from a backplane that has a proxy before it, until it comes `back`. */
+async function away({ proxy, backplane }) {
+  proxy.refuse();
+  proxy.cut();
+  await isAway(backplane);
+}
+
+async function back({ proxy, backplane }) {
+  proxy.flow();
+  await proxy.accept();
+  await isReady(backplane);
+}
+
 /** The connections of backplanes, oldest first, as `CLIENT LIST` has them. */
 async function connectionsOf(redis) {
   const list = await redis.command('CLIENT', 'LIST');
@@ -109,4 +122,4 @@ function isStable(redis) {
   return until(lasted, { what: 'the connections are stable' });
 }
 
-module.exports = { connectionsOf, isAway, isReady, isStable, useStage, wasAway };
+module.exports = { away, back, connectionsOf, isAway, isReady, isStable, useStage, wasAway };
