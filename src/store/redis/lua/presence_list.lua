@@ -2,9 +2,12 @@
 --
 -- ARGV[1]  at most so many
 -- ARGV[2]  '1': with their records
--- Answers the time, the members and the records. O(members listed).
+-- Answers the time, the members and the records; of more than that the time alone. O(members listed).
 sweep(64)
-local there = redis.call('ZRANGEBYSCORE', members, '(' .. now, '+inf', 'LIMIT', 0, ARGV[1])
+if redis.call('ZCOUNT', members, '(' .. now, '+inf') > tonumber(ARGV[1]) then
+  return {now}
+end
+local there = redis.call('ZRANGEBYSCORE', members, '(' .. now, '+inf')
 local texts = {}
 if ARGV[2] == '1' and #there > 0 then
   local fields = {}

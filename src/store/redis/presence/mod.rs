@@ -107,20 +107,18 @@ impl Roster for RedisRoster<'_> {
 
     async fn list(&self, place: Place<'_>, detail: Detail) -> Result<Vec<Present>> {
         let most = SMALL_PLACE[usize::from(detail == Detail::Records)];
-        let digits = most.to_string();
-        let args = [digits.as_bytes(), flag(detail == Detail::Records)];
+        let most = most.to_string();
+        let args = [most.as_bytes(), flag(detail == Detail::Records)];
         let answer = self.script(&PRESENCE_LIST, place, &args).await?;
-        let [
-            Value::Int(now),
-            Value::Array(members),
-            Value::Array(records),
-        ] = items(&answer)
-        else {
-            return Err(StoreError::Rejected("not the answer of the script".into()));
+        let (now, members, records) = match items(&answer) {
+            [
+                Value::Int(now),
+                Value::Array(members),
+                Value::Array(records),
+            ] => (now, members, records),
+            [Value::Int(_)] => return self.list_large(place, detail).await,
+            _ => return Err(StoreError::Rejected("not the answer of the script".into())),
         };
-        if members.len() == most {
-            return self.list_large(place, detail).await;
-        }
         let records = records.iter().map(Some).chain(std::iter::repeat(None));
         let there = members.iter().zip(records);
         Ok(there
