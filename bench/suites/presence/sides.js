@@ -1,21 +1,26 @@
 'use strict';
 
+const { ROOM, openServers } = require('../pubsub/rooms');
+
 // Each opens what one process needs: { set(userId, socketId, metadata), users(roomId), close() }.
 const SIDES = {
   'redis-backplane': openBackplane,
   'scan-and-get': openScan,
+  'fetch-sockets': openFetchSockets,
 };
 
 const TTL_SECONDS = 3600;
+/** Of each room but the large one. */
+const SOCKETS_IN_ROOM = 50;
 const COMPLAINTS = { debug() {}, info() {}, warn: console.warn, error: console.error };
 
-function openSide(name, url) {
-  return SIDES[name](url);
+function openSide(name, url, options) {
+  return SIDES[name](url, options);
 }
 
-async function openBackplane(url) {
+async function openBackplane(url, options) {
   const { createBackplane } = require('../../..');
-  const backplane = createBackplane({ url, logger: COMPLAINTS });
+  const backplane = createBackplane({ url, logger: COMPLAINTS, ...options });
   // The first call waits until it is connected, or known not to be.
   await backplane.cacheGet('bench:settled');
   if (!backplane.isRedisAvailable()) throw new Error('Redis not available');
@@ -52,4 +57,16 @@ async function scan(redis, roomId) {
   return [...users].sort();
 }
 
-module.exports = { SIDES, openSide };
+// A room of Socket.IO's over two processes, which ask each other for its sockets.
+async function openFetchSockets(url) {
+  const { own, other, clients } = await openServers('ioredis', url, { count: SOCKETS_IN_ROOM / 2, batch: 1 });
+  return {
+    users: async () => (await own.io.in(ROOM).fetchSockets()).map(({ id }) => id),
+    close() {
+      other.close();
+      clients.close();
+    },
+  };
+}
+
+module.exports = { SIDES, SOCKETS_IN_ROOM, openSide };

@@ -4,7 +4,7 @@ const path = require('node:path');
 const { Partner } = require('../../harness/partner');
 const { recordOf } = require('./messages');
 const { Receiver } = require('./receiver');
-const { openServer, untilJoined } = require('./rooms');
+const { openServers } = require('./rooms');
 const { openSide } = require('./sides');
 
 const PARTNER = path.join(__dirname, 'partner-main.js');
@@ -57,13 +57,8 @@ async function openRemote(side, url, { batch }) {
   };
 }
 
-// The clients are in a process of their own, so that the servers' time is the servers' alone.
 async function openRoom(side, url, { clients: count, batch }) {
-  const [other, clients] = [new Partner(PARTNER), new Partner(PARTNER)];
-  const own = await openServer(side, url);
-  const { port } = await other.open('server', { side, url });
-  await clients.open('clients', { ports: [own.port, port], count, batch });
-  await untilJoined(own.io, 2 * count);
+  const { own, other, clients } = await openServers(side, url, { count, batch });
   return {
     publish: (n) => void own.broadcast(recordOf(n)),
     begin: (options, onArrived) =>

@@ -2,9 +2,12 @@
 
 const { createServer } = require('node:http');
 const { once } = require('node:events');
+const path = require('node:path');
 const { setTimeout: sleep } = require('node:timers/promises');
+const { Partner } = require('../../harness/partner');
 const { connectBackplane, connectIoredis, connectNodeRedis } = require('./sides');
 
+const PARTNER = path.join(__dirname, 'partner-main.js');
 const ROOM = 'bench';
 const READY_MILLIS = 10000;
 
@@ -33,6 +36,17 @@ async function openServer(side, url) {
   http.listen(0, '127.0.0.1');
   await once(http, 'listening');
   return { port: http.address().port, io, broadcast: (data) => io.to(ROOM).emit('message', data) };
+}
+
+// One server in this process and one in another, with `count` clients each. The clients are in a process of
+// their own, so that the servers' time is the servers' alone.
+async function openServers(side, url, { count, batch }) {
+  const [other, clients] = [new Partner(PARTNER), new Partner(PARTNER)];
+  const own = await openServer(side, url);
+  const { port } = await other.open('server', { side, url });
+  await clients.open('clients', { ports: [own.port, port], count, batch });
+  await untilJoined(own.io, 2 * count);
+  return { own, other, clients };
 }
 
 // Until the servers know of each other and every client is in the room.
@@ -64,4 +78,4 @@ function openSocket(io, port) {
   });
 }
 
-module.exports = { openServer, openClients, untilJoined };
+module.exports = { ROOM, openServer, openServers, openClients };
