@@ -140,12 +140,12 @@ describe.each(PLACES)('presence on %s', (_where, start) => {
 
   test('a room of twelve thousand is complete', async () => {
     const users = Array.from({ length: 12_000 }, (_, i) => `u${i}`);
-    await Promise.all(users.map((user, i) => presence.setPresence(user, `s${i}`, { roomId: 'r', i })));
+    await Promise.all(users.map((user, i) => presence.setPresence(user, `s${i}`, { roomId: 'r', i, name: `ä😀\0${i}` })));
     expect(await presence.getOnlineUsersInRoom('r')).toEqual([...users].sort());
     expect(await presence.countOnlineUsersInRoom('r')).toBe(12_000);
     const all = await presence.getRoomPresence('r');
     expect(all).toHaveLength(12_000);
-    expect(all.every(({ userId, i }) => userId === `u${i}`)).toBe(true);
+    expect(all.every(({ userId, i, name }) => userId === `u${i}` && name === `ä😀\0${i}`)).toBe(true);
   });
 
   test('functions work without their object, and two prefixes are two worlds', async () => {

@@ -49,7 +49,13 @@ function readPage(page, answers, { settle, tell, deliver, deliverBytes }) {
     else if (kind < JSON_NARROW) settle(id, constant(kind));
     else if (kind === EVENT) tell(id, read(kind));
     else if (kind === ERROR) settle(id, rejection(read(kind)));
-    else if (kind >> KIND_BITS !== MESSAGE) {
+    else if (kind === BINARY) {
+      i += 1;
+      const start = nextByte;
+      nextByte += answers[2 * i + 1];
+      // The page's memory is used again.
+      settle(id, Buffer.from(binary.subarray(start, nextByte)));
+    } else if (kind >> KIND_BITS !== MESSAGE) {
       settle(id, fetched(kind >> KIND_BITS, read(kind & KIND_MASK), () => read(JSON_NARROW)));
     } else if ((kind & KIND_MASK) === BINARY) {
       i += 1;

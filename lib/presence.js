@@ -1,5 +1,6 @@
 'use strict';
 
+const { setImmediate: nextTurn } = require('node:timers/promises');
 const check = require('./check');
 const { callSafely } = require('./listeners');
 const { Op } = require('./queue');
@@ -48,7 +49,8 @@ function createPresence(core) {
   }
 
   async function list(op, id, what) {
-    return (await ask(op, id, what)).map(described);
+    const answer = await ask(op, id, what);
+    return Buffer.isBuffer(answer) ? readInParts(answer) : answer.map(described);
   }
 
   async function watchRoom(roomId, callback) {
@@ -142,6 +144,18 @@ function checkRooms(metadata) {
 /** Whatever the metadata say, whose they are is not theirs to say. */
 function described([userId, socketId, lastSeen, metadata]) {
   return { ...metadata, userId, socketId, lastSeen };
+}
+
+/** Many are read a part at a time, each up to its zero: others have their turns between. */
+async function readInParts(answer) {
+  const all = [];
+  for (let start = 0, end; start < answer.length; start = end + 1) {
+    const zero = answer.indexOf(0, start);
+    end = zero === -1 ? answer.length : zero;
+    for (const row of JSON.parse(answer.toString('utf8', start, end))) all.push(described(row));
+    await nextTurn();
+  }
+  return all;
 }
 
 /** A room, as the queue delivers what happens in it. */

@@ -10,6 +10,9 @@ use crate::store::limits::{Rule, Verdict};
 use crate::store::presence::Present;
 use crate::store::{Fetched, Reply as ServerReply};
 
+/// Some milliseconds of JavaScript.
+const PRESENT_AT_ONCE: usize = 1000;
+
 /// The facade rejects calls of a closed backplane by itself; this one was on its way.
 pub fn gone() -> Answer {
     Answer::Error {
@@ -61,8 +64,17 @@ pub fn locked(outcome: LockOutcome, is_named: bool) -> Answer {
     }
 }
 
-/// As `lib/presence.js` reads it: `[userId, socketId, lastSeen, metadata]` of each.
-pub fn present(there: &[(Present, u64)]) -> String {
+/// As `lib/presence.js` reads it: `[userId, socketId, lastSeen, metadata]` of each; of many in parts, with a zero
+/// after each but the last, so that JavaScript need not read them at once.
+pub fn present(there: &[(Present, u64)]) -> Answer {
+    if there.len() <= PRESENT_AT_ONCE {
+        return whole(rows(there));
+    }
+    let parts: Vec<String> = there.chunks(PRESENT_AT_ONCE).map(rows).collect();
+    Answer::Bytes(parts.join("\0").into())
+}
+
+fn rows(there: &[(Present, u64)]) -> String {
     let rows: Vec<String> = there
         .iter()
         .map(|(present, last_seen)| {

@@ -30,6 +30,8 @@ pub enum Answer {
     Fresh(Text),
     Stale(Text, Lease),
     Absent(Lease),
+    /// For JavaScript to read in its own time.
+    Bytes(Text),
     Error {
         code: &'static str,
         message: String,
@@ -50,7 +52,7 @@ mod kind {
     pub const JSON_WIDE: u32 = 5;
     pub const ERROR: u32 = 6;
     pub const EVENT: u32 = 7;
-    /// Bytes; two more words tell how many are the channel's (or none) and how many the payload's.
+    /// Bytes; two more words tell how many are the channel's (of a message, or none) and how many the payload's.
     pub const BINARY: u32 = 8;
 
     /// Added to the kind of the answer's text. A stale value's text is followed by its lease.
@@ -80,14 +82,14 @@ pub mod tag {
 
 #[derive(Debug)]
 pub struct Page {
-    /// Id and kind of every answer; a binary message has two more.
+    /// Id and kind of every answer; a binary one has two more.
     pub words: Vec<u32>,
     pub separator: u32,
     /// Texts in ASCII, which JavaScript stores and parses at one byte a character.
     pub narrow: Texts,
     /// Texts that hold anything else, in UTF-8.
     pub wide: Texts,
-    /// Binary messages, one behind the other.
+    /// Binary messages and answers, one behind the other.
     pub binary: Vec<u8>,
     /// Answers that end a call.
     pub completed: u32,
@@ -134,6 +136,7 @@ impl Page {
                 kind::STALE | kind
             }
             Answer::Absent(lease) => kind::ABSENT | self.push_lease(lease),
+            Answer::Bytes(bytes) => return self.push_binary(id, kind::BINARY, None, &bytes),
             Answer::Error { code, message } => {
                 self.push_value(&serde_json::json!([code, message]));
                 kind::ERROR
@@ -153,16 +156,15 @@ impl Page {
             self.words.extend([id, kind]);
             return;
         }
-        let channel_bytes = match &message.channel {
-            Some(channel) => {
-                self.binary.extend_from_slice(channel);
-                channel.len() as u32
-            }
-            None => NO_CHANNEL,
-        };
-        self.binary.extend_from_slice(&message.payload);
         let kind = kind::MESSAGE | kind::BINARY;
-        let payload_bytes = message.payload.len() as u32;
+        self.push_binary(id, kind, message.channel.as_deref(), &message.payload);
+    }
+
+    fn push_binary(&mut self, id: u32, kind: u32, channel: Option<&[u8]>, payload: &[u8]) {
+        let channel_bytes = channel.map_or(NO_CHANNEL, |channel| channel.len() as u32);
+        self.binary.extend_from_slice(channel.unwrap_or_default());
+        self.binary.extend_from_slice(payload);
+        let payload_bytes = payload.len() as u32;
         self.words.extend([id, kind, channel_bytes, payload_bytes]);
     }
 
@@ -286,6 +288,19 @@ mod tests {
         assert_eq!(page.words[6..], [9, binary, 4, 3]);
         assert_eq!(page.binary, b"[1]news[1]");
         assert_eq!(page.completed, 0);
+    }
+
+    #[test]
+    fn bytes_come_beside_the_texts() {
+        let mut page = Page::new(&Pool::default());
+        page.push(1, Answer::Bytes(Text::from_static(b"[1]\0[2]")));
+        page.push(2, json("3"));
+        assert_eq!(
+            page.words,
+            [1, kind::BINARY, NO_CHANNEL, 7, 2, kind::JSON_NARROW]
+        );
+        assert_eq!(page.binary, b"[1]\0[2]");
+        assert_eq!(page.completed, 2);
     }
 
     #[test]
