@@ -1,5 +1,5 @@
 //! What a store can do: typed operations, each of them atomic, each touching one key, so that
-//! every one of them works on a cluster.
+//! every one of them works on a cluster. [`tags`] tie keys together that are invalidated as one.
 //!
 //! Two stores implement the trait, [`redis`] and [`memory`], and one suite of tests
 //! (`tests/contracts/store.rs`) runs on both. What an operation means to a caller, and which of
@@ -16,6 +16,7 @@ pub mod memory;
 pub mod presence;
 pub mod redis;
 mod slot;
+pub mod tags;
 pub mod topics;
 pub mod types;
 
@@ -30,6 +31,7 @@ pub use glob::Pattern;
 pub use limits::Limiter;
 pub use locks::Locker;
 pub use presence::{Lives, Roster};
+pub use tags::{Tag, Tagged, Version};
 pub use types::{Fetched, Json, Key, Lease, Lifetime, Reply, Ttl};
 
 /// Atomic operations on cached JSON texts.

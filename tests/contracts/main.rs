@@ -21,3 +21,4 @@ mod locks;
 mod presence;
 mod store;
 mod support;
+mod tags;

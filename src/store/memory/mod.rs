@@ -10,6 +10,7 @@ mod entry;
 pub mod limits;
 pub mod locks;
 pub mod presence;
+mod tags;
 
 use std::cell::Cell;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -19,6 +20,7 @@ use quick_cache::unsync::Cache;
 
 pub use clock::Clock;
 use entry::{Entry, Weight};
+use tags::Tags;
 
 use super::{Fetched, Json, Key, Lease, Lifetime, Pattern, Result, Store, Ttl};
 
@@ -33,6 +35,8 @@ pub struct MemoryStore {
     cache: Mutex<Cache<Key, Entry, Weight>>,
     weight: Weight,
     max_bytes: u64,
+    max_entries: u64,
+    tags: Mutex<Tags>,
     clock: Clock,
 }
 
@@ -51,6 +55,8 @@ impl MemoryStore {
             )),
             weight,
             max_bytes: bounds.max_bytes,
+            max_entries: bounds.max_entries,
+            tags: Mutex::default(),
             clock,
         }
     }
@@ -69,6 +75,7 @@ impl MemoryStore {
     }
 
     pub fn clear(&self) {
+        self.tags().clear();
         self.lock().clear();
     }
 
@@ -76,11 +83,17 @@ impl MemoryStore {
     pub fn sweep(&self) {
         let now = self.clock.now_ms();
         self.lock().retain(|_, entry| entry.is_alive(now));
+        self.sweep_tags();
     }
 
     /// A panic cannot leave the cache half changed: nothing that can panic runs under the lock.
     fn lock(&self) -> MutexGuard<'_, Cache<Key, Entry, Weight>> {
         self.cache.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// To be taken before the cache, where both are.
+    fn tags(&self) -> MutexGuard<'_, Tags> {
+        self.tags.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The entry under `key` if its time has not come; one whose time has come is dropped.

@@ -17,6 +17,7 @@ mod raw;
 mod reply;
 mod scan;
 mod script;
+mod tags;
 mod trailer;
 
 use redis::{Cmd, Value};

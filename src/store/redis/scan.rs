@@ -19,37 +19,69 @@ const SCAN_COUNT: &[u8] = b"512";
 const LONGEST_SCAN: Duration = Duration::from_secs(600);
 
 pub async fn delete_matching(link: &Link, space: &Key, pattern: &Pattern) -> Result<u64> {
-    let glob = [&escape(space.as_bytes())[..], pattern.as_bytes()].concat();
-    let started = Instant::now();
-    let mut cursor = b"0".to_vec();
+    let mut walk = Walk::new(link, space, pattern);
     let mut removed = 0;
-    loop {
-        let step = step(link, &cursor, &glob);
-        let Ok(outcome) = timeout(link.command_timeout(), step).await else {
-            // A step is small: whoever does not answer it does not answer anything.
-            link.declare_dead();
-            return Err(StoreError::Lost);
-        };
-        let (next, count) = outcome?;
-        removed += count;
-        if next == b"0" {
-            return Ok(removed);
+    while let Some((step, keys)) = walk.next().await? {
+        removed += in_time(link, step.unlink(&keys)).await?;
+    }
+    Ok(removed)
+}
+
+/// Through the keys that match, some at a time, some of them maybe twice.
+pub struct Walk<'a> {
+    link: &'a Link,
+    glob: Vec<u8>,
+    started: Instant,
+    cursor: Vec<u8>,
+    is_done: bool,
+}
+
+impl<'a> Walk<'a> {
+    pub fn new(link: &'a Link, space: &Key, pattern: &Pattern) -> Self {
+        Self {
+            link,
+            glob: [&escape(space.as_bytes())[..], pattern.as_bytes()].concat(),
+            started: Instant::now(),
+            cursor: b"0".to_vec(),
+            is_done: false,
         }
-        if started.elapsed() > LONGEST_SCAN {
+    }
+
+    pub async fn next_keys(&mut self) -> Result<Option<Vec<Vec<u8>>>> {
+        Ok(self.next().await?.map(|(_, keys)| keys))
+    }
+
+    async fn next(&mut self) -> Result<Option<(Step<'a>, Vec<Vec<u8>>)>> {
+        if self.is_done {
+            return Ok(None);
+        }
+        if self.started.elapsed() > LONGEST_SCAN {
             return Err(StoreError::Rejected("SCAN does not come to an end".into()));
         }
-        cursor = next;
+        let scanned = async {
+            let step = Step {
+                lane: self.link.bulk_lane().await,
+                link: self.link,
+            };
+            let (next, keys) = step.scan(&self.cursor, &self.glob).await?;
+            Ok((step, next, keys))
+        };
+        let (step, next, keys) = in_time(self.link, scanned).await?;
+        self.is_done = next == b"0";
+        self.cursor = next;
+        Ok(Some((step, keys)))
     }
 }
 
-async fn step(link: &Link, cursor: &[u8], glob: &[u8]) -> Result<(Vec<u8>, u64)> {
-    let step = Step {
-        lane: link.bulk_lane().await,
-        link,
-    };
-    let (next, keys) = step.scan(cursor, glob).await?;
-    let removed = step.unlink(&keys).await?;
-    Ok((next, removed))
+async fn in_time<T>(link: &Link, step: impl Future<Output = Result<T>>) -> Result<T> {
+    match timeout(link.command_timeout(), step).await {
+        Ok(outcome) => outcome,
+        Err(_) => {
+            // A step is small: whoever does not answer it does not answer anything.
+            link.declare_dead();
+            Err(StoreError::Lost)
+        }
+    }
 }
 
 struct Step<'a> {
@@ -69,11 +101,11 @@ impl Step<'_> {
         }
     }
 
-    async fn scan(&self, cursor: &[u8], glob: &[u8]) -> Result<(Vec<u8>, Vec<Value>)> {
+    async fn scan(&self, cursor: &[u8], glob: &[u8]) -> Result<(Vec<u8>, Vec<Vec<u8>>)> {
         let scan = [b"SCAN", cursor, b"MATCH", glob, b"COUNT", SCAN_COUNT];
         match self.query(&scan).await? {
             Value::Array(parts) => match <[Value; 2]>::try_from(parts) {
-                Ok([Value::BulkString(next), Value::Array(keys)]) => Ok((next, keys)),
+                Ok([Value::BulkString(next), Value::Array(keys)]) => Ok((next, names(keys))),
                 _ => Err(unexpected()),
             },
             _ => Err(unexpected()),
@@ -81,12 +113,9 @@ impl Step<'_> {
     }
 
     /// All at once.
-    async fn unlink(&self, keys: &[Value]) -> Result<u64> {
-        let names = keys.iter().filter_map(|key| match key {
-            Value::BulkString(name) => Some(&name[..]),
-            _ => None,
-        });
-        let commands = names.map(|name| command(&[b"UNLINK", name])).collect();
+    async fn unlink(&self, keys: &[Vec<u8>]) -> Result<u64> {
+        let commands = keys.iter().map(|name| command(&[b"UNLINK", name]));
+        let commands = commands.collect();
         let answers = match &self.lane {
             Some(lane) => {
                 let answers = lane.query_all(commands);
@@ -99,6 +128,14 @@ impl Step<'_> {
             .filter(|answer| **answer == Value::Int(1))
             .count() as u64)
     }
+}
+
+fn names(keys: Vec<Value>) -> Vec<Vec<u8>> {
+    let names = keys.into_iter().filter_map(|key| match key {
+        Value::BulkString(name) => Some(name),
+        _ => None,
+    });
+    names.collect()
 }
 
 fn unexpected() -> StoreError {

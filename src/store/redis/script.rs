@@ -36,6 +36,9 @@ pub static PRESENCE_FORGET: Lua = lua!("lua/presence_place.lua", "lua/presence_f
 pub static PRESENCE_LIST: Lua = lua!("lua/presence_place.lua", "lua/presence_list.lua");
 pub static PRESENCE_LIVES: Lua = lua!("lua/presence_lives.lua");
 pub static PRESENCE_PUT: Lua = lua!("lua/presence_place.lua", "lua/presence_put.lua");
+pub static TAG_END: Lua = lua!("lua/tag_end.lua");
+pub static TAG_JOIN: Lua = lua!("lua/tag_join.lua");
+pub static TAG_VOID: Lua = lua!("lua/tag_void.lua");
 
 impl Lua {
     /// All of `keys` are in one hash slot.

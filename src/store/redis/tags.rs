@@ -1,0 +1,153 @@
+//! Tags on a Redis server, one sorted set each: so a tag, its version and what it knows of its
+//! entries come and go as one. Entries live in slots of their own.
+
+use futures_util::future::{try_join, try_join_all};
+use redis::Value;
+
+use super::script::{TAG_END, TAG_JOIN, TAG_VOID};
+use super::{RedisStore, command, scan};
+use crate::store::tags::{Tag, Tagged, Version, stamp, unstamp};
+use crate::store::{Json, Key, Pattern, Result, Store, StoreError, Ttl};
+
+/// Entries that are removed in one step.
+const AT_ONCE: &str = "1000";
+/// How long what is left of an invalidated tag may wait for its next step, ms.
+const REMAINS_MS: &str = "600000";
+
+impl Tagged for RedisStore {
+    async fn get_tagged(&self, entry: &Key, tags: &[Tag]) -> Result<Option<Json>> {
+        let current = try_join_all(tags.iter().map(|tag| self.version(tag)));
+        let (stored, current) = try_join(self.get(entry), current).await?;
+        let found = stored.as_ref().and_then(unstamp);
+        let valid = found.filter(|(versions, _)| versions.iter().copied().map(Some).eq(current));
+        Ok(valid.map(|(_, value)| value))
+    }
+
+    async fn versions(&self, tags: &[Tag], keep: Ttl) -> Result<Vec<Version>> {
+        let versions = tags.iter().map(|tag| self.join_tag(tag, None, b"", keep));
+        let versions = try_join_all(versions).await?;
+        Ok(versions.into_iter().flatten().collect())
+    }
+
+    async fn have_versions(&self, tags: &[Tag], versions: &[Version]) -> Result<bool> {
+        let current = try_join_all(tags.iter().map(|tag| self.version(tag))).await?;
+        Ok(versions.iter().copied().map(Some).eq(current))
+    }
+
+    async fn set_tagged(
+        &self,
+        entry: &Key,
+        tags: &[Tag],
+        seen: Option<&[Version]>,
+        value: Json,
+        ttl: Ttl,
+    ) -> Result<Option<Vec<Version>>> {
+        if seen.is_some_and(|seen| seen.len() != tags.len()) {
+            return Ok(None);
+        }
+        let joined = tags.iter().enumerate().map(|(i, tag)| {
+            let seen = seen.map(|seen| seen[i]);
+            self.join_tag(tag, seen, entry.as_bytes(), ttl)
+        });
+        let versions: Option<Vec<Version>> = try_join_all(joined).await?.into_iter().collect();
+        let Some(versions) = versions else {
+            return Ok(None);
+        };
+        let kept = self.set(entry, stamp(&versions, &value), ttl).await?;
+        Ok(kept.then_some(versions))
+    }
+
+    async fn invalidate(&self, tag: &Tag) -> Result<u64> {
+        let remains = tag.remains();
+        let args = [AT_ONCE.as_bytes(), REMAINS_MS.as_bytes()];
+        let keys = [tag.key(), &remains];
+        let ended = self.link.calls.script(&TAG_END, &keys, &args).await?;
+        match ended {
+            Value::Array(parts) => match &parts[..] {
+                [Value::BulkString(version), Value::Array(entries)] => {
+                    self.void(version, entries).await
+                }
+                [Value::BulkString(version)] => self.void_remains(version, &remains).await,
+                _ => Ok(0),
+            },
+            _ => Err(StoreError::Rejected("not the answer of the script".into())),
+        }
+    }
+
+    async fn invalidate_matching(&self, space: &Tag, pattern: &Pattern) -> Result<u64> {
+        let mut walk = scan::Walk::new(&self.link, space.key(), pattern);
+        let mut removed = 0;
+        while let Some(keys) = walk.next_keys().await? {
+            let tags: Vec<Tag> = keys.into_iter().map(|key| space.sibling(key)).collect();
+            let counts = try_join_all(tags.iter().map(|tag| self.invalidate(tag)));
+            removed += counts.await?.iter().sum::<u64>();
+        }
+        Ok(removed)
+    }
+}
+
+impl RedisStore {
+    async fn version(&self, tag: &Tag) -> Result<Option<Version>> {
+        let score = command(&[b"ZSCORE", tag.key().as_bytes(), b""]);
+        match self.link.calls.query(score).await {
+            Ok(Value::BulkString(score)) => Ok(score.get(1..).and_then(Version::parse)),
+            Err(StoreError::Rejected(text)) if !text.starts_with("WRONGTYPE") => {
+                Err(StoreError::Rejected(text))
+            }
+            Ok(_) | Err(StoreError::Rejected(_)) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// `None`: the tag does not have the version that was seen.
+    async fn join_tag(
+        &self,
+        tag: &Tag,
+        seen: Option<Version>,
+        entry: &[u8],
+        ttl: Ttl,
+    ) -> Result<Option<Version>> {
+        let seen = seen.map_or(String::new(), Version::digits);
+        let (fresh, ms) = (Version::unique().digits(), ttl.as_millis().to_string());
+        let args = [seen.as_bytes(), fresh.as_bytes(), entry, ms.as_bytes()];
+        match self
+            .link
+            .calls
+            .script(&TAG_JOIN, &[tag.key()], &args)
+            .await?
+        {
+            Value::BulkString(version) => Ok(Version::parse(&version)),
+            _ => Ok(None),
+        }
+    }
+
+    /// Removes those of `entries` that carry `version`; answers how many.
+    async fn void(&self, version: &[u8], entries: &[Value]) -> Result<u64> {
+        let removed = entries.iter().map(async |entry| match entry {
+            Value::BulkString(key) => {
+                let key = Key::new(&[key]);
+                self.link.calls.script(&TAG_VOID, &[&key], &[version]).await
+            }
+            _ => Ok(Value::Nil),
+        });
+        let removed = try_join_all(removed).await?;
+        Ok(removed
+            .iter()
+            .filter(|count| **count == Value::Int(1))
+            .count() as u64)
+    }
+
+    async fn void_remains(&self, version: &[u8], remains: &Key) -> Result<u64> {
+        let mut removed = 0;
+        loop {
+            let pop = command(&[b"ZPOPMIN", remains.as_bytes(), AT_ONCE.as_bytes()]);
+            match self.link.calls.query(pop).await? {
+                Value::Array(popped) if !popped.is_empty() => {
+                    let entries: Vec<Value> = popped.into_iter().step_by(2).collect();
+                    removed += self.void(version, &entries).await?;
+                }
+                _ => return Ok(removed),
+            }
+        }
+    }
+}
