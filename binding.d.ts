@@ -57,6 +57,7 @@ export interface BackplaneOptions {
   denyLocks: boolean
   /** Presence that is set here lasts as long as this process. */
   presenceHeartbeat: boolean
+  degradedQueryTtlMs: number
 }
 
 /** What JavaScript can ask for. The comment names the arguments in the order of their words. */
@@ -77,61 +78,90 @@ export declare const enum Op {
   CacheFill = 6,
   /** key, lease (2 words) */
   CacheAbandon = 7,
+  /** name, parameters and rooms */
+  QueryGet = 8,
+  /** name, parameters and rooms, TTL in ms, value */
+  QuerySet = 9,
+  /** name, parameters and rooms */
+  QueryFetch = 10,
+  /** name, parameters and rooms, lease (2 words), TTL in ms, value */
+  QueryFill = 11,
+  /** name, parameters and rooms, lease (2 words) */
+  QueryAbandon = 12,
+  /** pattern of names */
+  QueryInvalidate = 13,
+  /** name */
+  QueryInvalidateName = 14,
+  /** room */
+  QueryInvalidateRoom = 15,
+  /** socket */
+  SessionGet = 16,
+  /** socket and users, TTL in ms, value */
+  SessionSet = 17,
+  /** socket */
+  SessionDelete = 18,
+  /** user */
+  SessionInvalidate = 19,
+  /** hash */
+  MessageGet = 20,
+  /** hash, TTL in ms, value */
+  MessageSet = 21,
+  MessageClear = 22,
   /** the words of a command, each after its length (4 bytes, little-endian), as one value */
-  Call = 8,
+  Call = 23,
   /** key, algorithm, limit, window in ms, cost */
-  LimitCheck = 9,
+  LimitCheck = 24,
   /** key */
-  LimitReset = 10,
+  LimitReset = 25,
   /** key, handle, TTL in ms, how long to wait in ms (maybe infinite), how it is kept */
-  LockTake = 11,
+  LockTake = 26,
   /** handle */
-  LockRelease = 12,
+  LockRelease = 27,
   /** key */
-  LockReleaseNamed = 13,
+  LockReleaseNamed = 28,
   /** handle, TTL in ms */
-  LockExtend = 14,
+  LockExtend = 29,
   /** handle. Nothing is answered. */
-  LockCancel = 15,
+  LockCancel = 30,
   /** user and socket, TTL in ms, metadata */
-  PresenceSet = 16,
+  PresenceSet = 31,
   /** user and socket, TTL in ms, metadata that name the room */
-  PresenceRefresh = 17,
+  PresenceRefresh = 32,
   /** user and socket */
-  PresenceRemove = 18,
+  PresenceRemove = 33,
   /** user */
-  PresenceIsOnline = 19,
+  PresenceIsOnline = 34,
   /** nothing, an array of users */
-  PresenceAreOnline = 20,
+  PresenceAreOnline = 35,
   /** user */
-  PresenceLastSeen = 21,
+  PresenceLastSeen = 36,
   /** user */
-  PresenceOfUser = 22,
+  PresenceOfUser = 37,
   /** room */
-  PresenceOfRoom = 23,
+  PresenceOfRoom = 38,
   /** room */
-  PresenceUsers = 24,
+  PresenceUsers = 39,
   /** room */
-  PresenceCount = 25,
+  PresenceCount = 40,
   /** room, receiver, a number, number of the topic, whether payloads are JSON */
-  PresenceWatch = 26,
+  PresenceWatch = 41,
   /** room */
-  PresenceUnwatch = 27,
+  PresenceUnwatch = 42,
   /** receiver. Nothing is answered. */
-  PresenceUnwatchAll = 28,
+  PresenceUnwatchAll = 43,
   /** channel, reach, payload */
-  Publish = 29,
+  Publish = 44,
   /** reach, the channels as the words of Call */
-  Receivers = 30,
+  Receivers = 45,
   /** name, subscriber, kind of topic, number of the topic, whether payloads are JSON */
-  Subscribe = 31,
+  Subscribe = 46,
   /** name, subscriber, kind of topic */
-  Unsubscribe = 32,
+  Unsubscribe = 47,
   /** subscriber. Nothing is answered. */
-  CloseSubscriber = 33,
+  CloseSubscriber = 48,
   /** Answers whether Redis is there, once that is known. */
-  Initialize = 34,
-  Close = 35,
+  Initialize = 49,
+  Close = 50,
 }
 
 export interface TlsSettings {

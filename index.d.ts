@@ -89,6 +89,107 @@ export function cacheGetOrSet<T = Json>(
   options?: GetOrSetOptions
 ): Promise<T>;
 
+/** Any plain values; the order of keys does not matter, `1` is not `"1"`, `null` is not absent. */
+export type QueryParams = Record<string, unknown>;
+
+/**
+ * Results of queries, by the name of the query and its parameters. A result belongs to its query and to
+ * the rooms in `params.roomId` and `params.room_id` (each one or an array; a number is the room that has its
+ * digits; together at most 32).
+ *
+ * **Fenced**: what is invalidated while somebody loads a result, by any process, is not set by who loads it.
+ * docs/caching.md says how, and what that costs. While Redis is away results are kept in this process, for
+ * `queryCache.degradedTtlSeconds` at most.
+ */
+export interface QueryCache {
+  /**
+   * Reads a result, or `null`. A miss is remembered for the {@link QueryCache.set} that follows. O(rooms).
+   *
+   * @throws E_INVALID_KEY (a name or a room), E_INVALID_VALUE (params that cannot be told apart from
+   *   others: functions, BigInts, cycles, over 64 KiB), E_CLOSED
+   */
+  get<T = Json>(queryName: string, params?: QueryParams): Promise<T | null>;
+  /**
+   * Keeps a result. Resolves `false` when it keeps nothing: the query or one of its rooms was invalidated, or
+   * Redis emptied, since the `get` of this process that missed it; misses of it saw different
+   * versions and not all have come back; or it is not known to be kept. O(rooms × log of their results).
+   *
+   * @param ttlSeconds default 300
+   * @throws as {@link QueryCache.get}, and E_INVALID_TTL
+   */
+  set(queryName: string, params: QueryParams | undefined, result: unknown, ttlSeconds?: number): Promise<boolean>;
+  /**
+   * Reads a result, or loads and keeps it: one loader at a time for a result and process, for at most 30 s. Who
+   * comes after an invalidation does not get what was loaded before it.
+   *
+   * @throws what the loader throws, E_LOADER_TIMEOUT, E_INVALID_CALLBACK, and as {@link QueryCache.set}
+   */
+  getOrSet<T = Json>(
+    queryName: string,
+    params: QueryParams | undefined,
+    loader: () => T | Promise<T>,
+    ttlSeconds?: number
+  ): Promise<T>;
+  /**
+   * Removes the results of all queries whose names match a Redis glob; resolves how many. O(keys in the
+   * database), as {@link cacheDeletePattern}.
+   *
+   * @throws E_INVALID_PATTERN, E_CLOSED
+   */
+  invalidate(queryPattern: string): Promise<number>;
+  /**
+   * Removes the results of one query; resolves how many. From the first moment none of them is read. O(them).
+   *
+   * @throws E_INVALID_KEY, E_CLOSED
+   */
+  invalidateQuery(queryName: string): Promise<number>;
+  /**
+   * Removes the results of a room, whatever the query; resolves how many. O(them).
+   *
+   * @throws E_INVALID_KEY, E_CLOSED
+   */
+  invalidateRoom(roomId: string | number): Promise<number>;
+}
+
+export const queryCache: QueryCache;
+
+/**
+ * Sessions by the ids of their sockets. A session belongs to the `email` and to the `userId` in its data, without
+ * outer white space and in lower case. While Redis is away sessions are kept in this process, and those
+ * that it set meanwhile are set on Redis afterwards, for the rest of their time.
+ */
+export interface SessionCache {
+  /**
+   * Reads a session, or `null`. O(1).
+   *
+   * @throws E_INVALID_KEY, E_CLOSED
+   */
+  getSession<T = Json>(socketId: string): Promise<T | null>;
+  /**
+   * Keeps a session, in place of what the socket had. Resolves `false` when it is not known to be kept.
+   * O(log of the user's sessions), three round trips.
+   *
+   * @param ttlSeconds default 300
+   * @throws E_INVALID_KEY, E_INVALID_VALUE, E_INVALID_TTL, E_CLOSED
+   */
+  setSession(socketId: string, data: unknown, ttlSeconds?: number): Promise<boolean>;
+  /**
+   * Removes a session; resolves `true` when that was carried out, whether or not there was one. O(1).
+   *
+   * @throws E_INVALID_KEY, E_CLOSED
+   */
+  deleteSession(socketId: string): Promise<boolean>;
+  /**
+   * Removes the sessions of a user, given by email or by id, and of nobody else; resolves how many. What
+   * is set after it began stays. O(sessions of the user).
+   *
+   * @throws E_INVALID_KEY, E_CLOSED
+   */
+  invalidateUserSessions(user: string | number): Promise<number>;
+}
+
+export const sessionCache: SessionCache;
+
 export interface RateLimitOptions {
   /**
    * `fixed-window` (default) counts from the first request until the window has passed.
@@ -695,6 +796,8 @@ export interface BackplaneOptions {
    * process is killed it is gone everywhere within 30 s. Default `false`.
    */
   presence?: { heartbeat?: boolean };
+  /** `degradedTtlSeconds`: how long results are kept while Redis is away, at most. Default 5. */
+  queryCache?: { degradedTtlSeconds?: number };
   /** Default: prints when Redis is ready and when it goes away, and nothing else. */
   logger?: Logger;
 }
@@ -706,6 +809,8 @@ export interface Backplane {
   cacheDelete: typeof cacheDelete;
   cacheDeletePattern: typeof cacheDeletePattern;
   cacheGetOrSet: typeof cacheGetOrSet;
+  queryCache: QueryCache;
+  sessionCache: SessionCache;
   checkRateLimit: typeof checkRateLimit;
   resetRateLimit: typeof resetRateLimit;
   acquireLock: typeof acquireLock;

@@ -13,11 +13,13 @@ const flat = require('..');
 const redisClient = require('../redisClient');
 const redisPubSub = require('../redisPubSub');
 const presenceService = require('../presenceService');
+const queryCache = require('../queryCache');
+const sessionCache = require('../sessionCache');
 
 /** The functions that a file of types declares, each once however many overloads it has, or passes on. */
 function declared(file) {
   const text = fs.readFileSync(path.join(ROOT, file), 'utf8').replace(/\/\*[\s\S]*?\*\//g, '');
-  const functions = [...text.matchAll(/^export (?:declare )?(?:function|class) (\w+)/gm)].map(([, name]) => name);
+  const functions = [...text.matchAll(/^export (?:declare )?(?:function|class|const) (\w+)/gm)].map(([, name]) => name);
   const passed = [...text.matchAll(/^export \{([^}]*)\}/gm)].flatMap(([, names]) => names.split(',').map((name) => name.trim()));
   return [...new Set([...functions, ...passed])].filter(Boolean).sort();
 }
@@ -30,9 +32,15 @@ describe('require', () => {
     expect(namesOf(redisClient)).toEqual(declared('redisClient.d.ts'));
     expect(namesOf(redisPubSub)).toEqual(declared('redisPubSub.d.ts'));
     expect(namesOf(presenceService)).toEqual(declared('presenceService.d.ts'));
-    for (const module of [flat, redisClient, redisPubSub, presenceService]) {
+    expect(namesOf(queryCache)).toEqual(declared('queryCache.d.ts'));
+    expect(namesOf(sessionCache)).toEqual(declared('sessionCache.d.ts'));
+    for (const module of [redisClient, redisPubSub, presenceService, queryCache, sessionCache]) {
       for (const name of namesOf(module)) expect(typeof module[name]).toBe('function');
     }
+  });
+
+  test.each(Object.entries({ queryCache, sessionCache }))('%s has the functions of the part that has its name', (name, module) => {
+    expect({ ...module }).toEqual(flat[name]);
   });
 
   test.each(Object.entries({ redisClient, redisPubSub, presenceService }))('%s passes on the very same functions', (_, module) => {
@@ -121,10 +129,10 @@ describe('as an installed package', () => {
     expect(await resultOf(file, {}, { env })).toEqual(['set by import', 'E_CLOSED']);
   });
 
-  test('an import under a name space has every function', async () => {
+  test('an import under a name space has everything', async () => {
     const file = write('space.mjs', `
       import * as space from 'redis-backplane';
-      console.log(JSON.stringify(Object.keys(space).filter((name) => typeof space[name] === 'function').sort()));
+      console.log(JSON.stringify(Object.keys(space).filter((name) => space[name] !== undefined).sort()));
     `);
     expect(await resultOf(file, {}, { env })).toEqual(expect.arrayContaining(namesOf(flat)));
   });

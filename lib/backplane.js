@@ -4,14 +4,18 @@ const { createCache } = require('./cache');
 const { Client } = require('./client');
 const { Core } = require('./core');
 const { createLimits } = require('./limits');
+const { createLoader } = require('./loader');
 const { createLocks } = require('./locks');
 const { createPresence } = require('./presence');
 const { createPubSub } = require('./pubsub');
+const { createQueryCache } = require('./queries');
+const { createSessionCache } = require('./sessions');
 const { createSocketIo } = require('./socketio');
 
 /** Makes a backplane; index.d.ts says what it promises. Opens no connection. */
 function createBackplane(options) {
   const core = new Core(options);
+  const load = createLoader(core);
   let client;
 
   function getClient() {
@@ -21,7 +25,9 @@ function createBackplane(options) {
   }
 
   return {
-    ...createCache(core),
+    ...createCache(core, load),
+    queryCache: createQueryCache(core, load),
+    sessionCache: createSessionCache(core),
     ...createLimits(core),
     ...createLocks(core),
     ...createPresence(core),

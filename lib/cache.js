@@ -1,11 +1,14 @@
 'use strict';
 
 const check = require('./check');
-const { createLoader } = require('./loader');
 const { Op } = require('./queue');
 
+/** How much longer a lease lasts than its loader may run: the time to write the value. */
+const LEASE_MARGIN_MS = 5000;
+const DEFAULT_LOADER_TIMEOUT_MS = 30_000;
+
 /** The cache functions of one backplane; index.d.ts says what each promises. */
-function createCache(core) {
+function createCache(core, load) {
   function cacheGet(key) {
     const error = check.key(key) ?? core.unusable();
     if (error) return Promise.reject(error);
@@ -32,13 +35,46 @@ function createCache(core) {
     return core.queue.send(Op.CacheDeletePattern, core.number, pattern);
   }
 
+  async function cacheGetOrSet(key, loader, options = {}) {
+    const settings = readSettings(options);
+    const error = checkArguments(key, loader, settings) ?? core.unusable();
+    if (error) throw error;
+    const { ttlSeconds, staleSeconds, loaderTimeoutMs } = settings;
+    const { queue, number } = core;
+    const source = {
+      name: key,
+      fetch: () => queue.send(Op.CacheFetch, number, key, undefined, loaderTimeoutMs + LEASE_MARGIN_MS),
+      keep: (lease, text) => queue.send(Op.CacheFill, number, key, text, ...lease, ttlSeconds * 1000, staleSeconds * 1000),
+      giveBack: (lease) => queue.send(Op.CacheAbandon, number, key, undefined, ...lease),
+      remove: () => cacheDelete(key),
+    };
+    return load(source, loader, loaderTimeoutMs);
+  }
+
   return {
     cacheGet,
     cacheSet,
     cacheDelete,
     cacheDeletePattern,
-    cacheGetOrSet: createLoader(core, { cacheDelete }),
+    cacheGetOrSet,
   };
+}
+
+function readSettings(options) {
+  const error = check.object(options, 'options');
+  if (error) throw error;
+  const { ttlSeconds = check.DEFAULT_TTL_SECONDS, staleSeconds = 0, loaderTimeoutMs = DEFAULT_LOADER_TIMEOUT_MS } = options;
+  return { ttlSeconds, staleSeconds, loaderTimeoutMs };
+}
+
+function checkArguments(key, loader, { ttlSeconds, staleSeconds, loaderTimeoutMs }) {
+  return (
+    check.key(key) ??
+    check.callback(loader, 'loader') ??
+    check.ttl(ttlSeconds) ??
+    check.optionalTtl(staleSeconds, 'staleSeconds') ??
+    check.timeoutMs(loaderTimeoutMs, 'loaderTimeoutMs')
+  );
 }
 
 module.exports = { createCache };

@@ -40,6 +40,12 @@ function id(value, what) {
   return name(value, what, 'E_INVALID_KEY');
 }
 
+/** What is told beside a key. */
+function size(text, what) {
+  if (!isLongerThan(text, MAX_KEY_BYTES)) return null;
+  return rangeError('E_INVALID_VALUE', `${what} must not be longer than ${MAX_KEY_BYTES} bytes of JSON`);
+}
+
 /** Several ids, maybe none. */
 function ids(values, what) {
   if (!Array.isArray(values)) return typeError('E_INVALID_KEY', `${what} must be an array, not ${kindOf(values)}`);
@@ -129,6 +135,15 @@ function abortSignal(value, what) {
   return value === undefined || isOne ? null : option(`${what} must be an AbortSignal`);
 }
 
+/** What `act` answers, or an error: what it reads is the caller's, and may throw. */
+function read(act, what) {
+  try {
+    return act();
+  } catch (cause) {
+    return { error: value(`${what} cannot be read`, cause) };
+  }
+}
+
 /** What JSON cannot hold; the text is answered as `{ text }`. */
 function json(value, maxBytes = MAX_VALUE_BYTES) {
   let text;
@@ -150,4 +165,4 @@ function kindOf(value) {
   return value === null ? 'null' : typeof value;
 }
 
-module.exports = { DEFAULT_TTL_SECONDS, key, id, ids, channel, pattern, ttl, optionalTtl, count, object, option, value, callback, optionalCallback, payload, timeoutMs, waitMs, abortSignal, json, kindOf };
+module.exports = { DEFAULT_TTL_SECONDS, key, id, ids, size, channel, pattern, ttl, optionalTtl, count, object, option, value, callback, optionalCallback, payload, timeoutMs, waitMs, abortSignal, read, json, kindOf };

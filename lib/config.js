@@ -17,6 +17,7 @@ const MEMORY_DEFAULTS = { maxEntries: 100_000, maxBytes: 64 * 1024 * 1024 };
 const PUBSUB_DEFAULTS = { maxQueued: 100_000, maxQueuedBytes: 64 * 1024 * 1024 };
 /** The first is the default. */
 const LOCKS_WHEN_AWAY = ['local', 'deny'];
+const QUERY_DEFAULTS = { degradedTtlSeconds: 5 };
 const TLS_FIELDS = ['ca', 'cert', 'key', 'servername'];
 const NO_LOGIN = { username: undefined, password: undefined, db: 0 };
 
@@ -40,6 +41,7 @@ function resolveConfig(options = {}, env = process.env) {
       ...bounds(options.pubsub, 'pubsub', PUBSUB_DEFAULTS),
       denyLocks: locksWhenAway(options.locks) === 'deny',
       presenceHeartbeat: hasHeartbeat(options.presence),
+      degradedQueryTtlMs: ttlSeconds(options.queryCache, 'queryCache', 'degradedTtlSeconds', QUERY_DEFAULTS) * 1000,
     },
   };
 }
@@ -124,6 +126,16 @@ function bounds(given = {}, group, defaults) {
     }
   }
   return resolved;
+}
+
+/** A TTL that one group of options has. */
+function ttlSeconds(given = {}, group, name, defaults) {
+  const wrong = check.object(given, group);
+  if (wrong) throw wrong;
+  const seconds = given[name] ?? defaults[name];
+  const error = check.ttl(seconds, `${group}.${name}`);
+  if (error) throw error;
+  return seconds;
 }
 
 /** Who gets a lock while Redis is away. */

@@ -110,7 +110,7 @@ class CallQueue {
    * Answers a promise of the result; a stored value that is not JSON is `null`. The value is a
    * string or bytes.
    */
-  send(op, backplane, text, value, n0, n1, n2, n3) {
+  send(op, backplane, text, value, n0, n1, n2, n3, n4) {
     const valueUnits = value === undefined ? 0 : value.length;
     this.reserve(text.length, valueUnits);
     const promise = this.expect(op, backplane);
@@ -121,6 +121,7 @@ class CallQueue {
     if (n1 !== undefined) words[this.used++] = n1;
     if (n2 !== undefined) words[this.used++] = n2;
     if (n3 !== undefined) words[this.used++] = n3;
+    if (n4 !== undefined) words[this.used++] = n4;
     if (value !== undefined) {
       words[this.used++] = this.write(value);
       this.holdsLarge ||= valueUnits > LARGE_UNITS;

@@ -122,7 +122,7 @@ impl Backplane {
 
     /// What Redis holds under `key` is older than what this process now has. To be called in the
     /// same breath as the change here: Redis may be back after the first wait.
-    async fn outdated(&self, key: &Key) {
+    pub(super) async fn outdated(&self, key: &Key) {
         self.journal.add_key(key);
         if let Some(server) = self.refusing() {
             // Only the sooner for the others; the journal makes sure of it.
@@ -179,6 +179,7 @@ mod tests {
             },
             locks: WhenAway::Local,
             heartbeat: false,
+            degraded_query_ttl: Ttl::from_whole_millis(1),
         };
         let backplane = Backplane::new(options, Arc::new(|_| ()), Arc::new(|_| ()));
         let get = backplane.cache_get(b"key");

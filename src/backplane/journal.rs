@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use std::mem;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use crate::store::{Key, Pattern};
+use crate::store::{Key, Pattern, Tag};
 
 /// Together at most some 40 MB; beyond, single keys are no longer told apart.
 const MAX_KEYS: usize = 200_000;
@@ -21,6 +21,9 @@ pub struct Journal {
 pub struct Entries {
     pub keys: HashSet<Key>,
     pub patterns: HashSet<Pattern>,
+    pub tags: HashSet<Tag>,
+    /// Of the names of tags.
+    pub tag_patterns: HashSet<Pattern>,
     /// Too much to remember: everything has to go.
     pub everything: bool,
     key_bytes: usize,
@@ -49,6 +52,20 @@ impl Journal {
         });
     }
 
+    pub fn add_tag(&self, tag: &Tag) {
+        self.add(|entries| {
+            if entries.tags.insert(tag.clone()) {
+                entries.key_bytes += tag.key().as_bytes().len();
+            }
+        });
+    }
+
+    pub fn add_tag_pattern(&self, pattern: &Pattern) {
+        self.add(|entries| {
+            entries.tag_patterns.insert(pattern.clone());
+        });
+    }
+
     /// What has to be deleted; `None` when there is nothing.
     pub fn take(&self) -> Option<Entries> {
         let entries = mem::take(&mut *self.lock());
@@ -66,6 +83,8 @@ impl Journal {
             entries.key_bytes += taken.key_bytes;
             entries.keys.extend(taken.keys);
             entries.patterns.extend(taken.patterns);
+            entries.tags.extend(taken.tags);
+            entries.tag_patterns.extend(taken.tag_patterns);
         });
     }
 
@@ -94,9 +113,9 @@ impl Journal {
 
 impl Entries {
     fn is_too_much(&self) -> bool {
-        self.keys.len() > MAX_KEYS
+        self.keys.len() + self.tags.len() > MAX_KEYS
             || self.key_bytes > MAX_KEY_BYTES
-            || self.patterns.len() > MAX_PATTERNS
+            || self.patterns.len() + self.tag_patterns.len() > MAX_PATTERNS
     }
 }
 
@@ -131,6 +150,19 @@ mod tests {
         assert!(journal.take().is_none());
         journal.put_back(entries);
         assert_eq!(journal.take().unwrap().keys.len(), 1);
+    }
+
+    #[test]
+    fn remembers_tags_and_gives_them_back() {
+        let (journal, _) = counting();
+        let tag = Tag::new(b"", b"room:", b"1");
+        journal.add_tag(&tag);
+        journal.add_tag_pattern(&Pattern::new(b"x*"));
+        let entries = journal.take().unwrap();
+        journal.put_back(entries);
+        let entries = journal.take().unwrap();
+        assert!(entries.tags.contains(&tag));
+        assert!(entries.tag_patterns.contains(&Pattern::new(b"x*")));
     }
 
     #[test]

@@ -3,15 +3,20 @@
 
 mod cache;
 mod client;
+mod fills;
 mod journal;
 mod limits;
 mod locks;
 pub mod mailbox;
+mod messages;
 mod presence;
 mod pubsub;
+mod queries;
 mod recovery;
 mod remote;
+mod sessions;
 mod subscriber;
+mod tagged;
 mod turns;
 
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -21,22 +26,25 @@ use std::time::{Duration, Instant};
 use tokio::sync::Notify;
 use tokio::task::AbortHandle;
 
-use crate::store::Key;
 use crate::store::availability::{Availability, Switch};
 use crate::store::memory::limits::MemoryLimiter;
 use crate::store::memory::{Bounds, Clock, MemoryStore};
 use crate::store::remote::RedisStore;
 use crate::store::remote::connection::endpoint::Endpoint;
 use crate::store::remote::connection::supervisor::Supervisor;
+use crate::store::{Key, Tag, Ttl};
 
 pub use client::CallError;
+use fills::Fills;
 use journal::Journal;
 pub use limits::Source;
 use locks::Locks;
 pub use locks::{Keeping, LockOutcome, LockRequest, WhenAway};
 use mailbox::{MailBounds, OnMail};
 use presence::Presence;
-use recovery::Replay;
+pub use queries::Query;
+use recovery::{Replay, Spaces};
+use sessions::Sessions;
 use subscriber::{Subscribers, Surroundings};
 use turns::Turns;
 
@@ -53,6 +61,8 @@ pub struct Options {
     pub locks: WhenAway,
     /// Whether presence that is set here lasts as long as this process.
     pub heartbeat: bool,
+    /// How long a query result lasts that is kept here while Redis is away.
+    pub degraded_query_ttl: Ttl,
 }
 
 /// What the user of a backplane is told, in the order in which it happened.
@@ -79,6 +89,8 @@ pub struct Backplane {
     resets: Arc<Journal>,
     locks: Arc<Locks>,
     presence: Arc<Presence>,
+    sessions: Arc<Sessions>,
+    fills: Fills,
     switch: Arc<Switch<RedisStore>>,
     turns: Arc<Turns>,
     subscribers: Arc<Subscribers>,
@@ -136,6 +148,8 @@ impl Backplane {
             resets: Arc::new(Journal::new(|| ())),
             locks,
             presence,
+            sessions: Arc::default(),
+            fills: Fills::default(),
             switch,
             turns,
             subscribers,
@@ -157,9 +171,26 @@ impl Backplane {
             memory: self.memory.clone(),
             limiter: self.limiter.clone(),
             subscribers: self.subscribers.clone(),
-            cache_space: self.key(cache::SPACE, b""),
+            cached: Spaces {
+                keys: self.key(cache::SPACE, b""),
+                tags: Some(self.tag(queries::NAMES, b"")),
+                // Without its tags nothing is valid; a session is valid without.
+                others: [
+                    queries::NAMES,
+                    messages::ALL,
+                    sessions::USERS,
+                    sessions::SPACE,
+                ]
+                .map(|space| self.key(space, b""))
+                .to_vec(),
+            },
             resets: self.resets.clone(),
-            limit_space: self.key(limits::SPACE, b""),
+            limited: Spaces {
+                keys: self.key(limits::SPACE, b""),
+                tags: None,
+                others: Vec::new(),
+            },
+            sessions: self.sessions.clone(),
             locks: self.locks.clone(),
             presence: self.presence.clone(),
         };
@@ -191,6 +222,7 @@ impl Backplane {
         self.subscribers.clear();
         self.memory.clear();
         self.limiter.clear();
+        self.fills.clear();
     }
 
     /// Waits until no call is under way, but no longer than a call may take.
@@ -219,6 +251,10 @@ impl Backplane {
 
     fn key(&self, space: &[u8], name: &[u8]) -> Key {
         Key::new(&[self.prefix(), space, name])
+    }
+
+    fn tag(&self, space: &[u8], name: &[u8]) -> Tag {
+        Tag::new(self.prefix(), space, name)
     }
 
     fn running(&self) -> MutexGuard<'_, Option<Running>> {

@@ -5,12 +5,13 @@ use std::sync::Arc;
 use super::journal::{Entries, Journal};
 use super::locks::Locks;
 use super::presence::Presence;
+use super::sessions::Sessions;
 use super::subscriber::Subscribers;
 use crate::store::availability::Recovery;
 use crate::store::memory::MemoryStore;
 use crate::store::memory::limits::MemoryLimiter;
 use crate::store::remote::RedisStore;
-use crate::store::{Key, Pattern, Result, Store, StoreError};
+use crate::store::{Key, Pattern, Result, StoreError, Tag, Tagged};
 
 /// Keys that are deleted at once; each such step has the deadline of a command.
 const KEYS_A_STEP: usize = 4096;
@@ -19,7 +20,7 @@ const KEYS_A_STEP: usize = 4096;
 const ROUNDS_BESIDE_CALLS: usize = 2;
 
 /// Has every subscriber hear the server again, deletes on the store what the journal holds, then
-/// puts the locks and presence in order, and drops what was kept and counted in memory.
+/// puts sessions, locks and presence in order, and drops what was kept and counted in memory.
 pub struct Replay {
     pub journal: Arc<Journal>,
     /// Of the rate limits that were reset.
@@ -27,12 +28,21 @@ pub struct Replay {
     pub memory: Arc<MemoryStore>,
     pub limiter: Arc<MemoryLimiter>,
     pub subscribers: Arc<Subscribers>,
-    /// What every key of the cache begins with.
-    pub cache_space: Key,
-    /// What every rate limit begins with.
-    pub limit_space: Key,
+    pub cached: Spaces,
+    pub limited: Spaces,
+    pub sessions: Arc<Sessions>,
     pub locks: Arc<Locks>,
     pub presence: Arc<Presence>,
+}
+
+/// Where the keys of a journal are.
+pub struct Spaces {
+    /// What the keys begin with that its patterns are about.
+    pub keys: Key,
+    /// What the tags begin with that its patterns are about.
+    pub tags: Option<Tag>,
+    /// What else goes when everything has to go.
+    pub others: Vec<Key>,
 }
 
 impl Recovery<RedisStore> for Replay {
@@ -44,12 +54,10 @@ impl Recovery<RedisStore> for Replay {
     ) -> Result<()> {
         self.subscribers.restored().await;
         let mut rounds = 0;
-        let journals = [
-            (&self.journal, &self.cache_space),
-            (&self.resets, &self.limit_space),
-        ];
+        let journals = [(&self.journal, &self.cached), (&self.resets, &self.limited)];
         let is_done = || {
             journals.iter().all(|(journal, _)| journal.is_empty())
+                && self.sessions.is_settled()
                 && self.locks.is_settled()
                 && self.presence.is_settled()
         };
@@ -58,9 +66,10 @@ impl Recovery<RedisStore> for Replay {
             if rounds == ROUNDS_BESIDE_CALLS {
                 hold();
             }
-            for (journal, space) in journals {
-                carry_out(store, journal, space).await?;
+            for (journal, spaces) in journals {
+                carry_out(store, journal, spaces).await?;
             }
+            self.sessions.settle(store, &self.memory).await?;
             self.locks.settle(store).await?;
             self.presence.settle(store).await?;
         }
@@ -73,27 +82,39 @@ impl Recovery<RedisStore> for Replay {
 }
 
 /// Deletes what a journal holds; what could not be deleted is put back.
-async fn carry_out<S: Store>(store: &S, journal: &Journal, space: &Key) -> Result<()> {
+async fn carry_out<S: Tagged>(store: &S, journal: &Journal, spaces: &Spaces) -> Result<()> {
     let Some(entries) = journal.take() else {
         return Ok(());
     };
-    let deleted = delete(store, &entries, space).await;
+    let deleted = delete(store, &entries, spaces).await;
     if deleted.is_err() {
         journal.put_back(entries);
     }
     deleted
 }
 
-async fn delete<S: Store>(store: &S, entries: &Entries, space: &Key) -> Result<()> {
+async fn delete<S: Tagged>(store: &S, entries: &Entries, spaces: &Spaces) -> Result<()> {
     if entries.everything {
-        return forgive(store.delete_matching(space, &Pattern::new(b"*")).await);
+        let all = Pattern::new(b"*");
+        for space in spaces.others.iter().chain([&spaces.keys]) {
+            forgive(store.delete_matching(space, &all).await)?;
+        }
+        return Ok(());
     }
     let keys: Vec<Key> = entries.keys.iter().cloned().collect();
     for step in keys.chunks(KEYS_A_STEP) {
         forgive(store.delete_all(step).await)?;
     }
     for pattern in &entries.patterns {
-        forgive(store.delete_matching(space, pattern).await)?;
+        forgive(store.delete_matching(&spaces.keys, pattern).await)?;
+    }
+    for tag in &entries.tags {
+        forgive(store.invalidate(tag).await)?;
+    }
+    if let Some(space) = &spaces.tags {
+        for pattern in &entries.tag_patterns {
+            forgive(store.invalidate_matching(space, pattern).await)?;
+        }
     }
     Ok(())
 }

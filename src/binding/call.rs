@@ -7,7 +7,7 @@ use napi_derive::napi;
 
 use super::page::tag;
 use super::submission::Reader;
-use crate::backplane::{Keeping, LockRequest};
+use crate::backplane::{Keeping, LockRequest, Query};
 use crate::store::bus::{Reach, TopicKind};
 use crate::store::limits::{Algorithm, Rule};
 use crate::store::topics::Tag;
@@ -33,6 +33,35 @@ pub enum Op {
     CacheFill,
     /// key, lease (2 words)
     CacheAbandon,
+    /// name, parameters and rooms
+    QueryGet,
+    /// name, parameters and rooms, TTL in ms, value
+    QuerySet,
+    /// name, parameters and rooms
+    QueryFetch,
+    /// name, parameters and rooms, lease (2 words), TTL in ms, value
+    QueryFill,
+    /// name, parameters and rooms, lease (2 words)
+    QueryAbandon,
+    /// pattern of names
+    QueryInvalidate,
+    /// name
+    QueryInvalidateName,
+    /// room
+    QueryInvalidateRoom,
+    /// socket
+    SessionGet,
+    /// socket and users, TTL in ms, value
+    SessionSet,
+    /// socket
+    SessionDelete,
+    /// user
+    SessionInvalidate,
+    /// hash
+    MessageGet,
+    /// hash, TTL in ms, value
+    MessageSet,
+    MessageClear,
     /// the words of a command, each after its length (4 bytes, little-endian), as one value
     Call,
     /// key, algorithm, limit, window in ms, cost
@@ -90,7 +119,7 @@ pub enum Op {
     Close,
 }
 
-pub const OPS: [Op; 36] = [
+pub const OPS: [Op; 51] = [
     Op::Start,
     Op::CacheGet,
     Op::CacheSet,
@@ -99,6 +128,21 @@ pub const OPS: [Op; 36] = [
     Op::CacheFetch,
     Op::CacheFill,
     Op::CacheAbandon,
+    Op::QueryGet,
+    Op::QuerySet,
+    Op::QueryFetch,
+    Op::QueryFill,
+    Op::QueryAbandon,
+    Op::QueryInvalidate,
+    Op::QueryInvalidateName,
+    Op::QueryInvalidateRoom,
+    Op::SessionGet,
+    Op::SessionSet,
+    Op::SessionDelete,
+    Op::SessionInvalidate,
+    Op::MessageGet,
+    Op::MessageSet,
+    Op::MessageClear,
     Op::Call,
     Op::LimitCheck,
     Op::LimitReset,
@@ -150,6 +194,21 @@ pub enum Call {
     Fetch(Box<[u8]>, Ttl),
     Fill(Box<[u8]>, Lease, Lifetime, Bytes),
     Abandon(Box<[u8]>, Lease),
+    QueryGet(Query),
+    QuerySet(Query, Ttl, Bytes),
+    QueryFetch(Query),
+    QueryFill(Query, Lease, Ttl, Bytes),
+    QueryAbandon(Query, Lease),
+    QueryInvalidate(Box<[u8]>),
+    QueryInvalidateName(Box<[u8]>),
+    QueryInvalidateRoom(Box<[u8]>),
+    SessionGet(Box<[u8]>),
+    SessionSet(Box<[u8]>, Vec<String>, Ttl, Bytes),
+    SessionDelete(Box<[u8]>),
+    SessionInvalidate(Box<[u8]>),
+    MessageGet(Box<[u8]>),
+    MessageSet(Box<[u8]>, Ttl, Bytes),
+    MessageClear,
     Command(Bytes),
     LimitCheck(Box<[u8]>, Rule, u64),
     LimitReset(Box<[u8]>),
@@ -188,7 +247,7 @@ pub struct SocketName {
 
 impl SocketName {
     fn read(from: &mut Reader) -> Self {
-        let (user, socket) = from.texts();
+        let [user, socket] = from.texts();
         Self {
             user: id(&user),
             socket: id(&socket),
@@ -214,6 +273,27 @@ impl Call {
                 Self::Fill(key, lease, lifetime, from.value())
             }
             Op::CacheAbandon => Self::Abandon(from.text(), Lease(from.u64())),
+            Op::QueryGet => Self::QueryGet(query(from)),
+            Op::QuerySet => Self::QuerySet(query(from), ttl(from), from.value()),
+            Op::QueryFetch => Self::QueryFetch(query(from)),
+            Op::QueryFill => {
+                let (query, lease) = (query(from), Lease(from.u64()));
+                Self::QueryFill(query, lease, ttl(from), from.value())
+            }
+            Op::QueryAbandon => Self::QueryAbandon(query(from), Lease(from.u64())),
+            Op::QueryInvalidate => Self::QueryInvalidate(from.text()),
+            Op::QueryInvalidateName => Self::QueryInvalidateName(from.text()),
+            Op::QueryInvalidateRoom => Self::QueryInvalidateRoom(from.text()),
+            Op::SessionGet => Self::SessionGet(from.text()),
+            Op::SessionSet => {
+                let [socket, users] = from.texts();
+                Self::SessionSet(socket, list(&users), ttl(from), from.value())
+            }
+            Op::SessionDelete => Self::SessionDelete(from.text()),
+            Op::SessionInvalidate => Self::SessionInvalidate(from.text()),
+            Op::MessageGet => Self::MessageGet(from.text()),
+            Op::MessageSet => Self::MessageSet(from.text(), ttl(from), from.value()),
+            Op::MessageClear => Self::MessageClear,
             Op::Call => Self::Command(from.value()),
             Op::LimitCheck => {
                 let key = from.text();
@@ -291,6 +371,20 @@ impl Call {
             Self::Start | Self::CloseSubscriber(_) | Self::LockCancel(_) | Self::PresenceUnwatchAll
         )
     }
+}
+
+fn query(from: &mut Reader) -> Query {
+    let [name, params, rooms] = from.texts();
+    Query {
+        name,
+        params,
+        rooms: list(&rooms),
+    }
+}
+
+/// Texts, as a JSON array; nothing for none.
+fn list(json: &[u8]) -> Vec<String> {
+    serde_json::from_slice(json).unwrap_or_default()
 }
 
 /// JavaScript has checked that it is well-formed.

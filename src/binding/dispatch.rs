@@ -68,6 +68,56 @@ fn begin(call: Call, backplane: Arc<Backplane>, reply: impl FnOnce() -> Reply) {
             b.cache_abandon(&key, lease).await;
             Answer::Undefined
         }),
+        Call::QueryGet(query) => run(backplane, reply(), move |b| async move {
+            b.query_get(&query).await.map_or(Answer::Null, whole)
+        }),
+        Call::QuerySet(query, ttl, value) => run(backplane, reply(), move |b| async move {
+            Answer::Bool(b.query_set(&query, value, ttl).await)
+        }),
+        Call::QueryFetch(query) => run(backplane, reply(), move |b| async move {
+            fetched(b.query_fetch(&query).await)
+        }),
+        Call::QueryFill(query, lease, ttl, value) => run(backplane, reply(), move |b| async move {
+            Answer::Bool(b.query_fill(&query, lease, value, ttl).await)
+        }),
+        Call::QueryAbandon(query, lease) => run(backplane, reply(), move |b| async move {
+            b.query_abandon(&query, lease);
+            Answer::Undefined
+        }),
+        Call::QueryInvalidate(pattern) => run(backplane, reply(), move |b| async move {
+            whole(b.query_invalidate(&pattern).await.to_string())
+        }),
+        Call::QueryInvalidateName(name) => run(backplane, reply(), move |b| async move {
+            whole(b.query_invalidate_name(&name).await.to_string())
+        }),
+        Call::QueryInvalidateRoom(room) => run(backplane, reply(), move |b| async move {
+            whole(b.query_invalidate_room(&room).await.to_string())
+        }),
+        Call::SessionGet(socket) => run(backplane, reply(), move |b| async move {
+            b.session_get(&socket).await.map_or(Answer::Null, whole)
+        }),
+        Call::SessionSet(socket, users, ttl, value) => {
+            run(backplane, reply(), move |b| async move {
+                Answer::Bool(b.session_set(&socket, &users, value, ttl).await)
+            })
+        }
+        Call::SessionDelete(socket) => run(backplane, reply(), move |b| async move {
+            Answer::Bool(b.session_delete(&socket).await)
+        }),
+        Call::SessionInvalidate(user) => run(backplane, reply(), move |b| async move {
+            whole(b.session_invalidate(&user).await.to_string())
+        }),
+        Call::MessageGet(hash) => run(backplane, reply(), move |b| async move {
+            b.message_get(&hash).await.map_or(Answer::Null, whole)
+        }),
+        Call::MessageSet(hash, ttl, value) => run(backplane, reply(), move |b| async move {
+            b.message_set(&hash, value, ttl).await;
+            Answer::Undefined
+        }),
+        Call::MessageClear => run(backplane, reply(), move |b| async move {
+            b.message_clear().await;
+            Answer::Undefined
+        }),
         Call::Command(words) => run(backplane, reply(), move |b| async move {
             called(b.call(&split(&words)).await)
         }),

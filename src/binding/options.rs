@@ -6,6 +6,7 @@ use napi_derive::napi;
 
 use crate::backplane::mailbox::MailBounds;
 use crate::backplane::{Options, WhenAway};
+use crate::store::Ttl;
 use crate::store::memory::Bounds;
 use crate::store::remote::connection::endpoint::{Address, Endpoint, Secret, TlsOptions};
 
@@ -31,6 +32,7 @@ pub struct BackplaneOptions {
     pub deny_locks: bool,
     /// Presence that is set here lasts as long as this process.
     pub presence_heartbeat: bool,
+    pub degraded_query_ttl_ms: f64,
 }
 
 #[napi(object)]
@@ -74,6 +76,7 @@ impl From<BackplaneOptions> for Options {
                 false => WhenAway::Local,
             },
             heartbeat: options.presence_heartbeat,
+            degraded_query_ttl: Ttl::from_millis(options.degraded_query_ttl_ms),
         }
     }
 }

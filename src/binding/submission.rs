@@ -57,28 +57,34 @@ impl<'a> Reader<'a> {
     }
 
     pub fn text(&mut self) -> Box<[u8]> {
-        let units = self.number() as usize;
-        let end = if self.text_is_ascii {
-            units.min(self.text.len())
-        } else {
-            utf8_length(self.text, units)
-        };
+        let end = self.length(self.text);
         let (text, rest) = self.text.split_at(end);
         self.text = rest;
         text.into()
     }
 
-    /// Two texts that came as one; the length of the first follows that of both.
-    pub fn texts(&mut self) -> (Box<[u8]>, Box<[u8]>) {
-        let both = self.text();
+    /// Several texts that came as one; the lengths of all but the last follow that of the whole.
+    pub fn texts<const N: usize>(&mut self) -> [Box<[u8]>; N] {
+        let whole = self.text();
+        let mut rest = &whole[..];
+        std::array::from_fn(|i| {
+            let end = match i + 1 == N {
+                true => rest.len(),
+                false => self.length(rest),
+            };
+            let (text, after) = rest.split_at(end);
+            rest = after;
+            text.into()
+        })
+    }
+
+    /// Reads a length in UTF-16 units; answers it in bytes of `text`.
+    fn length(&mut self, text: &[u8]) -> usize {
         let units = self.number() as usize;
-        let end = if self.text_is_ascii {
-            units.min(both.len())
-        } else {
-            utf8_length(&both, units)
-        };
-        let (first, second) = both.split_at(end);
-        (first.into(), second.into())
+        match self.text_is_ascii {
+            true => units.min(text.len()),
+            false => utf8_length(text, units),
+        }
     }
 
     pub fn value(&mut self) -> Bytes {
@@ -147,13 +153,23 @@ mod tests {
     }
 
     #[test]
-    fn takes_two_texts_apart() {
-        for (first, second) in [("ab", "c"), ("é😀", "漢"), ("", "x"), ("x", "")] {
-            let both = [first, second].concat();
+    fn takes_texts_apart() {
+        let all = [
+            ["ab", "c", ""],
+            ["é😀", "漢", "x"],
+            ["", "x", "é"],
+            ["x", "", ""],
+        ];
+        for texts in all {
             let units = |text: &str| text.encode_utf16().count() as f64;
-            let submission = submission(vec![units(&both), units(first)], &both, b"");
-            let (a, b) = Reader::new(&submission).texts();
-            assert_eq!((&*a, &*b), (first.as_bytes(), second.as_bytes()));
+            let whole = texts.concat();
+            let words = vec![units(&whole), units(texts[0]), units(texts[1])];
+            let submission = submission(words, &whole, b"");
+            let read: [Box<[u8]>; 3] = Reader::new(&submission).texts();
+            assert_eq!(
+                read.each_ref().map(|text| &**text),
+                texts.map(str::as_bytes)
+            );
         }
     }
 

@@ -79,6 +79,13 @@ impl MemoryStore {
         self.lock().clear();
     }
 
+    /// What is under `key`, and for how much longer.
+    pub fn remaining(&self, key: &Key) -> Option<(Json, Ttl)> {
+        let now = self.clock.now_ms();
+        let entry = Self::live(&mut self.lock(), key, now)?;
+        Some((entry.text, Ttl::from_whole_millis(entry.gone_at - now)))
+    }
+
     /// Drops what has expired. O(entries).
     pub fn sweep(&self) {
         let now = self.clock.now_ms();

@@ -1,0 +1,10 @@
+'use strict';
+
+// Takes the place of a server's own src/infrastructure/cache/sessionCache.js.
+
+const { sessionCache } = require('./index');
+
+module.exports.getSession = sessionCache.getSession;
+module.exports.setSession = sessionCache.setSession;
+module.exports.deleteSession = sessionCache.deleteSession;
+module.exports.invalidateUserSessions = sessionCache.invalidateUserSessions;

@@ -1,0 +1,277 @@
+//! What this process is about to set: a miss is remembered with the versions that it saw, so that a
+//! value loaded from then on is kept only if they are still the same.
+//!
+//! A `set` does not say which `get` it belongs to. If those that are open for an entry saw different
+//! versions, any of them may be the one, and none is kept until all have come or are given up.
+
+use std::collections::HashMap;
+use std::mem;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use crate::store::{Key, Lease, Version};
+
+/// Whoever has not come with a value by then will not come any more, unless nobody else asks.
+const GIVEN_UP_AFTER: Duration = Duration::from_secs(60);
+/// Misses, and leases, that are remembered: some 20 MB of each.
+const MOST: usize = 100_000;
+/// How long nothing is set without a miss of its own after misses had to be forgotten.
+const CAREFUL_FOR: Duration = Duration::from_secs(60);
+
+type Versions = Vec<Version>;
+
+#[derive(Default)]
+pub struct Fills(Mutex<Open>);
+
+#[derive(Default)]
+struct Open {
+    misses: Recent<Miss>,
+    leases: Recent<Leased>,
+    /// How many values have been set under leases.
+    filled: u64,
+}
+
+enum Leased {
+    Out(Lease, Versions),
+    /// The value is being set.
+    Filling(Lease, Versions),
+    /// The value came, as the one of this number.
+    Filled(u64),
+}
+
+struct Miss {
+    /// `None`: those that are open saw different ones.
+    seen: Option<Versions>,
+    open: usize,
+    last: Instant,
+}
+
+/// Under which conditions a value may be set.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Fence {
+    /// Nobody missed it.
+    None,
+    Seen(Versions),
+    /// It may be older than what was invalidated.
+    Shut,
+}
+
+impl Fills {
+    pub fn missed(&self, entry: &Key, seen: Versions) {
+        let mut open = self.open();
+        let now = Instant::now();
+        let before = open.misses.remove(entry);
+        let miss = match before {
+            Some(before) if now - before.last < GIVEN_UP_AFTER => Miss {
+                seen: before.seen.filter(|others| *others == seen),
+                open: before.open + 1,
+                last: now,
+            },
+            _ => Miss {
+                seen: Some(seen),
+                open: 1,
+                last: now,
+            },
+        };
+        open.misses.insert(entry.clone(), miss);
+    }
+
+    /// What a set without a lease has to heed.
+    pub fn fence(&self, entry: &Key) -> Fence {
+        let mut open = self.open();
+        let Some(mut miss) = open.misses.remove(entry) else {
+            let is_careful = open
+                .misses
+                .forgot_at
+                .is_some_and(|at| at.elapsed() < CAREFUL_FOR);
+            return if is_careful { Fence::Shut } else { Fence::None };
+        };
+        let seen = miss.seen.clone();
+        miss.open -= 1;
+        if miss.open > 0 {
+            open.misses.insert(entry.clone(), miss);
+        }
+        seen.map_or(Fence::Shut, Fence::Seen)
+    }
+
+    /// What [`Self::lease`] is to be told by whoever looks from now on.
+    pub fn begin(&self) -> u64 {
+        self.open().filled
+    }
+
+    /// The right to set what was missed; the same one for all who saw the same. `None`: a value was
+    /// set since the look began, and may be there.
+    pub fn lease(&self, entry: &Key, seen: Versions, begun: u64) -> Option<Lease> {
+        if seen.is_empty() {
+            return Some(Lease::NONE);
+        }
+        let mut open = self.open();
+        let lease = match open.leases.remove(entry) {
+            Some(Leased::Filled(number)) if number > begun => {
+                open.leases.insert(entry.clone(), Leased::Filled(number));
+                return None;
+            }
+            Some(Leased::Filling(lease, others)) if others == seen => {
+                open.leases
+                    .insert(entry.clone(), Leased::Filling(lease, seen));
+                return Some(lease);
+            }
+            Some(Leased::Out(lease, others)) if others == seen => lease,
+            _ => Lease::unique(),
+        };
+        open.leases.insert(entry.clone(), Leased::Out(lease, seen));
+        Some(lease)
+    }
+
+    /// What became of a value whose lease was redeemed.
+    pub fn settled(&self, entry: &Key, lease: Lease, is_kept: bool) {
+        let mut open = self.open();
+        match open.leases.remove(entry) {
+            Some(Leased::Filling(current, _)) if current == lease => {}
+            Some(newer) => return open.leases.insert(entry.clone(), newer),
+            None => {}
+        }
+        if is_kept {
+            open.filled += 1;
+            let number = open.filled;
+            open.leases.insert(entry.clone(), Leased::Filled(number));
+        }
+    }
+
+    /// The versions that came with a lease, for a value that is to be set now, and then [`Self::settled`];
+    /// `None`: it has ended already.
+    pub fn redeem(&self, entry: &Key, lease: Lease) -> Option<Versions> {
+        let mut open = self.open();
+        match open.leases.remove(entry)? {
+            Leased::Out(current, seen) if current == lease => {
+                let filling = Leased::Filling(lease, seen.clone());
+                open.leases.insert(entry.clone(), filling);
+                Some(seen)
+            }
+            other => {
+                open.leases.insert(entry.clone(), other);
+                None
+            }
+        }
+    }
+
+    pub fn clear(&self) {
+        *self.open() = Open::default();
+    }
+
+    fn open(&self) -> MutexGuard<'_, Open> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A map that forgets its older half when it is full.
+struct Recent<V> {
+    young: HashMap<Key, V>,
+    old: HashMap<Key, V>,
+    forgot_at: Option<Instant>,
+}
+
+impl<V> Default for Recent<V> {
+    fn default() -> Self {
+        Self {
+            young: HashMap::new(),
+            old: HashMap::new(),
+            forgot_at: None,
+        }
+    }
+}
+
+impl<V> Recent<V> {
+    fn insert(&mut self, key: Key, value: V) {
+        if self.young.len() >= MOST / 2 {
+            let forgotten = mem::replace(&mut self.old, mem::take(&mut self.young));
+            if !forgotten.is_empty() {
+                self.forgot_at = Some(Instant::now());
+            }
+        }
+        self.young.insert(key, value);
+    }
+
+    fn remove(&mut self, key: &Key) -> Option<V> {
+        self.young.remove(key).or_else(|| self.old.remove(key))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn key(name: usize) -> Key {
+        Key::new(&[&name.to_be_bytes()])
+    }
+
+    fn versions() -> Versions {
+        vec![Version::unique()]
+    }
+
+    #[test]
+    fn a_set_heeds_what_its_miss_saw_once() {
+        let (fills, seen) = (Fills::default(), versions());
+        assert_eq!(fills.fence(&key(1)), Fence::None);
+        fills.missed(&key(1), seen.clone());
+        assert_eq!(fills.fence(&key(2)), Fence::None);
+        assert_eq!(fills.fence(&key(1)), Fence::Seen(seen));
+        assert_eq!(fills.fence(&key(1)), Fence::None);
+    }
+
+    #[test]
+    fn nobody_is_kept_while_misses_saw_different_things() {
+        let fills = Fills::default();
+        fills.missed(&key(1), versions());
+        let later = versions();
+        fills.missed(&key(1), later.clone());
+        assert_eq!(fills.fence(&key(1)), Fence::Shut);
+        fills.missed(&key(1), later.clone());
+        assert_eq!(fills.fence(&key(1)), Fence::Shut);
+        assert_eq!(fills.fence(&key(1)), Fence::Shut);
+        fills.missed(&key(1), later.clone());
+        assert_eq!(fills.fence(&key(1)), Fence::Seen(later));
+    }
+
+    #[test]
+    fn a_lease_is_shared_by_those_who_saw_the_same() {
+        let (fills, seen) = (Fills::default(), versions());
+        let ask = |seen| fills.lease(&key(1), seen, fills.begin()).unwrap();
+        let lease = ask(seen.clone());
+        assert_eq!(ask(seen.clone()), lease);
+        let later = versions();
+        let newer = ask(later.clone());
+        assert_ne!(newer, lease);
+        assert_eq!(fills.redeem(&key(1), lease), None);
+        assert_eq!(fills.redeem(&key(1), newer), Some(later.clone()));
+        assert_eq!(fills.redeem(&key(1), newer), None);
+        assert_eq!(ask(later.clone()), newer, "its value is on the way");
+        fills.settled(&key(1), newer, false);
+        assert_ne!(ask(later), newer);
+        assert_eq!(ask(Vec::new()), Lease::NONE);
+    }
+
+    #[test]
+    fn whoever_looked_before_the_value_came_looks_again() {
+        let (fills, seen) = (Fills::default(), versions());
+        let begun = fills.begin();
+        let lease = fills.lease(&key(1), seen.clone(), begun).unwrap();
+        fills.redeem(&key(1), lease);
+        fills.settled(&key(1), lease, true);
+        assert_eq!(fills.lease(&key(1), seen.clone(), begun), None);
+        assert!(fills.lease(&key(2), seen.clone(), begun).is_some());
+        assert!(fills.lease(&key(1), seen, fills.begin()).is_some());
+    }
+
+    #[test]
+    fn what_was_forgotten_is_not_set() {
+        let fills = Fills::default();
+        for i in 0..MOST + 1 {
+            fills.missed(&key(i), versions());
+        }
+        assert_eq!(fills.fence(&key(0)), Fence::Shut);
+        assert!(matches!(fills.fence(&key(MOST)), Fence::Seen(_)));
+        let open = fills.open();
+        assert!(open.misses.young.len() + open.misses.old.len() <= MOST);
+    }
+}

@@ -1,0 +1,142 @@
+//! Query results, by the query's name and its parameters. Each belongs to its name and to its rooms,
+//! and goes when one of them is invalidated.
+
+use std::fmt::Write;
+
+use ring::digest::{Context, SHA256};
+
+use super::Backplane;
+use super::fills::Fence;
+use super::tagged::{Entry, Looked};
+use crate::store::tags::Tagged;
+use crate::store::{Fetched, Json, Key, Lease, Pattern, Ttl};
+
+const SPACE: &[u8] = b"query:";
+pub(super) const NAMES: &[u8] = b"query-name:";
+const ROOMS: &[u8] = b"query-room:";
+/// Of a digest: more than anybody can make collide.
+const DIGEST_BYTES: usize = 20;
+/// How often is looked for a value that was set and is gone again.
+const MOST_LOOKS: usize = 4;
+
+/// What is asked for.
+pub struct Query {
+    pub name: Box<[u8]>,
+    /// The same text for the same parameters.
+    pub params: Box<[u8]>,
+    pub rooms: Vec<String>,
+}
+
+impl Backplane {
+    /// A miss is remembered: until then nothing was known of what is set next.
+    pub async fn query_get(&self, query: &Query) -> Option<Json> {
+        let entry = self.query_entry(query);
+        match self.look(&entry).await {
+            Looked::Hit(value) => Some(value),
+            Looked::Miss(seen) => {
+                self.fills.missed(&entry.key, seen);
+                None
+            }
+        }
+    }
+
+    /// `false`: not kept, because it was invalidated since it was missed here, or not known to be.
+    pub async fn query_set(&self, query: &Query, value: Json, ttl: Ttl) -> bool {
+        let entry = self.query_entry(query);
+        let seen = match self.fills.fence(&entry.key) {
+            Fence::Shut => return false,
+            Fence::None => None,
+            Fence::Seen(seen) => Some(seen),
+        };
+        let ttl_here = self.options.degraded_query_ttl;
+        self.keep(&entry, seen.as_deref(), value, ttl, ttl_here)
+            .await
+    }
+
+    /// Reads for somebody who can load the value; a lease is good for one [`Self::query_fill`].
+    pub async fn query_fetch(&self, query: &Query) -> Fetched {
+        let entry = self.query_entry(query);
+        for _ in 0..MOST_LOOKS {
+            let begun = self.fills.begin();
+            match self.look(&entry).await {
+                Looked::Hit(value) => return Fetched::Fresh(value),
+                Looked::Miss(seen) => {
+                    if let Some(lease) = self.fills.lease(&entry.key, seen, begun) {
+                        return Fetched::Absent(lease);
+                    }
+                }
+            }
+        }
+        Fetched::Absent(Lease::NONE)
+    }
+
+    /// Whether the loaded value was kept.
+    pub async fn query_fill(&self, query: &Query, lease: Lease, value: Json, ttl: Ttl) -> bool {
+        let entry = self.query_entry(query);
+        let Some(seen) = self.fills.redeem(&entry.key, lease) else {
+            return false;
+        };
+        let ttl_here = self.options.degraded_query_ttl;
+        let kept = self.keep(&entry, Some(&seen), value, ttl, ttl_here).await;
+        self.fills.settled(&entry.key, lease, kept);
+        kept
+    }
+
+    pub fn query_abandon(&self, query: &Query, lease: Lease) {
+        let key = self.query_key(query);
+        if self.fills.redeem(&key, lease).is_some() {
+            self.fills.settled(&key, lease, false);
+        }
+    }
+
+    pub async fn query_invalidate_name(&self, name: &[u8]) -> u64 {
+        self.invalidate(&self.tag(NAMES, name)).await
+    }
+
+    pub async fn query_invalidate_room(&self, room: &[u8]) -> u64 {
+        self.invalidate(&self.tag(ROOMS, room)).await
+    }
+
+    /// Every query whose name matches.
+    pub async fn query_invalidate(&self, glob: &[u8]) -> u64 {
+        let (space, pattern) = (&self.tag(NAMES, b""), &Pattern::new(glob));
+        let remote = self.on_remote_in_steps(move |store| async move {
+            store.invalidate_matching(space, pattern).await
+        });
+        let removed = match remote.await {
+            Some(outcome) => outcome,
+            None => {
+                self.journal.add_tag_pattern(pattern);
+                let removed = self.memory.invalidate_matching(space, pattern).await;
+                if let Some(server) = self.refusing() {
+                    let _ = server.invalidate_matching(space, pattern).await;
+                }
+                removed
+            }
+        };
+        removed.unwrap_or(0)
+    }
+
+    fn query_entry(&self, query: &Query) -> Entry {
+        let rooms = query.rooms.iter();
+        let rooms = rooms.map(|room| self.tag(ROOMS, room.as_bytes()));
+        Entry {
+            key: self.query_key(query),
+            tags: std::iter::once(self.tag(NAMES, &query.name))
+                .chain(rooms)
+                .collect(),
+        }
+    }
+
+    fn query_key(&self, query: &Query) -> Key {
+        let mut digest = Context::new(&SHA256);
+        digest.update(&query.name.len().to_be_bytes());
+        digest.update(&query.name);
+        digest.update(&query.params);
+        let mut hex = String::with_capacity(2 * DIGEST_BYTES);
+        for byte in &digest.finish().as_ref()[..DIGEST_BYTES] {
+            let _ = write!(hex, "{byte:02x}");
+        }
+        self.key(SPACE, hex.as_bytes())
+    }
+}

@@ -1,0 +1,159 @@
+//! Sessions, by their sockets. Each belongs to its users; of a user's sessions the tag knows, so that
+//! they can be removed. Unlike other entries they are read without a look at their tags: a session
+//! that was invalidated is not there any more.
+
+use std::collections::HashMap;
+use std::mem;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use futures_util::future::try_join_all;
+
+use super::Backplane;
+use crate::store::memory::MemoryStore;
+use crate::store::tags::{Tagged, unstamp};
+use crate::store::{Json, Key, Result, Store, Tag, Ttl};
+
+pub(super) const SPACE: &[u8] = b"session:";
+pub(super) const USERS: &[u8] = b"session-user:";
+/// Beyond, sessions of an outage end with it.
+const MOST_UNWRITTEN: usize = 100_000;
+/// Sessions that are sent to Redis at once.
+const AT_ONCE: usize = 128;
+/// How often a session is set whose user is invalidated all the time.
+const ATTEMPTS: usize = 5;
+
+/// The sessions that were set here while Redis was away, with their users.
+#[derive(Default)]
+pub struct Sessions {
+    unwritten: Mutex<HashMap<Key, Vec<Tag>>>,
+}
+
+impl Sessions {
+    pub fn is_settled(&self) -> bool {
+        self.unwritten().is_empty()
+    }
+
+    /// Sets on Redis what still lives in memory, for what is left of its time.
+    pub async fn settle(&self, store: &impl Tagged, memory: &MemoryStore) -> Result<()> {
+        let unwritten: Vec<_> = mem::take(&mut *self.unwritten()).into_iter().collect();
+        for (at, step) in unwritten.chunks(AT_ONCE).enumerate() {
+            let written = step.iter().map(async |(key, tags)| {
+                let Some((stored, ttl)) = memory.remaining(key) else {
+                    return Ok(true);
+                };
+                match unstamp(&stored) {
+                    Some((_, value)) => write(store, key, tags, value, ttl).await,
+                    None => Ok(true),
+                }
+            });
+            if let Err(error) = try_join_all(written).await {
+                let rest = unwritten[at * AT_ONCE..].iter().cloned();
+                let mut unwritten = self.unwritten();
+                for (key, tags) in rest {
+                    unwritten.entry(key).or_insert(tags);
+                }
+                return Err(error);
+            }
+        }
+        Ok(())
+    }
+
+    fn write_later(&self, key: &Key, tags: &[Tag]) {
+        let mut unwritten = self.unwritten();
+        if unwritten.len() < MOST_UNWRITTEN {
+            unwritten.insert(key.clone(), tags.to_vec());
+        }
+    }
+
+    fn unwritten(&self) -> MutexGuard<'_, HashMap<Key, Vec<Tag>>> {
+        self.unwritten
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Backplane {
+    pub async fn session_get(&self, socket: &[u8]) -> Option<Json> {
+        let key = &self.key(SPACE, socket);
+        let remote = self.on_remote(move |store| async move { store.get_stamped(key).await });
+        let found = match remote.await {
+            Some(outcome) => outcome,
+            None => self.memory.get_stamped(key).await,
+        };
+        found.ok().flatten()
+    }
+
+    /// `false`: not kept, or not known to be.
+    pub async fn session_set(
+        &self,
+        socket: &[u8],
+        users: &[String],
+        value: Json,
+        ttl: Ttl,
+    ) -> bool {
+        let key = &self.key(SPACE, socket);
+        let tags = users.iter().map(|user| self.tag(USERS, user.as_bytes()));
+        let tags = &tags.collect::<Vec<_>>();
+        let text = &value;
+        let remote = self
+            .on_remote(
+                move |store| async move { write(&*store, key, tags, text.clone(), ttl).await },
+            )
+            .await;
+        let kept = match remote {
+            Some(outcome) => outcome,
+            None => {
+                let kept = write(&*self.memory, key, tags, value, ttl).await;
+                if kept == Ok(true) {
+                    self.sessions.write_later(key, tags);
+                }
+                Box::pin(self.outdated(key)).await;
+                kept
+            }
+        };
+        kept.unwrap_or(false)
+    }
+
+    /// `false`: not known to be carried out.
+    pub async fn session_delete(&self, socket: &[u8]) -> bool {
+        let key = &self.key(SPACE, socket);
+        let remote = self.on_remote(move |store| async move { store.delete(key).await });
+        let deleted = match remote.await {
+            Some(outcome) => outcome,
+            None => {
+                let deleted = self.memory.delete(key).await;
+                Box::pin(self.outdated(key)).await;
+                deleted
+            }
+        };
+        deleted.is_ok()
+    }
+
+    /// How many sessions of the user were removed.
+    pub async fn session_invalidate(&self, user: &[u8]) -> u64 {
+        self.invalidate(&self.tag(USERS, user)).await
+    }
+}
+
+/// Sets a session, anew if one of its users was invalidated meanwhile: whoever did that may have
+/// looked for it before it was there, and nobody would find it later.
+async fn write(
+    store: &impl Tagged,
+    key: &Key,
+    tags: &[Tag],
+    value: Json,
+    ttl: Ttl,
+) -> Result<bool> {
+    for _ in 0..ATTEMPTS {
+        let Some(versions) = store
+            .set_tagged(key, tags, None, value.clone(), ttl)
+            .await?
+        else {
+            return Ok(false);
+        };
+        if tags.is_empty() || store.have_versions(tags, &versions).await? {
+            return Ok(true);
+        }
+    }
+    store.delete(key).await.map(|()| false)
+}

@@ -1,0 +1,89 @@
+//! Entries with tags: on Redis while it is there, in this process while it is not.
+
+use super::Backplane;
+use crate::store::tags::Tagged;
+use crate::store::{Json, Key, Result, Tag, Ttl, Version};
+
+/// How long a tag keeps the version that a miss has seen, at least.
+const SEEN_FOR: Ttl = Ttl::from_whole_millis(10 * 60 * 1000);
+
+/// An entry's key, and what it goes with.
+pub struct Entry {
+    pub key: Key,
+    pub tags: Vec<Tag>,
+}
+
+pub enum Looked {
+    Hit(Json),
+    /// The versions that the tags had then; none when they could not be read.
+    Miss(Vec<Version>),
+}
+
+impl Backplane {
+    pub(super) async fn look(&self, entry: &Entry) -> Looked {
+        let remote = self.on_remote(move |store| async move { look(&*store, entry).await });
+        let looked = match remote.await {
+            Some(outcome) => outcome,
+            None => look(&*self.memory, entry).await,
+        };
+        looked.unwrap_or(Looked::Miss(Vec::new()))
+    }
+
+    /// Sets an entry, if its tags have the versions that were `seen`; answers whether it did. Here it
+    /// lasts no longer than `ttl_here`.
+    pub(super) async fn keep(
+        &self,
+        Entry { key, tags }: &Entry,
+        seen: Option<&[Version]>,
+        value: Json,
+        ttl: Ttl,
+        ttl_here: Ttl,
+    ) -> bool {
+        let text = &value;
+        let remote = self
+            .on_remote(move |store| async move {
+                store.set_tagged(key, tags, seen, text.clone(), ttl).await
+            })
+            .await;
+        let kept = match remote {
+            Some(outcome) => outcome,
+            None => {
+                let ttl = if ttl < ttl_here { ttl } else { ttl_here };
+                let kept = self.memory.set_tagged(key, tags, seen, value, ttl).await;
+                if matches!(kept, Ok(Some(_))) {
+                    Box::pin(self.outdated(key)).await;
+                }
+                kept
+            }
+        };
+        matches!(kept, Ok(Some(_)))
+    }
+
+    /// Answers how many entries were removed where the call was carried out.
+    pub(super) async fn invalidate(&self, tag: &Tag) -> u64 {
+        let remote = self.on_remote(move |store| async move { store.invalidate(tag).await });
+        match remote.await {
+            Some(Ok(removed)) => removed,
+            Some(Err(_)) => {
+                // Whether it was carried out is not known.
+                self.journal.add_tag(tag);
+                0
+            }
+            None => {
+                self.journal.add_tag(tag);
+                let removed = self.memory.invalidate(tag).await;
+                if let Some(server) = self.refusing() {
+                    let _ = server.invalidate(tag).await;
+                }
+                removed.unwrap_or(0)
+            }
+        }
+    }
+}
+
+async fn look<S: Tagged>(store: &S, Entry { key, tags }: &Entry) -> Result<Looked> {
+    match store.get_tagged(key, tags).await? {
+        Some(value) => Ok(Looked::Hit(value)),
+        None => store.versions(tags, SEEN_FOR).await.map(Looked::Miss),
+    }
+}
