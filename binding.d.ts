@@ -29,6 +29,14 @@ export declare class Queue {
   state(backplane: number): string
   /** For how many ms a lease certainly lasts; 0 for one that has ended. */
   leaseMs(backplane: number, handle: number): number
+  /** The result about a message that is at hand, as JSON. */
+  messageAtHand(backplane: number, hash: string): JsonText | null
+  /** What is at hand is about to change, or has. */
+  messageForget(backplane: number, hash: string): void
+  messageForgetAll(backplane: number): void
+  messageSweep(backplane: number): void
+  /** How many there are at hand, then hits, those of them at hand, and misses. */
+  messageStats(backplane: number): Array<number>
   /**
    * Hands over what was written: `calls` that want an answer, in the first `words` words, the
    * first `text` and `bytes` bytes, and `extras`.
@@ -58,6 +66,8 @@ export interface BackplaneOptions {
   /** Presence that is set here lasts as long as this process. */
   presenceHeartbeat: boolean
   degradedQueryTtlMs: number
+  maxMessages: number
+  maxMessageBytes: number
 }
 
 /** What JavaScript can ask for. The comment names the arguments in the order of their words. */

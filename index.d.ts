@@ -89,6 +89,61 @@ export function cacheGetOrSet<T = Json>(
   options?: GetOrSetOptions
 ): Promise<T>;
 
+/**
+ * Results about messages, by hashes of theirs: on Redis for all instances, and in front of it in memory,
+ * whose hits are answered without a round trip. While Redis is away the memory is all there is.
+ */
+export interface MessageCache {
+  /**
+   * A hash of a message, the same for texts that differ in case and outer white space alone; of nothing
+   * else. Ids that are numbers are the ids that have their digits; an id may be absent.
+   *
+   * @throws at once: E_INVALID_VALUE (text), E_INVALID_KEY (ids)
+   */
+  generateHash(text: string, senderId?: string | number | null, receiverId?: string | number | null): string;
+  /**
+   * Reads a result, a fresh copy each time, or `null`. What another instance overwrites or clears is not read
+   * here a moment later, 100 ms at most while both are connected. O(1).
+   *
+   * @throws E_INVALID_KEY, E_CLOSED
+   */
+  get<T = Json>(hash: string): Promise<T | null>;
+  /**
+   * Keeps a result for `messageCache.ttlSeconds`. O(log of all results).
+   *
+   * @throws E_INVALID_KEY, E_INVALID_VALUE, E_CLOSED
+   */
+  set(hash: string, result: unknown): Promise<void>;
+  /** Gives back the memory of results whose time is over; they are not read in any case. */
+  clearExpired(): void;
+  /**
+   * Removes all results, of all instances. From the first moment none is read. O(them).
+   *
+   * @throws E_CLOSED
+   */
+  clear(): Promise<void>;
+  /** @throws E_CLOSED */
+  getStats(): Promise<MessageCacheStats>;
+}
+
+/** Of this backplane; counted since it was made. */
+export interface MessageCacheStats {
+  /** Results in memory. */
+  memorySize: number;
+  /** `messageCache.maxEntries` */
+  maxSize: number;
+  /** `messageCache.ttlSeconds`, in milliseconds. */
+  maxAgeMs: number;
+  redisAvailable: boolean;
+  /** Reads that found a result. */
+  hits: number;
+  /** Those of them that found it in memory. */
+  memoryHits: number;
+  misses: number;
+}
+
+export const messageCache: MessageCache;
+
 /** Any plain values; the order of keys does not matter, `1` is not `"1"`, `null` is not absent. */
 export type QueryParams = Record<string, unknown>;
 
@@ -796,6 +851,11 @@ export interface BackplaneOptions {
    * process is killed it is gone everywhere within 30 s. Default `false`.
    */
   presence?: { heartbeat?: boolean };
+  /**
+   * How long results about messages are kept, default 300 s, and how many of them in memory: at most
+   * `maxEntries`, default 1000, of together `maxBytes`, default 64 MiB, with some 160 bytes for each beside its text.
+   */
+  messageCache?: { ttlSeconds?: number; maxEntries?: number; maxBytes?: number };
   /** `degradedTtlSeconds`: how long results are kept while Redis is away, at most. Default 5. */
   queryCache?: { degradedTtlSeconds?: number };
   /** Default: prints when Redis is ready and when it goes away, and nothing else. */
@@ -809,6 +869,7 @@ export interface Backplane {
   cacheDelete: typeof cacheDelete;
   cacheDeletePattern: typeof cacheDeletePattern;
   cacheGetOrSet: typeof cacheGetOrSet;
+  messageCache: MessageCache;
   queryCache: QueryCache;
   sessionCache: SessionCache;
   checkRateLimit: typeof checkRateLimit;

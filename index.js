@@ -12,6 +12,7 @@ module.exports.cacheSet = backplane.cacheSet;
 module.exports.cacheDelete = backplane.cacheDelete;
 module.exports.cacheDeletePattern = backplane.cacheDeletePattern;
 module.exports.cacheGetOrSet = backplane.cacheGetOrSet;
+module.exports.messageCache = backplane.messageCache;
 module.exports.queryCache = backplane.queryCache;
 module.exports.sessionCache = backplane.sessionCache;
 module.exports.checkRateLimit = backplane.checkRateLimit;

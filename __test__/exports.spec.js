@@ -13,6 +13,7 @@ const flat = require('..');
 const redisClient = require('../redisClient');
 const redisPubSub = require('../redisPubSub');
 const presenceService = require('../presenceService');
+const messageCache = require('../messageCache');
 const queryCache = require('../queryCache');
 const sessionCache = require('../sessionCache');
 
@@ -32,14 +33,15 @@ describe('require', () => {
     expect(namesOf(redisClient)).toEqual(declared('redisClient.d.ts'));
     expect(namesOf(redisPubSub)).toEqual(declared('redisPubSub.d.ts'));
     expect(namesOf(presenceService)).toEqual(declared('presenceService.d.ts'));
+    expect(namesOf(messageCache)).toEqual(declared('messageCache.d.ts'));
     expect(namesOf(queryCache)).toEqual(declared('queryCache.d.ts'));
     expect(namesOf(sessionCache)).toEqual(declared('sessionCache.d.ts'));
-    for (const module of [redisClient, redisPubSub, presenceService, queryCache, sessionCache]) {
+    for (const module of [redisClient, redisPubSub, presenceService, messageCache, queryCache, sessionCache]) {
       for (const name of namesOf(module)) expect(typeof module[name]).toBe('function');
     }
   });
 
-  test.each(Object.entries({ queryCache, sessionCache }))('%s has the functions of the part that has its name', (name, module) => {
+  test.each(Object.entries({ messageCache, queryCache, sessionCache }))('%s has the functions of the part that has its name', (name, module) => {
     expect({ ...module }).toEqual(flat[name]);
   });
 

@@ -210,6 +210,21 @@ describe.each(PLACES)('queries on %s', (_where, start) => {
     expect(await queries.get('q', { roomId: 'r' })).toBe('stays');
   });
 
+  test('calls of one tick are carried out in their order', async () => {
+    const r = { roomId: 'r' };
+    const calls = [queries.set('q', r, 1), queries.get('q', r), queries.set('q', r, 2), queries.get('q', r)];
+    expect(await Promise.all(calls)).toEqual([true, 1, true, 2]);
+    expect(await Promise.all([queries.invalidateRoom('r'), queries.get('q', r), queries.set('q', r, 3), queries.get('q', r)])).toEqual([1, null, true, 3]);
+  });
+
+  test('what was set, or was about to be, goes when it is invalidated', async () => {
+    const sets = Array.from({ length: 100 }, (_, i) => queries.set('q', { roomId: 'r', i }, i));
+    expect(await queries.invalidateRoom('r')).toBe(100);
+    expect(await Promise.all(sets)).toEqual(Array(100).fill(true));
+    const left = await Promise.all(sets.map((_, i) => queries.get('q', { roomId: 'r', i })));
+    expect(left.filter((value) => value !== null)).toEqual([]);
+  });
+
   test('a large result, in and out', async () => {
     const large = 'é'.repeat(400_000);
     expect(await queries.set('q', { roomId: 'r' }, large)).toBe(true);

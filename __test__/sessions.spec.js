@@ -24,6 +24,14 @@ describe.each(PLACES)('sessions on %s', (_where, start) => {
     expect(await sessions.invalidateUserSessions('u')).toBe(0);
   });
 
+  test('calls of one tick are carried out in their order', async () => {
+    const calls = [
+      sessions.setSession('s', { email: 'a@x.com' }), sessions.getSession('s'), sessions.deleteSession('s'), sessions.getSession('s'),
+      sessions.setSession('s', { email: 'b@x.com' }), sessions.getSession('s'),
+    ];
+    expect(await Promise.all(calls)).toEqual([true, { email: 'a@x.com' }, true, null, true, { email: 'b@x.com' }]);
+  });
+
   test('invalidating a user removes all of its sessions and nobody else\'s', async () => {
     for (let i = 0; i < 20; i++) {
       await sessions.setSession(`a${i}`, { email: 'a@x.com', userId: i % 2 ? 'A' : 1 });

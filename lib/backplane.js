@@ -6,6 +6,7 @@ const { Core } = require('./core');
 const { createLimits } = require('./limits');
 const { createLoader } = require('./loader');
 const { createLocks } = require('./locks');
+const { createMessageCache } = require('./message-cache');
 const { createPresence } = require('./presence');
 const { createPubSub } = require('./pubsub');
 const { createQueryCache } = require('./queries');
@@ -26,6 +27,7 @@ function createBackplane(options) {
 
   return {
     ...createCache(core, load),
+    messageCache: createMessageCache(core),
     queryCache: createQueryCache(core, load),
     sessionCache: createSessionCache(core),
     ...createLimits(core),

@@ -17,6 +17,8 @@ const MEMORY_DEFAULTS = { maxEntries: 100_000, maxBytes: 64 * 1024 * 1024 };
 const PUBSUB_DEFAULTS = { maxQueued: 100_000, maxQueuedBytes: 64 * 1024 * 1024 };
 /** The first is the default. */
 const LOCKS_WHEN_AWAY = ['local', 'deny'];
+const MESSAGE_DEFAULTS = { maxEntries: 1000, maxBytes: 64 * 1024 * 1024 };
+const MESSAGE_TTL = { ttlSeconds: 300 };
 const QUERY_DEFAULTS = { degradedTtlSeconds: 5 };
 const TLS_FIELDS = ['ca', 'cert', 'key', 'servername'];
 const NO_LOGIN = { username: undefined, password: undefined, db: 0 };
@@ -27,8 +29,10 @@ function resolveConfig(options = {}, env = process.env) {
   if (error) throw error;
   const logger = createLogger(options.logger);
   const server = locate(options, env, logger);
+  const { maxEntries, maxBytes } = bounds(options.messageCache, 'messageCache', MESSAGE_DEFAULTS);
   return {
     logger,
+    messages: { maxEntries, ttlSeconds: ttlSeconds(options.messageCache, 'messageCache', 'ttlSeconds', MESSAGE_TTL) },
     native: {
       ...server,
       tls: tls(options.tls, server.tls),
@@ -41,6 +45,8 @@ function resolveConfig(options = {}, env = process.env) {
       ...bounds(options.pubsub, 'pubsub', PUBSUB_DEFAULTS),
       denyLocks: locksWhenAway(options.locks) === 'deny',
       presenceHeartbeat: hasHeartbeat(options.presence),
+      maxMessages: maxEntries,
+      maxMessageBytes: maxBytes,
       degradedQueryTtlMs: ttlSeconds(options.queryCache, 'queryCache', 'degradedTtlSeconds', QUERY_DEFAULTS) * 1000,
     },
   };

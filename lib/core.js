@@ -19,6 +19,7 @@ class Core {
     this.logger = null;
     this.commandTimeoutMs = 0;
     this.maxQueued = 0;
+    this.messages = null;
     /** Emits `state` with `{ state, reason }`. */
     this.events = new EventEmitter().setMaxListeners(0);
     /** Who subscribes, by number; each has `missed(gap)` and `detach()`. */
@@ -51,6 +52,7 @@ class Core {
     this.logger = config.logger;
     this.commandTimeoutMs = config.native.commandTimeoutMs;
     this.maxQueued = config.native.maxQueued;
+    this.messages = config.messages;
     const tell = narrate(config.logger);
     this.number = queue().open(config.native, (event) => {
       tell(event);

@@ -179,6 +179,10 @@ mod tests {
             },
             locks: WhenAway::Local,
             heartbeat: false,
+            messages: Bounds {
+                max_entries: 1,
+                max_bytes: 1,
+            },
             degraded_query_ttl: Ttl::from_whole_millis(1),
         };
         let backplane = Backplane::new(options, Arc::new(|_| ()), Arc::new(|_| ()));

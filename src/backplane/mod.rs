@@ -6,9 +6,11 @@ mod client;
 mod fills;
 mod journal;
 mod limits;
+mod local;
 mod locks;
 pub mod mailbox;
 mod messages;
+mod news;
 mod presence;
 mod pubsub;
 mod queries;
@@ -23,7 +25,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use tokio::sync::Notify;
+use tokio::sync::{Notify, RwLock};
 use tokio::task::AbortHandle;
 
 use crate::store::availability::{Availability, Switch};
@@ -41,6 +43,8 @@ pub use limits::Source;
 use locks::Locks;
 pub use locks::{Keeping, LockOutcome, LockRequest, WhenAway};
 use mailbox::{MailBounds, OnMail};
+pub use messages::MessageStats;
+use messages::Messages;
 use presence::Presence;
 pub use queries::Query;
 use recovery::{Replay, Spaces};
@@ -63,6 +67,8 @@ pub struct Options {
     pub heartbeat: bool,
     /// How long a query result lasts that is kept here while Redis is away.
     pub degraded_query_ttl: Ttl,
+    /// Of the layer of memory before the messages on Redis.
+    pub messages: Bounds,
 }
 
 /// What the user of a backplane is told, in the order in which it happened.
@@ -91,6 +97,9 @@ pub struct Backplane {
     presence: Arc<Presence>,
     sessions: Arc<Sessions>,
     fills: Fills,
+    /// Held by those who set something that has tags.
+    tagged_sets: RwLock<()>,
+    messages: Messages,
     switch: Arc<Switch<RedisStore>>,
     turns: Arc<Turns>,
     subscribers: Arc<Subscribers>,
@@ -121,9 +130,11 @@ impl Backplane {
         let locks = Arc::new(Locks::new(options.locks, on_event.clone()));
         let prefix = options.key_prefix.as_bytes();
         let presence = Arc::new(Presence::new(options.heartbeat, prefix));
+        let messages = Messages::new(prefix, options.messages);
         let switch = {
             let (turns, subscribers) = (turns.clone(), subscribers.clone());
             let (locks, presence) = (locks.clone(), presence.clone());
+            let news = messages.news.clone();
             let on_event = on_event.clone();
             Arc::new(Switch::new(move |state| {
                 turns.settle(state.is_settled());
@@ -131,6 +142,7 @@ impl Backplane {
                 subscribers.follow(state);
                 locks.follow(state);
                 presence.follow(state);
+                news.follow(state);
             }))
         };
         let surroundings = Surroundings {
@@ -150,6 +162,8 @@ impl Backplane {
             presence,
             sessions: Arc::default(),
             fills: Fills::default(),
+            tagged_sets: RwLock::default(),
+            messages,
             switch,
             turns,
             subscribers,
@@ -191,6 +205,7 @@ impl Backplane {
                 others: Vec::new(),
             },
             sessions: self.sessions.clone(),
+            news: self.messages.news.clone(),
             locks: self.locks.clone(),
             presence: self.presence.clone(),
         };

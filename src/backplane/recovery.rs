@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::journal::{Entries, Journal};
 use super::locks::Locks;
+use super::news::News;
 use super::presence::Presence;
 use super::sessions::Sessions;
 use super::subscriber::Subscribers;
@@ -31,6 +32,7 @@ pub struct Replay {
     pub cached: Spaces,
     pub limited: Spaces,
     pub sessions: Arc<Sessions>,
+    pub news: Arc<News>,
     pub locks: Arc<Locks>,
     pub presence: Arc<Presence>,
 }
@@ -58,6 +60,7 @@ impl Recovery<RedisStore> for Replay {
         let is_done = || {
             journals.iter().all(|(journal, _)| journal.is_empty())
                 && self.sessions.is_settled()
+                && self.news.is_settled()
                 && self.locks.is_settled()
                 && self.presence.is_settled()
         };
@@ -70,6 +73,7 @@ impl Recovery<RedisStore> for Replay {
                 carry_out(store, journal, spaces).await?;
             }
             self.sessions.settle(store, &self.memory).await?;
+            self.news.settle(store).await?;
             self.locks.settle(store).await?;
             self.presence.settle(store).await?;
         }

@@ -39,7 +39,18 @@ impl Backplane {
     where
         F: Future<Output = Result<T>>,
     {
-        let begun = Instant::now();
+        self.on_remote_since(Instant::now(), operation).await
+    }
+
+    /// Like [`Self::on_remote`], for a call that has begun already.
+    pub(super) async fn on_remote_since<T, F>(
+        &self,
+        begun: Instant,
+        operation: impl Fn(Arc<RedisStore>) -> F,
+    ) -> Option<Result<T>>
+    where
+        F: Future<Output = Result<T>>,
+    {
         let ticket = self.turns.ticket();
         if let Some((store, on_the_way)) = self.at_once() {
             match operation(store).await {

@@ -95,6 +95,7 @@ impl Backplane {
         let tags = users.iter().map(|user| self.tag(USERS, user.as_bytes()));
         let tags = &tags.collect::<Vec<_>>();
         let text = &value;
+        let under_way = self.tagged_sets.read().await;
         let remote = self
             .on_remote(
                 move |store| async move { write(&*store, key, tags, text.clone(), ttl).await },
@@ -111,6 +112,7 @@ impl Backplane {
                 kept
             }
         };
+        drop(under_way);
         kept.unwrap_or(false)
     }
 

@@ -1,5 +1,9 @@
 //! Entries with tags: on Redis while it is there, in this process while it is not.
 
+use std::time::Instant;
+
+use tokio::time::timeout;
+
 use super::Backplane;
 use crate::store::tags::Tagged;
 use crate::store::{Json, Key, Result, Tag, Ttl, Version};
@@ -40,6 +44,7 @@ impl Backplane {
         ttl_here: Ttl,
     ) -> bool {
         let text = &value;
+        let under_way = self.tagged_sets.read().await;
         let remote = self
             .on_remote(move |store| async move {
                 store.set_tagged(key, tags, seen, text.clone(), ttl).await
@@ -56,12 +61,21 @@ impl Backplane {
                 kept
             }
         };
+        drop(under_way);
         matches!(kept, Ok(Some(_)))
     }
 
-    /// Answers how many entries were removed where the call was carried out.
+    /// Answers how many entries were removed where the call was carried out. Whoever was about to set
+    /// something sets it before.
     pub(super) async fn invalidate(&self, tag: &Tag) -> u64 {
-        let remote = self.on_remote(move |store| async move { store.invalidate(tag).await });
+        let begun = Instant::now();
+        let patience = self.options.endpoint.command_timeout;
+        let _ = timeout(patience, self.tagged_sets.write()).await;
+        let remote =
+            self.on_remote_since(
+                begun,
+                move |store| async move { store.invalidate(tag).await },
+            );
         match remote.await {
             Some(Ok(removed)) => removed,
             Some(Err(_)) => {

@@ -33,6 +33,8 @@ pub struct BackplaneOptions {
     /// Presence that is set here lasts as long as this process.
     pub presence_heartbeat: bool,
     pub degraded_query_ttl_ms: f64,
+    pub max_messages: f64,
+    pub max_message_bytes: f64,
 }
 
 #[napi(object)]
@@ -76,6 +78,10 @@ impl From<BackplaneOptions> for Options {
                 false => WhenAway::Local,
             },
             heartbeat: options.presence_heartbeat,
+            messages: Bounds {
+                max_entries: options.max_messages as u64,
+                max_bytes: options.max_message_bytes as u64,
+            },
             degraded_query_ttl: Ttl::from_millis(options.degraded_query_ttl_ms),
         }
     }

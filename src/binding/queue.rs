@@ -133,6 +133,47 @@ impl Queue {
         backplane.map_or(0.0, |backplane| backplane.lock_certain_ms(handle as u64))
     }
 
+    /// The result about a message that is at hand, as JSON.
+    #[napi]
+    pub fn message_at_hand(&self, backplane: u32, hash: String) -> Option<JsonText> {
+        let backplane = lock(&self.backplanes).get(&backplane).cloned()?;
+        backplane.message_at_hand(hash.as_bytes()).map(JsonText)
+    }
+
+    /// What is at hand is about to change, or has.
+    #[napi]
+    pub fn message_forget(&self, backplane: u32, hash: String) {
+        if let Some(backplane) = lock(&self.backplanes).get(&backplane) {
+            backplane.message_forget(hash.as_bytes());
+        }
+    }
+
+    #[napi]
+    pub fn message_forget_all(&self, backplane: u32) {
+        if let Some(backplane) = lock(&self.backplanes).get(&backplane) {
+            backplane.message_forget_all();
+        }
+    }
+
+    #[napi]
+    pub fn message_sweep(&self, backplane: u32) {
+        if let Some(backplane) = lock(&self.backplanes).get(&backplane) {
+            backplane.message_sweep();
+        }
+    }
+
+    /// How many there are at hand, then hits, those of them at hand, and misses.
+    #[napi]
+    pub fn message_stats(&self, backplane: u32) -> Vec<f64> {
+        let backplane = lock(&self.backplanes).get(&backplane).cloned();
+        let Some(stats) = backplane.map(|backplane| backplane.message_stats()) else {
+            return vec![0.0; 4];
+        };
+        let counted = [stats.hits, stats.hits_in_memory, stats.misses];
+        let counted = counted.map(|count| count as f64);
+        [&[stats.entries as f64][..], &counted].concat()
+    }
+
     /// Hands over what was written: `calls` that want an answer, in the first `words` words, the
     /// first `text` and `bytes` bytes, and `extras`.
     #[napi]
@@ -234,17 +275,29 @@ impl Drop for PageText {
 
 impl ToNapiValue for PageText {
     unsafe fn to_napi_value(env: sys::napi_env, text: Self) -> Result<sys::napi_value> {
-        let create = if text.is_ascii {
-            sys::napi_create_string_latin1
-        } else {
-            sys::napi_create_string_utf8
-        };
-        let length = text.bytes.len() as isize;
-        let mut string = std::ptr::null_mut();
-        // SAFETY: the pointer and the length are those of the vector.
-        check_status!(unsafe { create(env, text.bytes.as_ptr().cast(), length, &mut string) })?;
-        Ok(string)
+        create_string(env, &text.bytes, text.is_ascii)
     }
+}
+
+/// A JSON text, made a JavaScript string when it is handed over.
+pub struct JsonText(Bytes);
+
+impl ToNapiValue for JsonText {
+    unsafe fn to_napi_value(env: sys::napi_env, text: Self) -> Result<sys::napi_value> {
+        create_string(env, &text.0, text.0.is_ascii())
+    }
+}
+
+/// From UTF-8.
+fn create_string(env: sys::napi_env, text: &[u8], is_ascii: bool) -> Result<sys::napi_value> {
+    let create = match is_ascii {
+        true => sys::napi_create_string_latin1,
+        false => sys::napi_create_string_utf8,
+    };
+    let mut string = std::ptr::null_mut();
+    // SAFETY: the pointer and the length are those of the slice.
+    check_status!(unsafe { create(env, text.as_ptr().cast(), text.len() as isize, &mut string) })?;
+    Ok(string)
 }
 
 /// The bytes of a page, made a Buffer; undefined when there are none.

@@ -43,6 +43,9 @@ pub trait Store: Send + Sync {
     /// text is larger than the whole store). O(1).
     fn set(&self, key: &Key, value: Json, ttl: Ttl) -> impl Future<Output = Result<bool>> + Send;
 
+    /// How much longer `key` is kept; `None`: there is none. O(1).
+    fn time_left(&self, key: &Key) -> impl Future<Output = Result<Option<Ttl>>> + Send;
+
     /// Makes `key` absent, leases included. O(1).
     fn delete(&self, key: &Key) -> impl Future<Output = Result<()>> + Send;
 

@@ -79,6 +79,23 @@ impl MemoryStore {
         self.lock().clear();
     }
 
+    /// Whether it was kept.
+    pub fn put(&self, key: &Key, text: &Json, ttl: Ttl) -> bool {
+        let gone_at = self.clock.now_ms() + ttl.as_millis();
+        let entry = Entry {
+            // A copy: the slice would keep the whole batch of calls alive that it came with.
+            text: Bytes::copy_from_slice(text),
+            fresh_until: gone_at,
+            gone_at,
+            lease: 0,
+        };
+        self.keep(&mut self.lock(), key, entry)
+    }
+
+    pub fn take_out(&self, key: &Key) {
+        self.lock().remove(key);
+    }
+
     /// What is under `key`, and for how much longer.
     pub fn remaining(&self, key: &Key) -> Option<(Json, Ttl)> {
         let now = self.clock.now_ms();
@@ -143,19 +160,15 @@ impl Store for MemoryStore {
     }
 
     async fn set(&self, key: &Key, value: Json, ttl: Ttl) -> Result<bool> {
-        let gone_at = self.clock.now_ms() + ttl.as_millis();
-        let entry = Entry {
-            // A copy: the slice would keep the whole batch of calls alive that it came with.
-            text: Bytes::copy_from_slice(&value),
-            fresh_until: gone_at,
-            gone_at,
-            lease: 0,
-        };
-        Ok(self.keep(&mut self.lock(), key, entry))
+        Ok(self.put(key, &value, ttl))
+    }
+
+    async fn time_left(&self, key: &Key) -> Result<Option<Ttl>> {
+        Ok(self.remaining(key).map(|(_, ttl)| ttl))
     }
 
     async fn delete(&self, key: &Key) -> Result<()> {
-        self.lock().remove(key);
+        self.take_out(key);
         Ok(())
     }
 

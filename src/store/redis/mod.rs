@@ -156,6 +156,14 @@ impl Store for RedisStore {
         self.query(key, command).await.map(|_| true)
     }
 
+    async fn time_left(&self, key: &Key) -> Result<Option<Ttl>> {
+        let ms = self.query(key, command(&[b"PTTL", key.as_bytes()])).await?;
+        Ok(match ms {
+            Value::Int(ms @ 1..) => Some(Ttl::from_whole_millis(ms as u64)),
+            _ => None,
+        })
+    }
+
     async fn delete(&self, key: &Key) -> Result<()> {
         let unlink = command(&[b"UNLINK", key.as_bytes()]);
         self.query(key, unlink).await.map(|_| ())

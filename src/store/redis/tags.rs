@@ -3,9 +3,10 @@
 
 use futures_util::future::{try_join, try_join_all};
 use redis::Value;
+use tokio::time::timeout;
 
 use super::script::{TAG_END, TAG_JOIN, TAG_VOID};
-use super::{RedisStore, command, scan};
+use super::{LARGE_BYTES, RedisStore, command, scan, write};
 use crate::store::tags::{Tag, Tagged, Version, stamp, unstamp};
 use crate::store::{Json, Key, Pattern, Result, Store, StoreError, Ttl};
 
@@ -16,9 +17,16 @@ const REMAINS_MS: &str = "600000";
 
 impl Tagged for RedisStore {
     async fn get_tagged(&self, entry: &Key, tags: &[Tag]) -> Result<Option<Json>> {
-        let current = try_join_all(tags.iter().map(|tag| self.version(tag)));
-        let (stored, current) = try_join(self.get(entry), current).await?;
-        let found = stored.as_ref().and_then(unstamp);
+        let deadline = self.deadline();
+        let both = async {
+            let current = try_join_all(tags.iter().map(|tag| self.version(tag)));
+            try_join(self.read(entry, deadline), current).await
+        };
+        let (stored, current) = match self.large.is_idle() {
+            true => both.await?,
+            false => Box::pin(self.in_turn(entry, both)).await?,
+        };
+        let found = stored.and_then(|stored| unstamp(&stored.into()));
         let valid = found.filter(|(versions, _)| versions.iter().copied().map(Some).eq(current));
         Ok(valid.map(|(_, value)| value))
     }
@@ -45,16 +53,29 @@ impl Tagged for RedisStore {
         if seen.is_some_and(|seen| seen.len() != tags.len()) {
             return Ok(None);
         }
-        let joined = tags.iter().enumerate().map(|(i, tag)| {
-            let seen = seen.map(|seen| seen[i]);
-            self.join_tag(tag, seen, entry.as_bytes(), ttl)
-        });
-        let versions: Option<Vec<Version>> = try_join_all(joined).await?.into_iter().collect();
-        let Some(versions) = versions else {
-            return Ok(None);
+        if value.len() > LARGE_BYTES {
+            return match self.join_tags(entry, tags, seen, ttl).await? {
+                Some(versions) => {
+                    let kept = self.set(entry, stamp(&versions, &value), ttl).await?;
+                    Ok(kept.then_some(versions))
+                }
+                None => Ok(None),
+            };
+        }
+        // Two exchanges: later calls of the entry take their places behind them.
+        let place = self.large.place(entry);
+        let both = async {
+            let _turn = place.turn().await;
+            let Some(versions) = self.join_tags(entry, tags, seen, ttl).await? else {
+                return Ok(None);
+            };
+            let write = write(entry, &stamp(&versions, &value), ttl.as_millis());
+            self.link.calls.query(write).await?;
+            Ok(Some(versions))
         };
-        let kept = self.set(entry, stamp(&versions, &value), ttl).await?;
-        Ok(kept.then_some(versions))
+        timeout(self.link.command_timeout(), both)
+            .await
+            .unwrap_or(Err(StoreError::TimedOut))
     }
 
     async fn invalidate(&self, tag: &Tag) -> Result<u64> {
@@ -97,6 +118,21 @@ impl RedisStore {
             Ok(_) | Err(StoreError::Rejected(_)) => Ok(None),
             Err(error) => Err(error),
         }
+    }
+
+    /// `None`: one of the tags does not have the version that was seen.
+    async fn join_tags(
+        &self,
+        entry: &Key,
+        tags: &[Tag],
+        seen: Option<&[Version]>,
+        ttl: Ttl,
+    ) -> Result<Option<Vec<Version>>> {
+        let joined = tags.iter().enumerate().map(|(i, tag)| {
+            let seen = seen.map(|seen| seen[i]);
+            self.join_tag(tag, seen, entry.as_bytes(), ttl)
+        });
+        Ok(try_join_all(joined).await?.into_iter().collect())
     }
 
     /// `None`: the tag does not have the version that was seen.

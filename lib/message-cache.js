@@ -1,0 +1,67 @@
+'use strict';
+
+const { createHash } = require('node:crypto');
+const check = require('./check');
+const { typeError } = require('./errors');
+const { Op } = require('./queue');
+
+/** The message cache of one backplane; index.d.ts says what each function promises. */
+function createMessageCache(core) {
+  /** What is at hand is answered at once, anything else in its turn. */
+  function get(hash) {
+    const error = check.key(hash) ?? core.unusable();
+    if (error) return Promise.reject(error);
+    const { queue, number } = core;
+    const text = queue.native.messageAtHand(number, hash);
+    return text === null ? queue.send(Op.MessageGet, number, hash) : Promise.resolve(JSON.parse(text));
+  }
+
+  function set(hash, result) {
+    const error = check.key(hash) ?? core.unusable();
+    if (error) return Promise.reject(error);
+    const json = check.json(result);
+    if (json.error) return Promise.reject(json.error);
+    const { queue, number } = core;
+    // A get that follows at once must not find what was there before.
+    queue.native.messageForget(number, hash);
+    return queue.send(Op.MessageSet, number, hash, json.text, core.messages.ttlSeconds * 1000);
+  }
+
+  function clearExpired() {
+    if (core.state() !== 'closed' && core.queue !== null) core.queue.native.messageSweep(core.number);
+  }
+
+  async function clear() {
+    const error = core.unusable();
+    if (error) throw error;
+    core.queue.native.messageForgetAll(core.number);
+    await core.queue.ask(Op.MessageClear, core.number);
+  }
+
+  async function getStats() {
+    const error = core.unusable();
+    if (error) throw error;
+    const [memorySize, hits, memoryHits, misses] = core.queue.native.messageStats(core.number);
+    const { maxEntries, ttlSeconds } = core.messages;
+    const redisAvailable = core.isRedisAvailable();
+    return { memorySize, maxSize: maxEntries, maxAgeMs: ttlSeconds * 1000, redisAvailable, hits, memoryHits, misses };
+  }
+
+  return { generateHash, get, set, clearExpired, clear, getStats };
+}
+
+/** JSON keeps the fields apart, whatever is in them. */
+function generateHash(text, senderId, receiverId) {
+  if (typeof text !== 'string') throw typeError('E_INVALID_VALUE', `text must be a string, not ${check.kindOf(text)}`);
+  const fields = [text.trim().toLowerCase(), idText(senderId, 'senderId'), idText(receiverId, 'receiverId')];
+  return createHash('sha256').update(JSON.stringify(fields)).digest('hex');
+}
+
+/** A number is the id that has its digits; there may be none. */
+function idText(id, what) {
+  if (id === undefined || id === null) return null;
+  if (typeof id === 'string' || typeof id === 'number' || typeof id === 'bigint') return String(id);
+  throw typeError('E_INVALID_KEY', `${what} must be a string or a number, not ${check.kindOf(id)}`);
+}
+
+module.exports = { createMessageCache };

@@ -1,0 +1,194 @@
+//! A layer of memory before Redis: what was read there or written is answered from here, at once and
+//! from any thread, until somebody changes it.
+//!
+//! Instances tell each other what they change. So the layer holds only what was read while it could
+//! hear the others ([`News`]), and whatever was read before they told is not kept after.
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use crate::store::memory::{Bounds, Clock, MemoryStore};
+use crate::store::{Json, Key, Ttl};
+
+pub struct LocalLayer {
+    texts: MemoryStore,
+    state: Mutex<State>,
+    hits: AtomicU64,
+}
+
+#[derive(Default)]
+struct State {
+    /// What others change is heard.
+    hears: bool,
+    /// What is being read or written on Redis, and may be kept then.
+    pending: HashMap<Key, Pending>,
+}
+
+#[derive(Default)]
+struct Pending {
+    open: usize,
+    /// Somebody changed it meanwhile.
+    is_void: bool,
+}
+
+impl LocalLayer {
+    pub fn new(bounds: Bounds) -> Self {
+        Self {
+            texts: MemoryStore::new(bounds, Clock::system()),
+            state: Mutex::default(),
+            hits: AtomicU64::new(0),
+        }
+    }
+
+    pub fn read(&self, key: &Key) -> Option<Json> {
+        let (text, _) = self.texts.remaining(key)?;
+        self.hits.fetch_add(1, Ordering::Relaxed);
+        Some(text)
+    }
+
+    pub fn hits(&self) -> u64 {
+        self.hits.load(Ordering::Relaxed)
+    }
+
+    pub fn len(&self) -> usize {
+        self.texts.len()
+    }
+
+    pub fn sweep(&self) {
+        self.texts.sweep();
+    }
+
+    /// To be called before Redis is asked for a key or told to change it.
+    pub fn begin<'a>(&'a self, key: &'a Key) -> Passage<'a> {
+        let mut state = self.state();
+        state.pending.entry(key.clone()).or_default().open += 1;
+        Passage { layer: self, key }
+    }
+
+    /// Keeps what Redis will never see.
+    pub fn put(&self, key: &Key, text: &Json, ttl: Ttl) {
+        self.texts.put(key, text, ttl);
+    }
+
+    pub fn forget(&self, key: &Key) {
+        let mut state = self.state();
+        if let Some(pending) = state.pending.get_mut(key) {
+            pending.is_void = true;
+        }
+        self.texts.take_out(key);
+    }
+
+    pub fn clear(&self) {
+        self.empty(&mut self.state());
+    }
+
+    /// Whether what others change is heard from now on. What was kept until now may be old.
+    pub fn hears(&self, hears: bool) {
+        let mut state = self.state();
+        state.hears = hears;
+        self.empty(&mut state);
+    }
+
+    fn empty(&self, state: &mut State) {
+        for pending in state.pending.values_mut() {
+            pending.is_void = true;
+        }
+        self.texts.clear();
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// One reading or writing of a key on Redis.
+pub struct Passage<'a> {
+    layer: &'a LocalLayer,
+    key: &'a Key,
+}
+
+impl Passage<'_> {
+    /// Keeps what Redis has, unless somebody has changed it since or may have.
+    pub fn keep(self, text: &Json, ttl: Ttl) {
+        let state = self.layer.state();
+        let is_void = state.pending.get(self.key).is_none_or(|it| it.is_void);
+        if state.hears && !is_void {
+            self.layer.texts.put(self.key, text, ttl);
+        }
+        drop(state);
+    }
+}
+
+impl Drop for Passage<'_> {
+    fn drop(&mut self) {
+        let mut state = self.layer.state();
+        if let Some(pending) = state.pending.get_mut(self.key) {
+            pending.open -= 1;
+            if pending.open == 0 {
+                state.pending.remove(self.key);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const TTL: Ttl = Ttl::from_whole_millis(60_000);
+
+    fn layer() -> LocalLayer {
+        let layer = LocalLayer::new(Bounds {
+            max_entries: 10,
+            max_bytes: 1 << 20,
+        });
+        layer.hears(true);
+        layer
+    }
+
+    fn key() -> Key {
+        Key::new(&[b"key"])
+    }
+
+    fn text() -> Json {
+        Json::from_static(b"1")
+    }
+
+    #[test]
+    fn what_was_read_is_there() {
+        let (layer, key) = (layer(), key());
+        layer.begin(&key).keep(&text(), TTL);
+        assert_eq!((layer.read(&key), layer.hits()), (Some(text()), 1));
+        layer.forget(&key);
+        assert_eq!((layer.read(&key), layer.hits()), (None, 1));
+        assert!(layer.state().pending.is_empty());
+    }
+
+    #[test]
+    fn what_somebody_changed_meanwhile_is_not_kept() {
+        let (layer, key) = (layer(), key());
+        for change in [LocalLayer::clear, |layer: &LocalLayer| {
+            layer.forget(&Key::new(&[b"key"]));
+        }] {
+            let passage = layer.begin(&key);
+            change(&layer);
+            passage.keep(&text(), TTL);
+            assert_eq!(layer.read(&key), None);
+            layer.begin(&key).keep(&text(), TTL);
+            assert_eq!(layer.read(&key), Some(text()));
+        }
+    }
+
+    #[test]
+    fn nothing_is_kept_while_the_others_are_not_heard() {
+        let (layer, key) = (layer(), key());
+        layer.begin(&key).keep(&text(), TTL);
+        let passage = layer.begin(&key);
+        layer.hears(false);
+        assert_eq!(layer.read(&key), None);
+        layer.hears(true);
+        passage.keep(&text(), TTL);
+        assert_eq!(layer.read(&key), None, "read before the silence");
+    }
+}
