@@ -35,8 +35,16 @@ export declare class Queue {
   messageForget(backplane: number, hash: string): void
   messageForgetAll(backplane: number): void
   messageSweep(backplane: number): void
-  /** How many there are at hand, then hits, those of them at hand, and misses. */
-  messageStats(backplane: number): Array<number>
+  messagesAtHand(backplane: number): number
+  /** What is cached under a key and at hand, as JSON. */
+  cacheAtHand(backplane: number, key: string): JsonText | null
+  /** What is at hand of a key, or of all, is about to change. */
+  cacheForget(backplane: number, key?: string | undefined | null): void
+  /**
+   * Hits, hits in memory, misses and fenced sets: of the cache, then of queries, sessions and
+   * messages.
+   */
+  cacheCounts(backplane: number): Array<number>
   /**
    * Hands over what was written: `calls` that want an answer, in the first `words` words, the
    * first `text` and `bytes` bytes, and `extras`.
@@ -66,8 +74,16 @@ export interface BackplaneOptions {
   /** Presence that is set here lasts as long as this process. */
   presenceHeartbeat: boolean
   degradedQueryTtlMs: number
+  /** Of the memory before the cache; none when absent. */
+  localCache?: LocalCacheSettings
   maxMessages: number
   maxMessageBytes: number
+}
+
+export interface LocalCacheSettings {
+  maxEntries: number
+  maxBytes: number
+  ttlMs: number
 }
 
 /** What JavaScript can ask for. The comment names the arguments in the order of their words. */

@@ -814,6 +814,30 @@ export interface TlsOptions {
  * Options win over the environment; empty strings count as unset. What is wrong is reported by
  * the first call, as `E_INVALID_URL`, `E_INVALID_PORT` or `E_INVALID_OPTION`, never with a value.
  */
+/** Counted since the backplane was made. */
+export interface CacheMetrics {
+  /** Reads that found a value. */
+  hits: number;
+  /** Those of them that this process answered: from memory in front of Redis, or while Redis was away. */
+  memoryHits: number;
+  misses: number;
+  /** Values that were not kept because they may be older than what was deleted or invalidated, or are not known to be kept. */
+  fencedSets: number;
+}
+
+export interface Metrics {
+  caches: {
+    /** `staleServed`: how often a loader failed and the old value was within `staleSeconds`. */
+    cache: CacheMetrics & { staleServed: number };
+    queries: CacheMetrics;
+    sessions: CacheMetrics;
+    messages: CacheMetrics;
+  };
+}
+
+/** What this backplane has counted. Never throws, opens no connection. O(1). */
+export function getMetrics(): Metrics;
+
 export interface BackplaneOptions {
   /**
    * `redis://`, `rediss://` (TLS) or `unix://`, with user, password and `/db` (for a Unix socket
@@ -856,6 +880,12 @@ export interface BackplaneOptions {
    * `maxEntries`, default 1000, of together `maxBytes`, default 64 MiB, with some 160 bytes for each beside its text.
    */
   messageCache?: { ttlSeconds?: number; maxEntries?: number; maxBytes?: number };
+  /**
+   * Memory in front of {@link cacheGet} and {@link cacheGetOrSet}, for values read on Redis: off by default; at most
+   * `maxEntries`, default 100,000, of together `maxBytes`, default 64 MiB, for at most `ttlSeconds`, default 60. Instances that share keys
+   * all have to have it on, so that they tell each other of changes; what other clients change is seen after `ttlSeconds`.
+   */
+  localCache?: { maxEntries?: number; maxBytes?: number; ttlSeconds?: number };
   /** `degradedTtlSeconds`: how long results are kept while Redis is away, at most. Default 5. */
   queryCache?: { degradedTtlSeconds?: number };
   /** Default: prints when Redis is ready and when it goes away, and nothing else. */
@@ -895,6 +925,7 @@ export interface Backplane {
   RedisPubSub: typeof RedisPubSub;
   socketIoAdapter: typeof socketIoAdapter;
   isRedisAvailable: typeof isRedisAvailable;
+  getMetrics: typeof getMetrics;
   getClient: typeof getClient;
   close: typeof close;
 }

@@ -38,5 +38,6 @@ module.exports.getPubSub = backplane.getPubSub;
 module.exports.RedisPubSub = backplane.RedisPubSub;
 module.exports.socketIoAdapter = backplane.socketIoAdapter;
 module.exports.isRedisAvailable = backplane.isRedisAvailable;
+module.exports.getMetrics = backplane.getMetrics;
 module.exports.getClient = backplane.getClient;
 module.exports.close = backplane.close;

@@ -6,6 +6,7 @@ const { Core } = require('./core');
 const { createLimits } = require('./limits');
 const { createLoader } = require('./loader');
 const { createLocks } = require('./locks');
+const { createMetrics } = require('./metrics');
 const { createMessageCache } = require('./message-cache');
 const { createPresence } = require('./presence');
 const { createPubSub } = require('./pubsub');
@@ -17,6 +18,7 @@ const { createSocketIo } = require('./socketio');
 function createBackplane(options) {
   const core = new Core(options);
   const load = createLoader(core);
+  const { getMetrics } = createMetrics(core);
   let client;
 
   function getClient() {
@@ -27,7 +29,8 @@ function createBackplane(options) {
 
   return {
     ...createCache(core, load),
-    messageCache: createMessageCache(core),
+    getMetrics,
+    messageCache: createMessageCache(core, getMetrics),
     queryCache: createQueryCache(core, load),
     sessionCache: createSessionCache(core),
     ...createLimits(core),

@@ -1,6 +1,7 @@
 'use strict';
 
 const check = require('./check');
+const { readText } = require('./page');
 const { Op } = require('./queue');
 
 /** How much longer a lease lasts than its loader may run: the time to write the value. */
@@ -12,7 +13,17 @@ function createCache(core, load) {
   function cacheGet(key) {
     const error = check.key(key) ?? core.unusable();
     if (error) return Promise.reject(error);
-    return core.queue.send(Op.CacheGet, core.number, key);
+    const found = atHand(key);
+    return found ? Promise.resolve(found.value) : core.queue.send(Op.CacheGet, core.number, key);
+  }
+
+  function atHand(key) {
+    return core.hasLocalCache ? readText(core.queue.native.cacheAtHand(core.number, key)) : undefined;
+  }
+
+  /** A read that follows at once must not find at hand what was there before; of all keys without one. */
+  function forget(key) {
+    if (core.hasLocalCache) core.queue.native.cacheForget(core.number, key);
   }
 
   function cacheSet(key, value, ttlSeconds = check.DEFAULT_TTL_SECONDS) {
@@ -20,19 +31,27 @@ function createCache(core, load) {
     if (error) return Promise.reject(error);
     const json = check.json(value);
     if (json.error) return Promise.reject(json.error);
+    forget(key);
     return core.queue.send(Op.CacheSet, core.number, key, json.text, ttlSeconds * 1000);
   }
 
   function cacheDelete(key) {
     const error = check.key(key) ?? core.unusable();
     if (error) return Promise.reject(error);
+    forget(key);
     return core.queue.send(Op.CacheDelete, core.number, key);
   }
 
   function cacheDeletePattern(pattern) {
     const error = check.pattern(pattern) ?? core.unusable();
     if (error) return Promise.reject(error);
+    forget();
     return core.queue.send(Op.CacheDeletePattern, core.number, pattern);
+  }
+
+  function fetchAtHand(key) {
+    const found = atHand(key);
+    return found && Promise.resolve({ isFresh: true, value: found.value });
   }
 
   async function cacheGetOrSet(key, loader, options = {}) {
@@ -43,7 +62,7 @@ function createCache(core, load) {
     const { queue, number } = core;
     const source = {
       name: key,
-      fetch: () => queue.send(Op.CacheFetch, number, key, undefined, loaderTimeoutMs + LEASE_MARGIN_MS),
+      fetch: () => fetchAtHand(key) ?? queue.send(Op.CacheFetch, number, key, undefined, loaderTimeoutMs + LEASE_MARGIN_MS),
       keep: (lease, text) => queue.send(Op.CacheFill, number, key, text, ...lease, ttlSeconds * 1000, staleSeconds * 1000),
       giveBack: (lease) => queue.send(Op.CacheAbandon, number, key, undefined, ...lease),
       remove: () => cacheDelete(key),

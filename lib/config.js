@@ -18,6 +18,8 @@ const PUBSUB_DEFAULTS = { maxQueued: 100_000, maxQueuedBytes: 64 * 1024 * 1024 }
 /** The first is the default. */
 const LOCKS_WHEN_AWAY = ['local', 'deny'];
 const MESSAGE_DEFAULTS = { maxEntries: 1000, maxBytes: 64 * 1024 * 1024 };
+const LOCAL_DEFAULTS = { maxEntries: 100_000, maxBytes: 64 * 1024 * 1024 };
+const LOCAL_TTL = { ttlSeconds: 60 };
 const MESSAGE_TTL = { ttlSeconds: 300 };
 const QUERY_DEFAULTS = { degradedTtlSeconds: 5 };
 const TLS_FIELDS = ['ca', 'cert', 'key', 'servername'];
@@ -45,6 +47,7 @@ function resolveConfig(options = {}, env = process.env) {
       ...bounds(options.pubsub, 'pubsub', PUBSUB_DEFAULTS),
       denyLocks: locksWhenAway(options.locks) === 'deny',
       presenceHeartbeat: hasHeartbeat(options.presence),
+      localCache: localCache(options.localCache),
       maxMessages: maxEntries,
       maxMessageBytes: maxBytes,
       degradedQueryTtlMs: ttlSeconds(options.queryCache, 'queryCache', 'degradedTtlSeconds', QUERY_DEFAULTS) * 1000,
@@ -132,6 +135,13 @@ function bounds(given = {}, group, defaults) {
     }
   }
   return resolved;
+}
+
+/** The memory before the cache, which nobody has without asking for it. */
+function localCache(given) {
+  if (given === undefined) return undefined;
+  const ttlMs = ttlSeconds(given, 'localCache', 'ttlSeconds', LOCAL_TTL) * 1000;
+  return { ...bounds(given, 'localCache', LOCAL_DEFAULTS), ttlMs };
 }
 
 /** A TTL that one group of options has. */

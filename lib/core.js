@@ -20,6 +20,9 @@ class Core {
     this.commandTimeoutMs = 0;
     this.maxQueued = 0;
     this.messages = null;
+    this.hasLocalCache = false;
+    /** How often a loader failed and what it was to replace was good enough. */
+    this.staleServed = 0;
     /** Emits `state` with `{ state, reason }`. */
     this.events = new EventEmitter().setMaxListeners(0);
     /** Who subscribes, by number; each has `missed(gap)` and `detach()`. */
@@ -53,6 +56,7 @@ class Core {
     this.commandTimeoutMs = config.native.commandTimeoutMs;
     this.maxQueued = config.native.maxQueued;
     this.messages = config.messages;
+    this.hasLocalCache = config.native.localCache !== undefined;
     const tell = narrate(config.logger);
     this.number = queue().open(config.native, (event) => {
       tell(event);

@@ -35,8 +35,9 @@ function createLoader(core) {
     const name = `${found.lease.join(':')}:${source.name}`;
     const flight = flights.get(name) ?? takeOff(name, source, found, loader, loaderTimeoutMs, begun);
     return flight.landed.then(() => flight.loaded).then(JSON.parse, (error) => {
-      if (found.isStale) return found.value;
-      throw error;
+      if (!found.isStale) throw error;
+      core.staleServed += 1;
+      return found.value;
     });
   }
 

@@ -3,17 +3,18 @@
 const { createHash } = require('node:crypto');
 const check = require('./check');
 const { typeError } = require('./errors');
+const { readText } = require('./page');
 const { Op } = require('./queue');
 
 /** The message cache of one backplane; index.d.ts says what each function promises. */
-function createMessageCache(core) {
+function createMessageCache(core, getMetrics) {
   /** What is at hand is answered at once, anything else in its turn. */
   function get(hash) {
     const error = check.key(hash) ?? core.unusable();
     if (error) return Promise.reject(error);
     const { queue, number } = core;
-    const text = queue.native.messageAtHand(number, hash);
-    return text === null ? queue.send(Op.MessageGet, number, hash) : Promise.resolve(JSON.parse(text));
+    const found = readText(queue.native.messageAtHand(number, hash));
+    return found ? Promise.resolve(found.value) : queue.send(Op.MessageGet, number, hash);
   }
 
   function set(hash, result) {
@@ -41,7 +42,8 @@ function createMessageCache(core) {
   async function getStats() {
     const error = core.unusable();
     if (error) throw error;
-    const [memorySize, hits, memoryHits, misses] = core.queue.native.messageStats(core.number);
+    const memorySize = core.queue.native.messagesAtHand(core.number);
+    const { hits, memoryHits, misses } = getMetrics().caches.messages;
     const { maxEntries, ttlSeconds } = core.messages;
     const redisAvailable = core.isRedisAvailable();
     return { memorySize, maxSize: maxEntries, maxAgeMs: ttlSeconds * 1000, redisAvailable, hits, memoryHits, misses };

@@ -89,6 +89,16 @@ function rejection([code, message]) {
   return Promise.reject(failure(code, message));
 }
 
+/** A text that is at hand as `{ value }`; undefined for none, or one that is not JSON. */
+function readText(text) {
+  if (text === null) return undefined;
+  try {
+    return { value: JSON.parse(text) };
+  } catch {
+    return undefined;
+  }
+}
+
 /** What a fetch found: a value, a lease (two words), or both; `isCorrupt` when it is not JSON. */
 function fetched(role, value, readLease) {
   switch (role) {
@@ -140,4 +150,4 @@ function takeApart(text, count, separator) {
   return values;
 }
 
-module.exports = { readPage, PAGE_ANSWERS };
+module.exports = { readPage, readText, PAGE_ANSWERS };

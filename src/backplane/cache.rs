@@ -1,26 +1,116 @@
 //! The cache: JSON texts under `cache:<key>`, as the modules that this package replaces keep
 //! them.
 
+use std::sync::Arc;
+
 use super::Backplane;
+use super::counts::From;
+use super::local::LocalLayer;
+use crate::store::memory::Bounds;
 use crate::store::{Fetched, Json, Key, Lease, Lifetime, Pattern, Store, Ttl};
 
 pub(super) const SPACE: &[u8] = b"cache:";
+
+#[derive(Clone, Copy)]
+pub struct LocalCacheOptions {
+    pub bounds: Bounds,
+    /// The longest that something is kept at hand.
+    pub ttl: Ttl,
+}
+
+/// The layer of memory before what is cached on Redis.
+pub struct LocalCache {
+    pub(super) layer: Arc<LocalLayer>,
+    ttl: Ttl,
+}
+
+impl LocalCache {
+    pub fn new(options: LocalCacheOptions) -> Self {
+        Self {
+            layer: Arc::new(LocalLayer::new(options.bounds)),
+            ttl: options.ttl,
+        }
+    }
+}
 
 impl Backplane {
     /// A miss for whatever cannot be read.
     pub async fn cache_get(&self, name: &[u8]) -> Option<Json> {
         let key = &self.cache_key(name);
+        if let Some(local) = &self.local_cache {
+            return Box::pin(self.cache_get_timed(local, key)).await;
+        }
         let remote = self.on_remote(move |store| async move { store.get(key).await });
-        let found = match remote.await {
-            Some(outcome) => outcome,
-            None => self.memory.get(key).await,
+        let (found, from) = match remote.await {
+            Some(outcome) => (outcome, From::Redis),
+            None => (self.memory.get(key).await, From::Memory),
         };
-        found.ok().flatten()
+        let found = found.ok().flatten();
+        self.counts.cache.read(found.is_some(), from);
+        found
+    }
+
+    /// Keeps what it reads on Redis at hand.
+    async fn cache_get_timed(&self, local: &LocalCache, key: &Key) -> Option<Json> {
+        self.news.listen(&self.surroundings);
+        let passage = local.layer.begin(key);
+        let remote = self.on_remote(move |store| async move { store.get_timed(key).await });
+        let (found, from) = match remote.await {
+            Some(Ok(Some((text, left)))) => {
+                passage.keep(&text, local.ttl.min(left));
+                (Some(text), From::Redis)
+            }
+            Some(_) => (None, From::Redis),
+            None => (self.memory.get(key).await.ok().flatten(), From::Memory),
+        };
+        self.counts.cache.read(found.is_some(), from);
+        found
+    }
+
+    /// What the layer before Redis has. From any thread.
+    pub fn cache_at_hand(&self, name: &[u8]) -> Option<Json> {
+        let found = self
+            .local_cache
+            .as_ref()?
+            .layer
+            .read(&self.cache_key(name))?;
+        self.counts.cache.read(true, From::Memory);
+        Some(found)
+    }
+
+    /// What is at hand of a key is about to change, or of all: who reads from now on asks. From any thread.
+    pub fn cache_forget(&self, name: Option<&[u8]>) {
+        match (&self.local_cache, name) {
+            (Some(local), Some(name)) => local.layer.forget(&self.cache_key(name)),
+            (Some(local), None) => local.layer.clear(),
+            (None, _) => {}
+        }
+    }
+
+    /// Nor what a read before the change, in the same tick, is reading.
+    fn forget_at_hand(&self, key: &Key) {
+        if let Some(local) = &self.local_cache {
+            self.news.listen(&self.surroundings);
+            local.layer.forget(key);
+        }
+    }
+
+    /// What was at hand of a key, or of all, has changed; here and for the others.
+    async fn changed(&self, key: Option<&Key>) {
+        let Some(local) = &self.local_cache else {
+            return;
+        };
+        match key {
+            Some(key) => local.layer.forget(key),
+            None => local.layer.clear(),
+        }
+        Box::pin(self.tell(key)).await;
     }
 
     /// `false`: not kept, or not known to be.
     pub async fn cache_set(&self, name: &[u8], value: Json, ttl: Ttl) -> bool {
         let key = &self.cache_key(name);
+        self.forget_at_hand(key);
         let text = &value;
         let remote = self
             .on_remote(move |store| async move { store.set(key, text.clone(), ttl).await })
@@ -33,12 +123,14 @@ impl Backplane {
                 kept
             }
         };
+        self.changed(Some(key)).await;
         kept.unwrap_or(false)
     }
 
     /// `false`: not known to be carried out.
     pub async fn cache_delete(&self, name: &[u8]) -> bool {
         let key = &self.cache_key(name);
+        self.forget_at_hand(key);
         let remote = self.on_remote(move |store| async move { store.delete(key).await });
         let deleted = match remote.await {
             Some(outcome) => outcome,
@@ -48,6 +140,7 @@ impl Backplane {
                 deleted
             }
         };
+        self.changed(Some(key)).await;
         deleted.is_ok()
     }
 
@@ -64,6 +157,7 @@ impl Backplane {
             Some(outcome) => outcome,
             None => self.delete_matching_here(space, pattern).await,
         };
+        self.changed(None).await;
         removed.unwrap_or(0)
     }
 
@@ -71,12 +165,22 @@ impl Backplane {
     /// What cannot be read is absent, without a lease: the value is loaded, and not kept.
     pub async fn cache_fetch(&self, name: &[u8], lease_ttl: Ttl) -> Fetched {
         let key = &self.cache_key(name);
+        if let Some(local) = &self.local_cache
+            && let Some(text) = Box::pin(self.cache_get_timed(local, key)).await
+        {
+            return Fetched::Fresh(text);
+        }
         let remote = self.on_remote(move |store| async move { store.fetch(key, lease_ttl).await });
-        let fetched = match remote.await {
-            Some(outcome) => outcome,
-            None => self.memory.fetch(key, lease_ttl).await,
+        let (fetched, from) = match remote.await {
+            Some(outcome) => (outcome, From::Redis),
+            None => (self.memory.fetch(key, lease_ttl).await, From::Memory),
         };
-        fetched.unwrap_or(Fetched::Absent(Lease::NONE))
+        let fetched = fetched.unwrap_or(Fetched::Absent(Lease::NONE));
+        let is_hit = matches!(fetched, Fetched::Fresh(_));
+        if is_hit || self.local_cache.is_none() {
+            self.counts.cache.read(is_hit, from);
+        }
+        fetched
     }
 
     /// Whether the loaded value was kept.
@@ -104,6 +208,11 @@ impl Backplane {
                 kept
             }
         };
+        if kept == Ok(true) {
+            self.changed(Some(key)).await;
+        } else {
+            self.counts.cache.fenced();
+        }
         kept.unwrap_or(false)
     }
 
@@ -183,6 +292,7 @@ mod tests {
                 max_entries: 1,
                 max_bytes: 1,
             },
+            local_cache: None,
             degraded_query_ttl: Ttl::from_whole_millis(1),
         };
         let backplane = Backplane::new(options, Arc::new(|_| ()), Arc::new(|_| ()));

@@ -5,7 +5,6 @@
 //! hear the others ([`News`]), and whatever was read before they told is not kept after.
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use crate::store::memory::{Bounds, Clock, MemoryStore};
@@ -14,7 +13,6 @@ use crate::store::{Json, Key, Ttl};
 pub struct LocalLayer {
     texts: MemoryStore,
     state: Mutex<State>,
-    hits: AtomicU64,
 }
 
 #[derive(Default)]
@@ -37,18 +35,11 @@ impl LocalLayer {
         Self {
             texts: MemoryStore::new(bounds, Clock::system()),
             state: Mutex::default(),
-            hits: AtomicU64::new(0),
         }
     }
 
     pub fn read(&self, key: &Key) -> Option<Json> {
-        let (text, _) = self.texts.remaining(key)?;
-        self.hits.fetch_add(1, Ordering::Relaxed);
-        Some(text)
-    }
-
-    pub fn hits(&self) -> u64 {
-        self.hits.load(Ordering::Relaxed)
+        self.texts.remaining(key).map(|(text, _)| text)
     }
 
     pub fn len(&self) -> usize {
@@ -159,9 +150,9 @@ mod tests {
     fn what_was_read_is_there() {
         let (layer, key) = (layer(), key());
         layer.begin(&key).keep(&text(), TTL);
-        assert_eq!((layer.read(&key), layer.hits()), (Some(text()), 1));
+        assert_eq!(layer.read(&key), Some(text()));
         layer.forget(&key);
-        assert_eq!((layer.read(&key), layer.hits()), (None, 1));
+        assert_eq!(layer.read(&key), None);
         assert!(layer.state().pending.is_empty());
     }
 

@@ -3,6 +3,7 @@
 
 mod cache;
 mod client;
+mod counts;
 mod fills;
 mod journal;
 mod limits;
@@ -36,15 +37,18 @@ use crate::store::remote::connection::endpoint::Endpoint;
 use crate::store::remote::connection::supervisor::Supervisor;
 use crate::store::{Key, Tag, Ttl};
 
+use cache::LocalCache;
+pub use cache::LocalCacheOptions;
 pub use client::CallError;
+use counts::Counts;
 use fills::Fills;
 use journal::Journal;
 pub use limits::Source;
+use local::LocalLayer;
 use locks::Locks;
 pub use locks::{Keeping, LockOutcome, LockRequest, WhenAway};
 use mailbox::{MailBounds, OnMail};
-pub use messages::MessageStats;
-use messages::Messages;
+use news::News;
 use presence::Presence;
 pub use queries::Query;
 use recovery::{Replay, Spaces};
@@ -69,6 +73,8 @@ pub struct Options {
     pub degraded_query_ttl: Ttl,
     /// Of the layer of memory before the messages on Redis.
     pub messages: Bounds,
+    /// Before what is cached on Redis, if wanted.
+    pub local_cache: Option<LocalCacheOptions>,
 }
 
 /// What the user of a backplane is told, in the order in which it happened.
@@ -97,9 +103,12 @@ pub struct Backplane {
     presence: Arc<Presence>,
     sessions: Arc<Sessions>,
     fills: Fills,
+    counts: Counts,
+    local_cache: Option<LocalCache>,
     /// Held by those who set something that has tags.
     tagged_sets: RwLock<()>,
-    messages: Messages,
+    messages: Arc<LocalLayer>,
+    news: Arc<News>,
     switch: Arc<Switch<RedisStore>>,
     turns: Arc<Turns>,
     subscribers: Arc<Subscribers>,
@@ -130,11 +139,15 @@ impl Backplane {
         let locks = Arc::new(Locks::new(options.locks, on_event.clone()));
         let prefix = options.key_prefix.as_bytes();
         let presence = Arc::new(Presence::new(options.heartbeat, prefix));
-        let messages = Messages::new(prefix, options.messages);
+        let messages = Arc::new(LocalLayer::new(options.messages));
+        let local_cache = options.local_cache.map(LocalCache::new);
+        let cached = local_cache.iter().map(|local| local.layer.clone());
+        let layers = cached.chain([messages.clone()]).collect();
+        let news = Arc::new(News::new(prefix, layers));
         let switch = {
             let (turns, subscribers) = (turns.clone(), subscribers.clone());
             let (locks, presence) = (locks.clone(), presence.clone());
-            let news = messages.news.clone();
+            let news = news.clone();
             let on_event = on_event.clone();
             Arc::new(Switch::new(move |state| {
                 turns.settle(state.is_settled());
@@ -162,8 +175,11 @@ impl Backplane {
             presence,
             sessions: Arc::default(),
             fills: Fills::default(),
+            counts: Counts::default(),
+            local_cache,
             tagged_sets: RwLock::default(),
             messages,
+            news,
             switch,
             turns,
             subscribers,
@@ -205,7 +221,7 @@ impl Backplane {
                 others: Vec::new(),
             },
             sessions: self.sessions.clone(),
-            news: self.messages.news.clone(),
+            news: self.news.clone(),
             locks: self.locks.clone(),
             presence: self.presence.clone(),
         };
@@ -252,6 +268,17 @@ impl Backplane {
     /// `idle`, `connecting`, `ready`, `degraded` or `closed`. From any thread.
     pub fn state_name(&self) -> &'static str {
         name(&self.switch.now())
+    }
+
+    /// Of the cache, the queries, the sessions and the messages. From any thread.
+    pub fn cache_counts(&self) -> [[u64; 4]; 4] {
+        let Counts {
+            cache,
+            queries,
+            sessions,
+            messages,
+        } = &self.counts;
+        [cache, queries, sessions, messages].map(|counts| counts.numbers())
     }
 
     /// Counts a call as under way until the guard is dropped.

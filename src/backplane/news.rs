@@ -12,9 +12,9 @@ use bytes::Bytes;
 use tokio::task::AbortHandle;
 use tokio::time::sleep;
 
-use super::Event;
 use super::local::LocalLayer;
 use super::subscriber::Surroundings;
+use super::{Backplane, Event};
 use crate::store::availability::{Availability, Switch};
 use crate::store::bus::{Bus, Reach, Topic, TopicKind};
 use crate::store::remote::RedisStore;
@@ -28,7 +28,7 @@ const A_DAY: Ttl = Ttl::from_whole_millis(24 * 60 * 60 * 1000);
 const SENDER_BYTES: usize = 16;
 
 pub struct News {
-    layer: Arc<LocalLayer>,
+    layers: Arc<Layers>,
     channel: Key,
     mark: Tag,
     sender: String,
@@ -38,7 +38,15 @@ pub struct News {
     untold: AtomicBool,
 }
 
-#[derive(Default)]
+struct Layers(Vec<Arc<LocalLayer>>);
+
+impl Layers {
+    fn clear(&self) {
+        self.0.iter().for_each(|layer| layer.clear());
+    }
+}
+
+#[derive(Clone, Copy, Default, PartialEq, Eq)]
 struct Hearing {
     feed: bool,
     redis: bool,
@@ -58,9 +66,9 @@ impl Drop for Listening {
 }
 
 impl News {
-    pub fn new(prefix: &[u8], layer: Arc<LocalLayer>) -> Self {
+    pub fn new(prefix: &[u8], layers: Vec<Arc<LocalLayer>>) -> Self {
         Self {
-            layer,
+            layers: Arc::new(Layers(layers)),
             channel: Key::new(&[prefix, b"backplane:changes"]),
             mark: Tag::new(prefix, b"backplane:mark", b""),
             sender: format!("{:016x}", fastrand::u64(..)),
@@ -76,20 +84,20 @@ impl News {
         if listening.is_some() {
             return;
         }
-        let (layer, sender) = (self.layer.clone(), self.sender.clone());
-        let deliver = move |message: Message| hear(&layer, &sender, &message.payload);
+        let (layers, sender) = (self.layers.clone(), self.sender.clone());
+        let deliver = move |message: Message| hear(&layers, &sender, &message.payload);
         let topics = Topics::new(Box::new(deliver));
-        let (layer, hearing) = (self.layer.clone(), self.hearing.clone());
+        let (layers, hearing) = (self.layers.clone(), self.hearing.clone());
         let on_event = around.on_event.clone();
         let feed = Feed::start(
             around.endpoint.clone(),
             around.switch.clone(),
             topics.clone(),
             move |event| match event {
-                FeedEvent::Restored => change(&hearing, &layer, |it| it.feed = true),
-                FeedEvent::Lost(_) => change(&hearing, &layer, |it| it.feed = false),
+                FeedEvent::Restored => change(&hearing, &layers, |it| it.feed = true),
+                FeedEvent::Lost(_) => change(&hearing, &layers, |it| it.feed = false),
                 FeedEvent::Refused(code) => {
-                    change(&hearing, &layer, |it| it.is_refused = true);
+                    change(&hearing, &layers, |it| it.is_refused = true);
                     on_event(Event::Refused { code });
                 }
             },
@@ -99,7 +107,11 @@ impl News {
             name: self.channel.clone(),
         };
         topics.want(&topic, crate::store::topics::Tag(0));
-        let look = look(around.switch.clone(), self.mark.clone(), self.layer.clone());
+        let look = look(
+            around.switch.clone(),
+            self.mark.clone(),
+            self.layers.clone(),
+        );
         *listening = Some(Listening {
             _feed: feed,
             look: tokio::spawn(look).abort_handle(),
@@ -109,18 +121,14 @@ impl News {
     /// Hears of every change of state.
     pub fn follow(&self, redis: &Availability<RedisStore>) {
         let is_there = matches!(redis, Availability::Ready(_));
-        change(&self.hearing, &self.layer, |it| it.redis = is_there);
+        change(&self.hearing, &self.layers, |it| it.redis = is_there);
         if matches!(redis, Availability::Closed) {
             *self.listening() = None;
         }
     }
 
-    pub fn channel(&self) -> &Key {
-        &self.channel
-    }
-
     /// What the others are told of one key, or of all.
-    pub fn about(&self, key: Option<&Key>) -> Bytes {
+    fn about(&self, key: Option<&Key>) -> Bytes {
         let what = key.map_or(&b"*"[..], Key::as_bytes);
         let kind: &[u8] = if key.is_some() { b"-" } else { b"" };
         [self.sender.as_bytes(), kind, what].concat().into()
@@ -157,21 +165,43 @@ impl News {
     }
 }
 
-fn change(hearing: &Mutex<Hearing>, layer: &LocalLayer, change: impl FnOnce(&mut Hearing)) {
-    let mut hearing = hearing.lock().unwrap_or_else(PoisonError::into_inner);
-    change(&mut hearing);
-    layer.hears(hearing.feed && hearing.redis && !hearing.is_refused);
-}
-
-fn hear(layer: &LocalLayer, own: &str, news: &[u8]) {
-    match news.split_at_checked(SENDER_BYTES) {
-        Some((sender, _)) if sender == own.as_bytes() => {}
-        Some((_, [b'-', key @ ..])) => layer.forget(&Key::new(&[key])),
-        _ => layer.clear(),
+impl Backplane {
+    /// Tells the other instances that a key has changed, or all.
+    pub(super) async fn tell(&self, key: Option<&Key>) {
+        let news = &self.news;
+        let told = self.on_remote(move |store| async move {
+            let (channel, text) = (&news.channel, news.about(key));
+            store.publish(Reach::Everywhere, channel, text).await
+        });
+        if !matches!(told.await, Some(Ok(_))) {
+            news.tell_later();
+        }
     }
 }
 
-async fn look(switch: Arc<Switch<RedisStore>>, mark: Tag, layer: Arc<LocalLayer>) {
+fn change(hearing: &Mutex<Hearing>, layers: &Layers, change: impl FnOnce(&mut Hearing)) {
+    let mut hearing = hearing.lock().unwrap_or_else(PoisonError::into_inner);
+    let before = *hearing;
+    change(&mut hearing);
+    if *hearing == before {
+        return;
+    }
+    let hears = hearing.feed && hearing.redis && !hearing.is_refused;
+    layers.0.iter().for_each(|layer| layer.hears(hears));
+}
+
+fn hear(layers: &Layers, own: &str, news: &[u8]) {
+    match news.split_at_checked(SENDER_BYTES) {
+        Some((sender, _)) if sender == own.as_bytes() => {}
+        Some((_, [b'-', key @ ..])) => {
+            let key = Key::new(&[key]);
+            layers.0.iter().for_each(|layer| layer.forget(&key));
+        }
+        _ => layers.clear(),
+    }
+}
+
+async fn look(switch: Arc<Switch<RedisStore>>, mark: Tag, layers: Arc<Layers>) {
     let marks = [mark];
     let mut known = Vec::new();
     loop {
@@ -181,7 +211,7 @@ async fn look(switch: Arc<Switch<RedisStore>>, mark: Tag, layer: Arc<LocalLayer>
                 && let Ok(versions) = store.versions(&marks, A_DAY).await
             {
                 if !known.is_empty() {
-                    layer.clear();
+                    layers.clear();
                 }
                 known = versions;
             }

@@ -6,6 +6,7 @@ use std::fmt::Write;
 use ring::digest::{Context, SHA256};
 
 use super::Backplane;
+use super::counts::From;
 use super::fills::Fence;
 use super::tagged::{Entry, Looked};
 use crate::store::tags::Tagged;
@@ -31,8 +32,10 @@ impl Backplane {
     /// A miss is remembered: until then nothing was known of what is set next.
     pub async fn query_get(&self, query: &Query) -> Option<Json> {
         let entry = self.query_entry(query);
-        match self.look(&entry).await {
-            Looked::Hit(value) => Some(value),
+        let looked = self.look(&entry).await;
+        looked.count(&self.counts.queries);
+        match looked {
+            Looked::Hit(value, _) => Some(value),
             Looked::Miss(seen) => {
                 self.fills.missed(&entry.key, seen);
                 None
@@ -44,13 +47,21 @@ impl Backplane {
     pub async fn query_set(&self, query: &Query, value: Json, ttl: Ttl) -> bool {
         let entry = self.query_entry(query);
         let seen = match self.fills.fence(&entry.key) {
-            Fence::Shut => return false,
+            Fence::Shut => {
+                self.counts.queries.fenced();
+                return false;
+            }
             Fence::None => None,
             Fence::Seen(seen) => Some(seen),
         };
         let ttl_here = self.options.degraded_query_ttl;
-        self.keep(&entry, seen.as_deref(), value, ttl, ttl_here)
-            .await
+        let kept = self
+            .keep(&entry, seen.as_deref(), value, ttl, ttl_here)
+            .await;
+        if !kept && seen.is_some() {
+            self.counts.queries.fenced();
+        }
+        kept
     }
 
     /// Reads for somebody who can load the value; a lease is good for one [`Self::query_fill`].
@@ -58,10 +69,15 @@ impl Backplane {
         let entry = self.query_entry(query);
         for _ in 0..MOST_LOOKS {
             let begun = self.fills.begin();
-            match self.look(&entry).await {
-                Looked::Hit(value) => return Fetched::Fresh(value),
+            let looked = self.look(&entry).await;
+            match looked {
+                Looked::Hit(value, from) => {
+                    self.counts.queries.read(true, from);
+                    return Fetched::Fresh(value);
+                }
                 Looked::Miss(seen) => {
                     if let Some(lease) = self.fills.lease(&entry.key, seen, begun) {
+                        self.counts.queries.read(false, From::Redis);
                         return Fetched::Absent(lease);
                     }
                 }
@@ -74,11 +90,15 @@ impl Backplane {
     pub async fn query_fill(&self, query: &Query, lease: Lease, value: Json, ttl: Ttl) -> bool {
         let entry = self.query_entry(query);
         let Some(seen) = self.fills.redeem(&entry.key, lease) else {
+            self.counts.queries.fenced();
             return false;
         };
         let ttl_here = self.options.degraded_query_ttl;
         let kept = self.keep(&entry, Some(&seen), value, ttl, ttl_here).await;
         self.fills.settled(&entry.key, lease, kept);
+        if !kept {
+            self.counts.queries.fenced();
+        }
         kept
     }
 

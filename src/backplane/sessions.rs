@@ -9,6 +9,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use futures_util::future::try_join_all;
 
 use super::Backplane;
+use super::counts::From;
 use crate::store::memory::MemoryStore;
 use crate::store::tags::{Tagged, unstamp};
 use crate::store::{Json, Key, Result, Store, Tag, Ttl};
@@ -76,11 +77,13 @@ impl Backplane {
     pub async fn session_get(&self, socket: &[u8]) -> Option<Json> {
         let key = &self.key(SPACE, socket);
         let remote = self.on_remote(move |store| async move { store.get_stamped(key).await });
-        let found = match remote.await {
-            Some(outcome) => outcome,
-            None => self.memory.get_stamped(key).await,
+        let (found, from) = match remote.await {
+            Some(outcome) => (outcome, From::Redis),
+            None => (self.memory.get_stamped(key).await, From::Memory),
         };
-        found.ok().flatten()
+        let found = found.ok().flatten();
+        self.counts.sessions.read(found.is_some(), from);
+        found
     }
 
     /// `false`: not kept, or not known to be.

@@ -5,6 +5,7 @@ use std::time::Instant;
 use tokio::time::timeout;
 
 use super::Backplane;
+use super::counts::{CacheCounts, From};
 use crate::store::tags::Tagged;
 use crate::store::{Json, Key, Result, Tag, Ttl, Version};
 
@@ -17,18 +18,29 @@ pub struct Entry {
     pub tags: Vec<Tag>,
 }
 
+/// What was found, and who answered.
 pub enum Looked {
-    Hit(Json),
+    Hit(Json, From),
     /// The versions that the tags had then; none when they could not be read.
     Miss(Vec<Version>),
 }
 
+impl Looked {
+    pub fn count(&self, counts: &CacheCounts) {
+        match self {
+            Self::Hit(_, from) => counts.read(true, *from),
+            Self::Miss(_) => counts.read(false, From::Redis),
+        }
+    }
+}
+
 impl Backplane {
     pub(super) async fn look(&self, entry: &Entry) -> Looked {
-        let remote = self.on_remote(move |store| async move { look(&*store, entry).await });
+        let remote =
+            self.on_remote(move |store| async move { look(&*store, entry, From::Redis).await });
         let looked = match remote.await {
             Some(outcome) => outcome,
-            None => look(&*self.memory, entry).await,
+            None => look(&*self.memory, entry, From::Memory).await,
         };
         looked.unwrap_or(Looked::Miss(Vec::new()))
     }
@@ -53,7 +65,7 @@ impl Backplane {
         let kept = match remote {
             Some(outcome) => outcome,
             None => {
-                let ttl = if ttl < ttl_here { ttl } else { ttl_here };
+                let ttl = ttl.min(ttl_here);
                 let kept = self.memory.set_tagged(key, tags, seen, value, ttl).await;
                 if matches!(kept, Ok(Some(_))) {
                     Box::pin(self.outdated(key)).await;
@@ -95,9 +107,9 @@ impl Backplane {
     }
 }
 
-async fn look<S: Tagged>(store: &S, Entry { key, tags }: &Entry) -> Result<Looked> {
+async fn look<S: Tagged>(store: &S, Entry { key, tags }: &Entry, from: From) -> Result<Looked> {
     match store.get_tagged(key, tags).await? {
-        Some(value) => Ok(Looked::Hit(value)),
+        Some(value) => Ok(Looked::Hit(value, from)),
         None => store.versions(tags, SEEN_FOR).await.map(Looked::Miss),
     }
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use napi_derive::napi;
 
 use crate::backplane::mailbox::MailBounds;
-use crate::backplane::{Options, WhenAway};
+use crate::backplane::{LocalCacheOptions, Options, WhenAway};
 use crate::store::Ttl;
 use crate::store::memory::Bounds;
 use crate::store::remote::connection::endpoint::{Address, Endpoint, Secret, TlsOptions};
@@ -33,8 +33,29 @@ pub struct BackplaneOptions {
     /// Presence that is set here lasts as long as this process.
     pub presence_heartbeat: bool,
     pub degraded_query_ttl_ms: f64,
+    /// Of the memory before the cache; none when absent.
+    pub local_cache: Option<LocalCacheSettings>,
     pub max_messages: f64,
     pub max_message_bytes: f64,
+}
+
+#[napi(object)]
+pub struct LocalCacheSettings {
+    pub max_entries: f64,
+    pub max_bytes: f64,
+    pub ttl_ms: f64,
+}
+
+impl From<LocalCacheSettings> for LocalCacheOptions {
+    fn from(settings: LocalCacheSettings) -> Self {
+        Self {
+            bounds: Bounds {
+                max_entries: settings.max_entries as u64,
+                max_bytes: settings.max_bytes as u64,
+            },
+            ttl: Ttl::from_millis(settings.ttl_ms),
+        }
+    }
 }
 
 #[napi(object)]
@@ -82,6 +103,7 @@ impl From<BackplaneOptions> for Options {
                 max_entries: options.max_messages as u64,
                 max_bytes: options.max_message_bytes as u64,
             },
+            local_cache: options.local_cache.map(LocalCacheOptions::from),
             degraded_query_ttl: Ttl::from_millis(options.degraded_query_ttl_ms),
         }
     }

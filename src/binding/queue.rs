@@ -162,16 +162,38 @@ impl Queue {
         }
     }
 
-    /// How many there are at hand, then hits, those of them at hand, and misses.
     #[napi]
-    pub fn message_stats(&self, backplane: u32) -> Vec<f64> {
+    pub fn messages_at_hand(&self, backplane: u32) -> u32 {
         let backplane = lock(&self.backplanes).get(&backplane).cloned();
-        let Some(stats) = backplane.map(|backplane| backplane.message_stats()) else {
-            return vec![0.0; 4];
-        };
-        let counted = [stats.hits, stats.hits_in_memory, stats.misses];
-        let counted = counted.map(|count| count as f64);
-        [&[stats.entries as f64][..], &counted].concat()
+        backplane.map_or(0, |backplane| backplane.messages_at_hand() as u32)
+    }
+
+    /// What is cached under a key and at hand, as JSON.
+    #[napi]
+    pub fn cache_at_hand(&self, backplane: u32, key: String) -> Option<JsonText> {
+        let backplane = lock(&self.backplanes).get(&backplane).cloned()?;
+        backplane.cache_at_hand(key.as_bytes()).map(JsonText)
+    }
+
+    /// What is at hand of a key, or of all, is about to change.
+    #[napi]
+    pub fn cache_forget(&self, backplane: u32, key: Option<String>) {
+        if let Some(backplane) = lock(&self.backplanes).get(&backplane) {
+            backplane.cache_forget(key.as_deref().map(str::as_bytes));
+        }
+    }
+
+    /// Hits, hits in memory, misses and fenced sets: of the cache, then of queries, sessions and
+    /// messages.
+    #[napi]
+    pub fn cache_counts(&self, backplane: u32) -> Vec<f64> {
+        let backplane = lock(&self.backplanes).get(&backplane).cloned();
+        let counts = backplane.map_or([[0; 4]; 4], |backplane| backplane.cache_counts());
+        counts
+            .as_flattened()
+            .iter()
+            .map(|count| *count as f64)
+            .collect()
     }
 
     /// Hands over what was written: `calls` that want an answer, in the first `words` words, the

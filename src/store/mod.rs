@@ -43,6 +43,9 @@ pub trait Store: Send + Sync {
     /// text is larger than the whole store). O(1).
     fn set(&self, key: &Key, value: Json, ttl: Ttl) -> impl Future<Output = Result<bool>> + Send;
 
+    /// As [`Store::get`], and how much longer the value is fresh. O(1).
+    fn get_timed(&self, key: &Key) -> impl Future<Output = Result<Option<(Json, Ttl)>>> + Send;
+
     /// How much longer `key` is kept; `None`: there is none. O(1).
     fn time_left(&self, key: &Key) -> impl Future<Output = Result<Option<Ttl>>> + Send;
 

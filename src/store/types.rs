@@ -28,7 +28,7 @@ impl From<Vec<u8>> for Key {
 }
 
 /// A time to live in whole milliseconds, never 0.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Ttl(u64);
 
 impl Ttl {

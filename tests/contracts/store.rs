@@ -52,6 +52,7 @@ impl World for OnRedis {
 
 contract! {
     a_value_is_what_was_set,
+    a_value_tells_how_long_it_is_fresh,
     a_value_expires_and_not_before,
     deletes_leave_nothing,
     a_pattern_deletes_its_matches_in_its_space,
@@ -105,6 +106,31 @@ async fn a_value_is_what_was_set(world: &impl World) {
         assert!(store.set(&k, text.clone(), MINUTE).await.unwrap());
         assert_eq!(store.get(&k).await.unwrap(), Some(text));
     }
+}
+
+async fn a_value_tells_how_long_it_is_fresh(world: &impl World) {
+    let (store, name) = (world.store(), key("k"));
+    assert_eq!(store.get_timed(&name).await, Ok(None));
+    assert_eq!(store.time_left(&name).await, Ok(None));
+    store.set(&name, json("1"), MINUTE).await.unwrap();
+    let (text, left) = store.get_timed(&name).await.unwrap().unwrap();
+    assert_eq!(text, json("1"));
+    assert!(left <= MINUTE && left.as_millis() > 50_000, "{left:?}");
+    assert!(store.time_left(&name).await.unwrap() > Some(Ttl::from_whole_millis(50_000)));
+    // A value that may be served stale is kept for longer than it is fresh.
+    store.delete(&name).await.unwrap();
+    let Ok(Fetched::Absent(lease)) = store.fetch(&name, MINUTE).await else {
+        panic!("there is nothing");
+    };
+    assert_eq!(store.get_timed(&name).await, Ok(None), "only a lease");
+    let brief = Lifetime {
+        fresh: Ttl::from_whole_millis(3),
+        stale_ms: 60_000,
+    };
+    store.fill(&name, &lease, json("2"), brief).await.unwrap();
+    world.a_moment().await;
+    assert_eq!(store.get_timed(&name).await, Ok(None));
+    assert!(store.time_left(&name).await.unwrap() > Some(Ttl::from_whole_millis(50_000)));
 }
 
 async fn a_value_expires_and_not_before(world: &impl World) {

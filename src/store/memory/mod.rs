@@ -163,6 +163,15 @@ impl Store for MemoryStore {
         Ok(self.put(key, &value, ttl))
     }
 
+    async fn get_timed(&self, key: &Key) -> Result<Option<(Json, Ttl)>> {
+        let now = self.clock.now_ms();
+        let entry = Self::live(&mut self.lock(), key, now).filter(|entry| entry.is_fresh(now));
+        Ok(entry.map(|entry| {
+            let left = Ttl::from_whole_millis(entry.fresh_until - now);
+            (entry.text, left)
+        }))
+    }
+
     async fn time_left(&self, key: &Key) -> Result<Option<Ttl>> {
         Ok(self.remaining(key).map(|(_, ttl)| ttl))
     }

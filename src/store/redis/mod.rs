@@ -156,6 +156,26 @@ impl Store for RedisStore {
         self.query(key, command).await.map(|_| true)
     }
 
+    async fn get_timed(&self, key: &Key) -> Result<Option<(Json, Ttl)>> {
+        let deadline = self.deadline();
+        let left = self.link.calls.query(command(&[b"PTTL", key.as_bytes()]));
+        let both = async { tokio::try_join!(self.read(key, deadline), left) };
+        let (Some(stored), Value::Int(left)) = self.in_turn(key, both).await? else {
+            return Ok(None);
+        };
+        let (text, trailer) = Trailer::split(&stored);
+        let stale_ms = match trailer {
+            Some(trailer) if trailer.is_placeholder() => return Ok(None),
+            Some(trailer) => trailer.stale_ms as i64,
+            None => 0,
+        };
+        let text = Json::copy_from_slice(text);
+        Ok(match left - stale_ms {
+            left @ 1.. => Some((text, Ttl::from_whole_millis(left as u64))),
+            _ => None,
+        })
+    }
+
     async fn time_left(&self, key: &Key) -> Result<Option<Ttl>> {
         let ms = self.query(key, command(&[b"PTTL", key.as_bytes()])).await?;
         Ok(match ms {

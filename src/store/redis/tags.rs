@@ -1,6 +1,8 @@
 //! Tags on a Redis server, one sorted set each: so a tag, its version and what it knows of its
 //! entries come and go as one. Entries live in slots of their own.
 
+use std::time::Duration;
+
 use futures_util::future::{try_join, try_join_all};
 use redis::Value;
 use tokio::time::timeout;
@@ -12,6 +14,8 @@ use crate::store::{Json, Key, Pattern, Result, Store, StoreError, Ttl};
 
 /// Entries that are removed in one step.
 const AT_ONCE: &str = "1000";
+/// A connection that has gone silent is found to have before the call gives up by itself.
+const VERDICT: Duration = Duration::from_millis(10);
 /// How long what is left of an invalidated tag may wait for its next step, ms.
 const REMAINS_MS: &str = "600000";
 
@@ -73,7 +77,7 @@ impl Tagged for RedisStore {
             self.link.calls.query(write).await?;
             Ok(Some(versions))
         };
-        timeout(self.link.command_timeout(), both)
+        timeout(self.link.command_timeout() + VERDICT, both)
             .await
             .unwrap_or(Err(StoreError::TimedOut))
     }

@@ -1,0 +1,53 @@
+//! What a cache has been asked, and how it went; counted since the backplane was made.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+#[derive(Default)]
+pub struct CacheCounts {
+    hits: AtomicU64,
+    /// Those of the hits that this process answered, from a layer of memory or in an outage.
+    memory_hits: AtomicU64,
+    misses: AtomicU64,
+    fenced: AtomicU64,
+}
+
+/// Who answered.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum From {
+    Redis,
+    Memory,
+}
+
+impl CacheCounts {
+    pub fn read(&self, is_hit: bool, from: From) {
+        match is_hit {
+            true => {
+                self.hits.fetch_add(1, Ordering::Relaxed);
+                if from == From::Memory {
+                    self.memory_hits.fetch_add(1, Ordering::Relaxed);
+                }
+            }
+            false => drop(self.misses.fetch_add(1, Ordering::Relaxed)),
+        }
+    }
+
+    /// A value was not kept because it may be older than what was invalidated.
+    pub fn fenced(&self) {
+        self.fenced.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Hits, those from memory, misses, fenced.
+    pub fn numbers(&self) -> [u64; 4] {
+        [&self.hits, &self.memory_hits, &self.misses, &self.fenced]
+            .map(|count| count.load(Ordering::Relaxed))
+    }
+}
+
+/// Of each cache.
+#[derive(Default)]
+pub struct Counts {
+    pub cache: CacheCounts,
+    pub queries: CacheCounts,
+    pub sessions: CacheCounts,
+    pub messages: CacheCounts,
+}
