@@ -201,6 +201,7 @@ describe.each(PLACES)('queries on %s', (_where, start) => {
     ['E_INVALID_VALUE', (cache) => cache.get('q', { roomId: Array.from({ length: 33 }, (_, i) => i) })],
     ['E_INVALID_VALUE', (cache) => cache.set('q', {}, undefined)],
     ['E_INVALID_VALUE', (cache) => cache.set('q', {}, 1n)],
+    ['E_INVALID_VALUE', (cache) => cache.set('q', { roomId: 'r' }, 'x'.repeat(64 * 1024 * 1024))],
     ['E_INVALID_TTL', (cache) => cache.set('q', {}, 1, 0)],
     ['E_INVALID_TTL', (cache) => cache.getOrSet('q', {}, () => 1, 'soon')],
     ['E_INVALID_CALLBACK', (cache) => cache.getOrSet('q', {}, 'loader')],
