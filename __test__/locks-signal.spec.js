@@ -2,7 +2,7 @@
 
 const { setTimeout: sleep } = require('node:timers/promises');
 const { uniquePrefix, until } = require('./support');
-const { aborts, areWaiting, block } = require('./support/locks');
+const { aborts, areWaiting, block, commandsOf } = require('./support/locks');
 const { NOBODY, PLACES, onRedis } = require('./support/places');
 const { resultOf } = require('./support/program');
 const { startRemote } = require('./support/remote');
@@ -171,7 +171,15 @@ describe('locks of several processes', () => {
   const pidOf = (node) => node.run(() => process.pid);
   /** Takes the lock, or waits for it without an answer before the next task. */
   const hold = (node, ...args) => node.run(async ({ backplane, kept }, key, options) => { kept.lock = await backplane.lock(key, options); return kept.lock !== null; }, ...args);
-  const wait = (node) => node.run(({ backplane, kept }) => { kept.waiting = backplane.lock('k', { waitMs: Infinity, ttlSeconds: 30 }).then((lock) => { kept.lock = lock; return Date.now(); }); });
+  const begin = (node) => node.run(({ backplane, kept }) => { kept.waiting = backplane.lock('k', { waitMs: Infinity, ttlSeconds: 30 }).then((lock) => { kept.lock = lock; return Date.now(); }); });
+  const scripts = async () => (await commandsOf(place.redis)).evalsha ?? 0;
+
+  /** Has a node wait. It looks twice, before and after it can be called; later it has nothing under way that could be granted. */
+  async function wait(node) {
+    const before = await scripts();
+    await begin(node);
+    await until(async () => (await scripts()) >= before + 2, { what: 'the waiter has looked twice' });
+  }
   const got = (node) => node.run(({ kept }) => kept.waiting);
   const release = (node) => node.run(({ kept }) => kept.lock.release());
 

@@ -1,14 +1,12 @@
 'use strict';
 
 const { makeRecord } = require('./cache/values');
+const { RESULTS, measureRoom } = require('./caches/room');
 const { SIDES, openSide, until } = require('./caches/sides');
 
 const SUBJECT = 'redis-backplane';
 const KEYS = 1000;
-const RESULTS = 20;
 const ALL_RESULTS = 1_000_000;
-/** Rooms that are invalidated in turn, and filled again meanwhile. */
-const ROOMS = 2000;
 const FILLING = 64;
 
 const METRICS = [
@@ -16,9 +14,9 @@ const METRICS = [
   { key: 'spreadPercent', label: 'ops/s spread %', digits: 0 },
   { key: 'p50Micros', label: 'p50 µs', digits: 1 },
   { key: 'p99Micros', label: 'p99 µs', digits: 1 },
-  { key: 'mainThreadMicros', label: 'main µs/op', digits: 2 },
-  { key: 'cpuMicros', label: 'CPU µs/op', digits: 2 },
-  { key: 'commandsPerOp', label: 'cmds/op', digits: 2 },
+  { key: 'mainThreadMicros', label: 'main µs/op', digits: 2, isOptional: true },
+  { key: 'cpuMicros', label: 'CPU µs/op', digits: 2, isOptional: true },
+  { key: 'commandsPerOp', label: 'cmds/op', digits: 2, isOptional: true },
   { key: 'errors', label: 'errors', digits: 0 },
 ];
 
@@ -81,7 +79,7 @@ async function open(side, url) {
 async function prepare(place, { kind, isLocal }) {
   const side = await openSide(place.side, place.url, { isLocal });
   place.opened.push(side);
-  if (kind === 'room') return prepareRooms(side);
+  if (kind === 'room') return { measure: ({ millis }) => measureRoom(side, millis) };
   const values = Array.from({ length: KEYS }, (_, i) => makeRecord(i, 300));
   const keys = Array.from({ length: KEYS }, (_, i) => `bench:${place.side}:${isLocal}:${i}`);
   for (const [i, key] of keys.entries()) await side.set(key, values[i]);
@@ -95,23 +93,6 @@ async function prepare(place, { kind, isLocal }) {
   };
   for (const [i, key] of keys.entries()) await side.getOrSet(key, () => values[i]);
   return { call: (n) => side.getOrSet(keys[n % KEYS], load), isExpected };
-}
-
-/** Each call finds its room full; who fills it again is not waited for. */
-async function prepareRooms(side) {
-  const rooms = Array.from({ length: ROOMS }, (_, i) => `room${i}`);
-  for (const room of rooms) await side.fillRoom(room, RESULTS);
-  const filling = new Map();
-  return {
-    call: async (n) => {
-      const room = rooms[n % ROOMS];
-      await filling.get(room);
-      const removed = await side.invalidateRoom(room);
-      filling.set(room, side.fillRoom(room, RESULTS));
-      return removed;
-    },
-    isExpected: (removed) => removed === RESULTS,
-  };
 }
 
 module.exports = {
