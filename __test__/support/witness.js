@@ -3,6 +3,12 @@
 /** What a noisy machine may add to a deadline. */
 const SLACK_MS = 100;
 const DOCUMENTED = ['cacheGet', 'cacheSet', 'cacheDelete', 'cacheDeletePattern', 'publish'];
+/** Functions of the parts of a backplane. */
+const PARTS = {
+  queryCache: ['get', 'set', 'invalidate', 'invalidateQuery', 'invalidateRoom'],
+  sessionCache: ['getSession', 'setSession', 'deleteSession', 'invalidateUserSessions'],
+  messageCache: ['get', 'set', 'clear'],
+};
 
 /**
  * A backplane whose calls are watched: no documented function may reject, no call may outlive
@@ -70,6 +76,12 @@ function witness(backplane, { commandTimeoutMs, connectTimeoutMs }) {
   };
   for (const name of DOCUMENTED) {
     watched[name] = (...args) => documented(name, () => backplane[name](...args));
+  }
+  for (const [part, names] of Object.entries(PARTS)) {
+    watched[part] = { ...backplane[part] };
+    for (const name of names) {
+      watched[part][name] = (...args) => documented(`${part}.${name}`, () => backplane[part][name](...args));
+    }
   }
   watched.cacheGetOrSet = (key, loader, options) =>
     documented('cacheGetOrSet', (uncounted) =>

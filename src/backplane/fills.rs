@@ -2,7 +2,8 @@
 //! value loaded from then on is kept only if they are still the same.
 //!
 //! A `set` does not say which `get` it belongs to. If those that are open for an entry saw different
-//! versions, any of them may be the one, and none is kept until all have come or are given up.
+//! versions, any of them may be the one, and none is kept until all have come or are given up: there
+//! are some who never come, because their query failed or found nothing.
 
 use std::collections::HashMap;
 use std::mem;
@@ -39,11 +40,17 @@ enum Leased {
     Filled(u64),
 }
 
+/// What is open for one entry.
 struct Miss {
-    /// `None`: those that are open saw different ones.
-    seen: Option<Versions>,
+    seen: Seen,
     open: usize,
     last: Instant,
+}
+
+enum Seen {
+    Same(Versions),
+    /// They saw different ones, since then.
+    Different(Instant),
 }
 
 /// Under which conditions a value may be set.
@@ -58,20 +65,28 @@ pub enum Fence {
 
 impl Fills {
     pub fn missed(&self, entry: &Key, seen: Versions) {
+        self.missed_at(entry, seen, Instant::now());
+    }
+
+    fn missed_at(&self, entry: &Key, seen: Versions, now: Instant) {
         let mut open = self.open();
-        let now = Instant::now();
         let before = open.misses.remove(entry);
-        let miss = match before {
-            Some(before) if now - before.last < GIVEN_UP_AFTER => Miss {
-                seen: before.seen.filter(|others| *others == seen),
-                open: before.open + 1,
-                last: now,
+        let before = before.filter(|before| {
+            let since = match before.seen {
+                Seen::Same(_) => before.last,
+                Seen::Different(since) => since,
+            };
+            now - since < GIVEN_UP_AFTER
+        });
+        let opened = before.as_ref().map_or(0, |before| before.open);
+        let miss = Miss {
+            seen: match before.map(|before| before.seen) {
+                Some(Seen::Same(others)) if others != seen => Seen::Different(now),
+                Some(Seen::Different(since)) => Seen::Different(since),
+                _ => Seen::Same(seen),
             },
-            _ => Miss {
-                seen: Some(seen),
-                open: 1,
-                last: now,
-            },
+            open: opened + 1,
+            last: now,
         };
         open.misses.insert(entry.clone(), miss);
     }
@@ -86,12 +101,15 @@ impl Fills {
                 .is_some_and(|at| at.elapsed() < CAREFUL_FOR);
             return if is_careful { Fence::Shut } else { Fence::None };
         };
-        let seen = miss.seen.clone();
+        let fence = match &miss.seen {
+            Seen::Same(seen) => Fence::Seen(seen.clone()),
+            Seen::Different(_) => Fence::Shut,
+        };
         miss.open -= 1;
         if miss.open > 0 {
             open.misses.insert(entry.clone(), miss);
         }
-        seen.map_or(Fence::Shut, Fence::Seen)
+        fence
     }
 
     /// What [`Self::lease`] is to be told by whoever looks from now on.
@@ -230,6 +248,21 @@ mod tests {
         assert_eq!(fills.fence(&key(1)), Fence::Shut);
         assert_eq!(fills.fence(&key(1)), Fence::Shut);
         fills.missed(&key(1), later.clone());
+        assert_eq!(fills.fence(&key(1)), Fence::Seen(later));
+    }
+
+    #[test]
+    fn those_who_never_come_are_given_up_though_others_go_on() {
+        let (fills, begun) = (Fills::default(), Instant::now());
+        fills.missed_at(&key(1), versions(), begun);
+        let later = versions();
+        for second in 1..60 {
+            let now = begun + Duration::from_secs(second);
+            fills.missed_at(&key(1), later.clone(), now);
+            assert_eq!(fills.fence(&key(1)), Fence::Shut);
+        }
+        let now = begun + GIVEN_UP_AFTER + Duration::from_secs(1);
+        fills.missed_at(&key(1), later.clone(), now);
         assert_eq!(fills.fence(&key(1)), Fence::Seen(later));
     }
 
