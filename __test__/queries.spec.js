@@ -1,6 +1,6 @@
 'use strict';
 
-const { setTimeout: sleep } = require('node:timers/promises');
+const { until } = require('./support');
 const { deferred } = require('./support/deferred');
 const { NOBODY, PLACES, onRedis, silent, usePlace } = require('./support/places');
 const { createBackplane } = require('..');
@@ -17,10 +17,9 @@ describe.each(PLACES)('queries on %s', (_where, start) => {
 
   test('a result is there until its time is over', async () => {
     expect(await queries.get('messages', { roomId: 'r', limit: 50 })).toBeNull();
-    expect(await queries.set('messages', { roomId: 'r', limit: 50 }, [{ id: 1 }], 0.05)).toBe(true);
+    expect(await queries.set('messages', { roomId: 'r', limit: 50 }, [{ id: 1 }], 1)).toBe(true);
     expect(await queries.get('messages', { limit: 50, roomId: 'r' })).toEqual([{ id: 1 }]);
-    await sleep(80);
-    expect(await queries.get('messages', { roomId: 'r', limit: 50 })).toBeNull();
+    await until(async () => (await queries.get('messages', { roomId: 'r', limit: 50 })) === null);
     expect(await queries.invalidateRoom('r')).toBe(0);
   });
 

@@ -1,6 +1,6 @@
 'use strict';
 
-const { setTimeout: sleep } = require('node:timers/promises');
+const { until } = require('./support');
 const { PLACES, onRedis, usePlace } = require('./support/places');
 
 describe.each(PLACES)('sessions on %s', (_where, start) => {
@@ -19,8 +19,7 @@ describe.each(PLACES)('sessions on %s', (_where, start) => {
     expect(await sessions.deleteSession('s')).toBe(true);
     expect(await sessions.getSession('s')).toBeNull();
     await sessions.setSession('s', { userId: 'u' }, 0.05);
-    await sleep(80);
-    expect(await sessions.getSession('s')).toBeNull();
+    await until(async () => (await sessions.getSession('s')) === null);
     expect(await sessions.invalidateUserSessions('u')).toBe(0);
   });
 

@@ -17,7 +17,7 @@ describe('queries in an outage', () => {
   const R = { roomId: 'r' };
 
   it('away: results are kept here, for a short time, and go when they are invalidated', async () => {
-    const all = await two({ queryCache: { degradedTtlSeconds: 0.3 } });
+    const all = await two({ queryCache: { degradedTtlSeconds: 1 } });
     const { queries } = all;
     await queries.set('q', R, 'on Redis');
     await away(all);
