@@ -131,6 +131,13 @@ impl Backplane {
     pub async fn cache_delete(&self, name: &[u8]) -> bool {
         let key = &self.cache_key(name);
         self.forget_at_hand(key);
+        let is_deleted = self.remove(key).await;
+        self.changed(Some(key)).await;
+        is_deleted
+    }
+
+    /// Deletes one key, here or on Redis; whether that is known to be carried out.
+    pub(super) async fn remove(&self, key: &Key) -> bool {
         let remote = self.on_remote(move |store| async move { store.delete(key).await });
         let deleted = match remote.await {
             Some(outcome) => outcome,
@@ -140,7 +147,6 @@ impl Backplane {
                 deleted
             }
         };
-        self.changed(Some(key)).await;
         deleted.is_ok()
     }
 

@@ -12,7 +12,7 @@ use super::Backplane;
 use super::counts::From;
 use crate::store::memory::MemoryStore;
 use crate::store::tags::{Tagged, unstamp};
-use crate::store::{Json, Key, Result, Store, Tag, Ttl};
+use crate::store::{Json, Key, Result, Tag, Ttl};
 
 pub(super) const SPACE: &[u8] = b"session:";
 pub(super) const USERS: &[u8] = b"session-user:";
@@ -121,17 +121,7 @@ impl Backplane {
 
     /// `false`: not known to be carried out.
     pub async fn session_delete(&self, socket: &[u8]) -> bool {
-        let key = &self.key(SPACE, socket);
-        let remote = self.on_remote(move |store| async move { store.delete(key).await });
-        let deleted = match remote.await {
-            Some(outcome) => outcome,
-            None => {
-                let deleted = self.memory.delete(key).await;
-                Box::pin(self.outdated(key)).await;
-                deleted
-            }
-        };
-        deleted.is_ok()
+        self.remove(&self.key(SPACE, socket)).await
     }
 
     /// How many sessions of the user were removed.

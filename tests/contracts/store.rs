@@ -2,9 +2,9 @@
 
 use std::time::{Duration, Instant};
 
-use crate::support::OnRedis;
+use crate::support::{InMemory, OnRedis};
 use bytes::Bytes;
-use redis_backplane::store::memory::{Bounds, Clock, MemoryStore};
+use redis_backplane::store::memory::MemoryStore;
 use redis_backplane::store::remote::RedisStore;
 use redis_backplane::store::{Fetched, Json, Key, Lifetime, Pattern, Store, Ttl};
 
@@ -15,19 +15,6 @@ trait World {
     type Store: Store;
     fn store(&self) -> &Self::Store;
     async fn a_moment(&self);
-}
-
-struct InMemory(MemoryStore, Clock);
-
-impl InMemory {
-    async fn new() -> Self {
-        let clock = Clock::manual();
-        let bounds = Bounds {
-            max_entries: 100_000,
-            max_bytes: 64 << 20,
-        };
-        Self(MemoryStore::new(bounds, clock.clone()), clock)
-    }
 }
 
 impl World for InMemory {

@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 use redis_backplane::store::availability::{Availability, Recovery, Switch};
+use redis_backplane::store::memory::{Bounds, Clock, MemoryStore};
 use redis_backplane::store::remote::RedisStore;
 use redis_backplane::store::remote::connection::endpoint::{Address, Endpoint};
 use redis_backplane::store::remote::connection::supervisor::Supervisor;
@@ -122,6 +123,20 @@ pub async fn connect(server: &Server) -> Connected {
         store,
         switch,
         _supervisor: supervisor,
+    }
+}
+
+/// A store in memory, and its clock.
+pub struct InMemory(pub MemoryStore, pub Clock);
+
+impl InMemory {
+    pub async fn new() -> Self {
+        let clock = Clock::manual();
+        let bounds = Bounds {
+            max_entries: 100_000,
+            max_bytes: 64 << 20,
+        };
+        Self(MemoryStore::new(bounds, clock.clone()), clock)
     }
 }
 

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use crate::support::OnRedis;
-use redis_backplane::store::memory::{Bounds, Clock, MemoryStore};
+use crate::support::{InMemory, OnRedis};
+use redis_backplane::store::memory::MemoryStore;
 use redis_backplane::store::remote::RedisStore;
 use redis_backplane::store::{Json, Key, Pattern, Store, Tag, Tagged, Ttl, Version};
 
@@ -15,19 +15,6 @@ trait World {
     async fn pass(&self, ms: u64);
     /// Somebody empties the store.
     async fn emptied(&self);
-}
-
-struct InMemory(MemoryStore, Clock);
-
-impl InMemory {
-    async fn new() -> Self {
-        let clock = Clock::manual();
-        let bounds = Bounds {
-            max_entries: 100_000,
-            max_bytes: 64 << 20,
-        };
-        Self(MemoryStore::new(bounds, clock.clone()), clock)
-    }
 }
 
 impl World for InMemory {
