@@ -36,15 +36,12 @@ export declare class Queue {
   messageForgetAll(backplane: number): void
   messageSweep(backplane: number): void
   messagesAtHand(backplane: number): number
-  /** What is cached under a key and at hand, as JSON. */
-  cacheAtHand(backplane: number, key: string): JsonText | null
+  /** What is cached under a key and at hand, as JSON, for a call of kind `op`. */
+  cacheAtHand(backplane: number, key: string, op: number): JsonText | null
   /** What is at hand of a key, or of all, is about to change. */
   cacheForget(backplane: number, key?: string | undefined | null): void
-  /**
-   * Hits, hits in memory, misses and fenced sets: of the cache, then of queries, sessions and
-   * messages.
-   */
-  cacheCounts(backplane: number): Array<number>
+  /** What has been counted, as JSON (metrics.rs). */
+  metrics(backplane: number): JsonText | null
   /**
    * Hands over what was written: `calls` that want an answer, in the first `words` words, the
    * first `text` and `bytes` bytes, and `extras`.
@@ -139,55 +136,63 @@ export declare const enum Op {
   LimitCheck = 24,
   /** key */
   LimitReset = 25,
-  /** key, handle, TTL in ms, how long to wait in ms (maybe infinite), how it is kept */
+  /** key, handle, TTL in ms, how long to wait in ms (maybe infinite) */
   LockTake = 26,
+  /** As LockTake; the lock is renewed while it is held. */
+  LockTakeRenewed = 27,
+  /** As LockTake; the lock is known by its name. */
+  LockTakeNamed = 28,
   /** handle */
-  LockRelease = 27,
+  LockRelease = 29,
   /** key */
-  LockReleaseNamed = 28,
+  LockReleaseNamed = 30,
   /** handle, TTL in ms */
-  LockExtend = 29,
+  LockExtend = 31,
   /** handle. Nothing is answered. */
-  LockCancel = 30,
+  LockCancel = 32,
   /** user and socket, TTL in ms, metadata */
-  PresenceSet = 31,
+  PresenceSet = 33,
   /** user and socket, TTL in ms, metadata that name the room */
-  PresenceRefresh = 32,
+  PresenceRefresh = 34,
   /** user and socket */
-  PresenceRemove = 33,
+  PresenceRemove = 35,
   /** user */
-  PresenceIsOnline = 34,
+  PresenceIsOnline = 36,
   /** nothing, an array of users */
-  PresenceAreOnline = 35,
+  PresenceAreOnline = 37,
   /** user */
-  PresenceLastSeen = 36,
+  PresenceLastSeen = 38,
   /** user */
-  PresenceOfUser = 37,
+  PresenceOfUser = 39,
   /** room */
-  PresenceOfRoom = 38,
+  PresenceOfRoom = 40,
   /** room */
-  PresenceUsers = 39,
+  PresenceUsers = 41,
   /** room */
-  PresenceCount = 40,
+  PresenceCount = 42,
   /** room, receiver, a number, number of the topic, whether payloads are JSON */
-  PresenceWatch = 41,
+  PresenceWatch = 43,
   /** room */
-  PresenceUnwatch = 42,
+  PresenceUnwatch = 44,
   /** receiver. Nothing is answered. */
-  PresenceUnwatchAll = 43,
+  PresenceUnwatchAll = 45,
   /** channel, reach, payload */
-  Publish = 44,
+  Publish = 46,
   /** reach, the channels as the words of Call */
-  Receivers = 45,
+  Receivers = 47,
   /** name, subscriber, kind of topic, number of the topic, whether payloads are JSON */
-  Subscribe = 46,
+  Subscribe = 48,
   /** name, subscriber, kind of topic */
-  Unsubscribe = 47,
+  Unsubscribe = 49,
   /** subscriber. Nothing is answered. */
-  CloseSubscriber = 48,
+  CloseSubscriber = 50,
   /** Answers whether Redis is there, once that is known. */
-  Initialize = 49,
-  Close = 50,
+  Initialize = 51,
+  /** Answers how Redis is. */
+  Health = 52,
+  /** Has the server's memory looked at. Nothing is answered. */
+  Inspect = 53,
+  Close = 54,
 }
 
 export interface TlsSettings {

@@ -39,5 +39,7 @@ module.exports.RedisPubSub = backplane.RedisPubSub;
 module.exports.socketIoAdapter = backplane.socketIoAdapter;
 module.exports.isRedisAvailable = backplane.isRedisAvailable;
 module.exports.getMetrics = backplane.getMetrics;
+module.exports.prometheusMetrics = backplane.prometheusMetrics;
+module.exports.health = backplane.health;
 module.exports.getClient = backplane.getClient;
 module.exports.close = backplane.close;

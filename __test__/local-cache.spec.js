@@ -130,7 +130,7 @@ describe('the memory in front of the cache', () => {
 test('what is counted of each cache', async () => {
   const backplane = createBackplane({ url: NOBODY, logger: silent });
   const none = { hits: 0, memoryHits: 0, misses: 0, fencedSets: 0 };
-  expect(backplane.getMetrics()).toEqual({ caches: { cache: { ...none, staleServed: 0 }, queries: none, sessions: none, messages: none } });
+  expect(backplane.getMetrics().caches).toEqual({ cache: { ...none, staleServed: 0 }, queries: none, sessions: none, messages: none });
   const { queryCache, sessionCache, messageCache } = backplane;
   await backplane.cacheGet('k');
   await backplane.cacheSet('k', 1);
@@ -150,7 +150,6 @@ test('what is counted of each cache', async () => {
     messages: { ...none, hits: 1, memoryHits: 1 },
   });
   await backplane.close();
-  expect(backplane.getMetrics().caches.cache).toEqual({ ...none, staleServed: 0 });
 });
 
 test.each([null, 7, { maxBytes: 0 }, { ttlSeconds: -1 }, { maxEntries: 'many' }])('localCache cannot be %j', async (localCache) => {

@@ -18,7 +18,6 @@ const { createSocketIo } = require('./socketio');
 function createBackplane(options) {
   const core = new Core(options);
   const load = createLoader(core);
-  const { getMetrics } = createMetrics(core);
   let client;
 
   function getClient() {
@@ -29,8 +28,8 @@ function createBackplane(options) {
 
   return {
     ...createCache(core, load),
-    getMetrics,
-    messageCache: createMessageCache(core, getMetrics),
+    ...createMetrics(core),
+    messageCache: createMessageCache(core),
     queryCache: createQueryCache(core, load),
     sessionCache: createSessionCache(core),
     ...createLimits(core),

@@ -13,12 +13,12 @@ function createCache(core, load) {
   function cacheGet(key) {
     const error = check.key(key) ?? core.unusable();
     if (error) return Promise.reject(error);
-    const found = atHand(key);
+    const found = atHand(Op.CacheGet, key);
     return found ? Promise.resolve(found.value) : core.queue.send(Op.CacheGet, core.number, key);
   }
 
-  function atHand(key) {
-    return core.hasLocalCache ? readText(core.queue.native.cacheAtHand(core.number, key)) : undefined;
+  function atHand(op, key) {
+    return core.hasLocalCache ? readText(core.queue.native.cacheAtHand(core.number, key, op)) : undefined;
   }
 
   /** A read that follows at once must not find at hand what was there before; of all keys without one. */
@@ -50,7 +50,7 @@ function createCache(core, load) {
   }
 
   function fetchAtHand(key) {
-    const found = atHand(key);
+    const found = atHand(Op.CacheFetch, key);
     return found && Promise.resolve({ isFresh: true, value: found.value });
   }
 

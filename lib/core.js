@@ -21,8 +21,14 @@ class Core {
     this.maxQueued = 0;
     this.messages = null;
     this.hasLocalCache = false;
-    /** How often a loader failed and what it was to replace was good enough. */
-    this.staleServed = 0;
+    /** Loaders that ran; of those, that failed; of these, whose place an old value took. */
+    this.loads = { runs: 0, failures: 0, staleServed: 0 };
+    /** Checks of a limit that was known to be exhausted. */
+    this.deniedAtHand = 0;
+    this.madeAt = Date.now();
+    this.closedAt = 0;
+    /** As JSON, of a backplane that has been closed. */
+    this.lastMetrics = null;
     /** Emits `state` with `{ state, reason }`. */
     this.events = new EventEmitter().setMaxListeners(0);
     /** Who subscribes, by number; each has `missed(gap)` and `detach()`. */
@@ -87,7 +93,10 @@ class Core {
   }
 
   close() {
-    this.closing ??= this.end();
+    if (this.closing === null) {
+      this.closedAt = Date.now();
+      this.closing = this.end();
+    }
     return this.closing;
   }
 
@@ -96,6 +105,7 @@ class Core {
     for (const receiver of this.receivers.values()) receiver.detach();
     // Calls of this tick have been written before, so they go first.
     await this.queue.ask(Op.Close, this.number);
+    this.lastMetrics = this.queue.native.metrics(this.number);
     this.queue.forget(this.number);
   }
 }

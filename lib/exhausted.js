@@ -33,6 +33,7 @@ class Exhausted {
     if (known === undefined || !isSettledFor(rule, cost)) return undefined;
     const now = performance.now();
     if (now >= known.until || known.limit !== rule.limit || known.windowMs !== rule.windowMs) return undefined;
+    this.#core.deniedAtHand += 1;
     return { ...known.verdict, retryAfterMs: Math.ceil(known.retryAt - now) };
   }
 

@@ -36,7 +36,7 @@ function createLoader(core) {
     const flight = flights.get(name) ?? takeOff(name, source, found, loader, loaderTimeoutMs, begun);
     return flight.landed.then(() => flight.loaded).then(JSON.parse, (error) => {
       if (!found.isStale) throw error;
-      core.staleServed += 1;
+      core.loads.staleServed += 1;
       return found.value;
     });
   }
@@ -45,6 +45,7 @@ function createLoader(core) {
   function takeOff(name, source, { lease, isStale }, loader, loaderTimeoutMs, begun) {
     const patienceMs = core.commandTimeoutMs - (performance.now() - begun);
     const loaded = load(loader, loaderTimeoutMs);
+    core.loads.runs += 1;
     const write = (act) => {
       const settled = Promise.resolve(core.unusable() ? undefined : act())
         .catch(() => {})
@@ -53,7 +54,10 @@ function createLoader(core) {
     };
     const landed = loaded.then(
       (text) => write(() => source.keep(lease, text)),
-      () => write(() => (isStale ? undefined : source.giveBack(lease)))
+      () => {
+        core.loads.failures += 1;
+        return write(() => (isStale ? undefined : source.giveBack(lease)));
+      }
     );
     const flight = { loaded, landed };
     flights.set(name, flight);

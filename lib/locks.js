@@ -5,8 +5,6 @@ const { failure } = require('./errors');
 const { Lock } = require('./lock');
 const { Op } = require('./queue');
 
-/** In the order in which src/binding/call.rs numbers them. */
-const Keeping = { OWNED: 0, RENEWED: 1, NAMED: 2 };
 const DEFAULT_TTL_SECONDS = 30;
 /** How long who wants to do something under a lock waits for it. */
 const DEFAULT_WAIT_MS = 10_000;
@@ -23,7 +21,7 @@ function createLocks(core) {
   function acquireLock(key, ttlSeconds = DEFAULT_TTL_SECONDS) {
     const error = check.key(key) ?? check.ttl(ttlSeconds) ?? core.unusable();
     if (error) return Promise.reject(error);
-    return ask(key, { ttlSeconds, waitMs: 0 }, Keeping.NAMED).answer;
+    return ask(Op.LockTakeNamed, key, { ttlSeconds, waitMs: 0 }).answer;
   }
 
   async function releaseLock(key) {
@@ -33,14 +31,14 @@ function createLocks(core) {
   }
 
   function lock(key, options) {
-    return take(key, options, { waitMs: 0 }, Keeping.OWNED);
+    return take(Op.LockTake, key, options, { waitMs: 0 });
   }
 
   async function withLock(key, options, callback) {
     if (typeof options === 'function' && callback === undefined) return withLock(key, undefined, options);
     const error = check.callback(callback, 'callback');
     if (error) throw error;
-    const held = await take(key, options, { waitMs: DEFAULT_WAIT_MS }, Keeping.RENEWED);
+    const held = await take(Op.LockTakeRenewed, key, options, { waitMs: DEFAULT_WAIT_MS });
     if (held === null) throw failure('E_NOT_LOCKED', 'the lock did not become free in time');
     try {
       return await callback(held);
@@ -50,21 +48,21 @@ function createLocks(core) {
   }
 
   /** The lock, or null when it has not become free in time. */
-  async function take(key, given, defaults, keeping) {
+  async function take(op, key, given, defaults) {
     const { error: optionsError, ...options } = readOptions(given, defaults);
     const error = check.key(key) ?? optionsError ?? core.unusable();
     if (error) throw error;
     const { ttlSeconds, signal } = options;
     if (signal?.aborted) throw signal.reason;
-    const { handle, answer } = ask(key, options, keeping);
+    const { handle, answer } = ask(op, key, options);
     const granted = await (signal ? unlessAborted(answer, signal, () => abandon(handle, answer)) : answer);
     return granted && new Lock(core, watched, { key, handle, ttlSeconds }, granted);
   }
 
-  function ask(key, { ttlSeconds, waitMs }, keeping) {
+  function ask(op, key, { ttlSeconds, waitMs }) {
     const handle = ++lastHandle;
     const { queue, number } = core;
-    const answer = queue.send(Op.LockTake, number, key, undefined, handle, ttlSeconds * 1000, waitMs, keeping);
+    const answer = queue.send(op, number, key, undefined, handle, ttlSeconds * 1000, waitMs);
     return { handle, answer };
   }
 

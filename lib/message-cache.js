@@ -7,7 +7,7 @@ const { readText } = require('./page');
 const { Op } = require('./queue');
 
 /** The message cache of one backplane; index.d.ts says what each function promises. */
-function createMessageCache(core, getMetrics) {
+function createMessageCache(core) {
   /** What is at hand is answered at once, anything else in its turn. */
   function get(hash) {
     const error = check.key(hash) ?? core.unusable();
@@ -43,7 +43,7 @@ function createMessageCache(core, getMetrics) {
     const error = core.unusable();
     if (error) throw error;
     const memorySize = core.queue.native.messagesAtHand(core.number);
-    const { hits, memoryHits, misses } = getMetrics().caches.messages;
+    const { hits, memoryHits, misses } = JSON.parse(core.queue.native.metrics(core.number)).caches.messages;
     const { maxEntries, ttlSeconds } = core.messages;
     const redisAvailable = core.isRedisAvailable();
     return { memorySize, maxSize: maxEntries, maxAgeMs: ttlSeconds * 1000, redisAvailable, hits, memoryHits, misses };

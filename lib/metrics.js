@@ -1,23 +1,127 @@
 'use strict';
 
-/** In the order in which src/binding/queue.rs tells of them. */
-const CACHES = ['cache', 'queries', 'sessions', 'messages'];
-const COUNTS = ['hits', 'memoryHits', 'misses', 'fencedSets'];
+const { exposition } = require('./prometheus');
+const { Op } = require('./queue');
 
-/** What a backplane has counted; index.d.ts says what. */
+/** What is counted of a function, and whether it reads what may not be there. */
+const FUNCTIONS = [
+  ['cacheGet', Op.CacheGet, true],
+  ['cacheSet', Op.CacheSet],
+  ['cacheDelete', Op.CacheDelete],
+  ['cacheDeletePattern', Op.CacheDeletePattern],
+  ['cacheGetOrSet', Op.CacheFetch, true],
+  ['queryCache.get', Op.QueryGet, true],
+  ['queryCache.set', Op.QuerySet],
+  ['queryCache.getOrSet', Op.QueryFetch, true],
+  ['queryCache.invalidate', Op.QueryInvalidate],
+  ['queryCache.invalidateQuery', Op.QueryInvalidateName],
+  ['queryCache.invalidateRoom', Op.QueryInvalidateRoom],
+  ['sessionCache.getSession', Op.SessionGet, true],
+  ['sessionCache.setSession', Op.SessionSet],
+  ['sessionCache.deleteSession', Op.SessionDelete],
+  ['sessionCache.invalidateUserSessions', Op.SessionInvalidate],
+  ['messageCache.get', Op.MessageGet, true],
+  ['messageCache.set', Op.MessageSet],
+  ['messageCache.clear', Op.MessageClear],
+  ['checkRateLimit', Op.LimitCheck],
+  ['resetRateLimit', Op.LimitReset],
+  ['acquireLock', Op.LockTakeNamed],
+  ['releaseLock', Op.LockReleaseNamed],
+  ['lock', Op.LockTake],
+  ['withLock', Op.LockTakeRenewed],
+  ['lock.extend', Op.LockExtend],
+  ['lock.release', Op.LockRelease],
+  ['setPresence', Op.PresenceSet],
+  ['refreshPresence', Op.PresenceRefresh],
+  ['removePresence', Op.PresenceRemove],
+  ['isUserOnline', Op.PresenceIsOnline],
+  ['areUsersOnline', Op.PresenceAreOnline],
+  ['getLastSeen', Op.PresenceLastSeen],
+  ['getUserPresence', Op.PresenceOfUser],
+  ['getRoomPresence', Op.PresenceOfRoom],
+  ['getOnlineUsersInRoom', Op.PresenceUsers],
+  ['countOnlineUsersInRoom', Op.PresenceCount],
+  ['watchRoom', Op.PresenceWatch],
+  ['publish', Op.Publish],
+  ['subscribe', Op.Subscribe],
+  ['unsubscribe', Op.Unsubscribe],
+  ['call', Op.Call],
+];
+const UNCALLED = { hits: 0, memoryHits: 0, misses: 0, fencedSets: 0 };
+
+/** What there is to see of a backplane; index.d.ts says what each function promises. */
 function createMetrics(core) {
-  function getMetrics() {
-    const counts = core.queue?.native.cacheCounts(core.number) ?? [];
-    const caches = {};
-    CACHES.forEach((name, i) => {
-      const own = COUNTS.map((count, j) => [count, counts[COUNTS.length * i + j] ?? 0]);
-      caches[name] = Object.fromEntries(own);
-    });
-    caches.cache.staleServed = core.staleServed;
-    return { caches };
+  /** What was counted, here and on the I/O thread; `functions` as pairs of a name and `{ counts, timing }`. */
+  function count() {
+    const text = core.queue?.native.metrics(core.number) ?? core.lastMetrics;
+    const { calls, ...counted } = text ? JSON.parse(text) : nothing(core);
+    const { runs, failures, staleServed } = core.loads;
+    counted.caches.cache.staleServed = staleServed;
+    counted.loaders = { runs, failures };
+    counted.connection.state = core.state();
+    addKnown(calls[Op.LimitCheck], counted.limits, core.deniedAtHand);
+    const called = FUNCTIONS.filter(([, op]) => calls[op]);
+    const functions = called.map(([name, op, reads]) => [name, describe(calls[op], reads)]);
+    return { counted, functions };
   }
 
-  return { getMetrics };
+  function getMetrics() {
+    inspect();
+    const { counted, functions } = count();
+    const shown = functions.map(([name, { counts }]) => [name, counts]);
+    return { ...counted, functions: Object.fromEntries(shown) };
+  }
+
+  function prometheusMetrics() {
+    inspect();
+    return exposition(count());
+  }
+
+  /** The answer is there for whoever looks next. */
+  function inspect() {
+    if (core.state() === 'ready') core.queue.post(Op.Inspect, core.number);
+  }
+
+  async function health() {
+    const error = core.unusable();
+    if (core.state() === 'closed') return status('closed', core.closedAt, null);
+    if (error) return status('degraded', core.madeAt, error.message);
+    return core.queue.ask(Op.Health, core.number).catch((gone) => status('degraded', Date.now(), gone.message));
+  }
+
+  return { getMetrics, prometheusMetrics, health };
+}
+
+function describe({ missing, timed, totalMs, ...counts }, reads) {
+  if (reads) Object.assign(counts, { hits: counts.calls - missing - counts.errors, misses: missing });
+  return { counts, timing: { timed, totalMs } };
+}
+
+/** Checks that were answered by what is known of a limit never left this thread. */
+function addKnown(checks, limits, denied) {
+  if (!checks) return;
+  checks.calls += denied;
+  checks.fromMemory += denied;
+  limits.denied += denied;
+}
+
+function status(name, since, reason) {
+  return { status: name, latencyMs: null, since, reason };
+}
+
+/** Of a backplane that has not been called, or cannot be. */
+function nothing(core) {
+  const caches = ['cache', 'queries', 'sessions', 'messages'].map((name) => [name, { ...UNCALLED }]);
+  return {
+    connection: { state: 'idle', since: core.madeAt, reason: null, becameReady: 0, becameDegraded: 0 },
+    redis: null,
+    calls: [],
+    caches: Object.fromEntries(caches),
+    limits: { allowed: 0, denied: 0 },
+    pubsub: { published: 0, received: 0, dropped: 0, gaps: 0 },
+    queues: { calls: 0, messages: 0, messageBytes: 0 },
+    memory: { entries: 0, bytes: 0 },
+  };
 }
 
 module.exports = { createMetrics };

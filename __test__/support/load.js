@@ -50,6 +50,7 @@ function startLoad(backplane) {
     for (let version = 1; running; version += 1) {
       await round(`load:${worker}`, version);
       await roundOfOthers(`load:${worker}`, version);
+      expectOneOf('health', ['ok', 'degraded'], (await backplane.health()).status);
       // Answers from memory come without a turn of the event loop for timers.
       await new Promise(setImmediate);
     }

@@ -10,8 +10,11 @@ import {
   createBackplane,
   createSubscriber,
   getClient,
+  getMetrics,
   getPubSub,
+  health,
   isRedisAvailable,
+  prometheusMetrics,
   publish,
   RedisPubSub,
   resetRateLimit,
@@ -61,6 +64,10 @@ async function pubSub(own: RedisPubSub): Promise<void> {
   await subscriber.psubscribe('a*', (message) => message.toUpperCase());
   await subscriber.sSubscribe(['a'], (message) => message.readUInt8(0), true);
   await getClient().duplicate().publish('a', Buffer.from([1]));
+  const { connection, functions, redis } = getMetrics();
+  const p99: number | undefined = functions.cacheGet?.latencyMs?.p99;
+  const { status } = await health();
+  prometheusMetrics().concat(connection.state, status, String(redis?.usedMemory ?? p99));
   socketIoAdapter({ sharded: true, requestsTimeout: 1000 });
   await redisPubSub.getPubSub().close();
 

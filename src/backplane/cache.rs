@@ -299,6 +299,7 @@ mod tests {
                 max_bytes: 1,
             },
             local_cache: None,
+            call_kinds: 0,
             degraded_query_ttl: Ttl::from_whole_millis(1),
         };
         let backplane = Backplane::new(options, Arc::new(|_| ()), Arc::new(|_| ()));

@@ -2,6 +2,8 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use super::calls::answered_here;
+
 #[derive(Default)]
 pub struct CacheCounts {
     hits: AtomicU64,
@@ -25,6 +27,7 @@ impl CacheCounts {
                 self.hits.fetch_add(1, Ordering::Relaxed);
                 if from == From::Memory {
                     self.memory_hits.fetch_add(1, Ordering::Relaxed);
+                    answered_here();
                 }
             }
             false => drop(self.misses.fetch_add(1, Ordering::Relaxed)),
@@ -43,9 +46,27 @@ impl CacheCounts {
     }
 }
 
-/// Of each cache.
+#[derive(Default)]
+pub struct LimitCounts {
+    allowed: AtomicU64,
+    denied: AtomicU64,
+}
+
+impl LimitCounts {
+    pub fn judged(&self, allowed: bool) {
+        let count = if allowed { &self.allowed } else { &self.denied };
+        count.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Allowed, denied.
+    pub fn numbers(&self) -> [u64; 2] {
+        [&self.allowed, &self.denied].map(|count| count.load(Ordering::Relaxed))
+    }
+}
+
 #[derive(Default)]
 pub struct Counts {
+    pub limits: LimitCounts,
     pub cache: CacheCounts,
     pub queries: CacheCounts,
     pub sessions: CacheCounts,

@@ -1,6 +1,7 @@
 //! Rate limits: counted on Redis, and in this process while Redis is away.
 
 use super::Backplane;
+use super::calls::answered_here;
 use super::remote::Once;
 use crate::store::limits::{Algorithm, Limiter, Rule, Verdict};
 use crate::store::{Key, Store};
@@ -26,10 +27,15 @@ impl Backplane {
         let checked = self
             .on_remote_once(|store| async move { store.check(key, rule, cost).await })
             .await;
-        if let Once::Answered(Ok(verdict)) = checked {
-            return (verdict, Source::Redis);
-        }
-        (self.limiter.check_now(key, rule, cost), Source::Memory)
+        let (verdict, source) = match checked {
+            Once::Answered(Ok(verdict)) => (verdict, Source::Redis),
+            _ => {
+                answered_here();
+                (self.limiter.check_now(key, rule, cost), Source::Memory)
+            }
+        };
+        self.counts.limits.judged(verdict.allowed);
+        (verdict, source)
     }
 
     /// Forgets what was counted for `name`, by whichever algorithm.

@@ -5,6 +5,7 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::SystemTime;
 
+use super::traffic::Traffic;
 use crate::store::topics::Message;
 
 /// What a message takes beside its texts.
@@ -40,6 +41,7 @@ pub struct Mailbox {
     pub receiver: u32,
     bounds: MailBounds,
     contents: Mutex<Contents>,
+    traffic: Arc<Traffic>,
     on_mail: OnMail,
 }
 
@@ -51,22 +53,32 @@ struct Contents {
 }
 
 impl Mailbox {
-    pub fn new(receiver: u32, bounds: MailBounds, on_mail: OnMail) -> Arc<Self> {
+    pub fn new(
+        receiver: u32,
+        bounds: MailBounds,
+        traffic: Arc<Traffic>,
+        on_mail: OnMail,
+    ) -> Arc<Self> {
         Arc::new(Self {
             receiver,
             bounds,
             contents: Mutex::default(),
+            traffic,
             on_mail,
         })
     }
 
     pub fn put(self: &Arc<Self>, mail: Mail) {
+        match mail {
+            Mail::Message(_) => self.traffic.received(),
+            Mail::Gap(_) => self.traffic.gap(),
+        }
         let mut contents = self.contents();
         let was_empty = contents.mail.is_empty();
         contents.bytes += bytes(&mail);
         contents.mail.push_back(mail);
         while contents.is_over(self.bounds) {
-            contents.drop_oldest();
+            contents.drop_oldest(&self.traffic);
         }
         drop(contents);
         if was_empty {
@@ -90,6 +102,12 @@ impl Mailbox {
         contents.mail.is_empty() && contents.overflow.is_none()
     }
 
+    /// Messages that wait, and their bytes.
+    pub fn waiting(&self) -> (usize, usize) {
+        let contents = self.contents();
+        (contents.mail.len(), contents.bytes)
+    }
+
     fn contents(&self) -> MutexGuard<'_, Contents> {
         self.contents.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -102,21 +120,27 @@ impl Contents {
             && (self.mail.len() > bounds.max_messages || self.bytes > bounds.max_bytes)
     }
 
-    fn drop_oldest(&mut self) {
+    fn drop_oldest(&mut self, traffic: &Traffic) {
         let Some(mail) = self.mail.pop_front() else {
             return;
         };
         self.bytes -= bytes(&mail);
         let now = SystemTime::now();
-        let overflow = self.overflow.get_or_insert_with(|| Gap {
-            since: now,
-            until: now,
-            reason: "overflow".to_owned(),
-            dropped: 0,
+        let overflow = self.overflow.get_or_insert_with(|| {
+            traffic.gap();
+            Gap {
+                since: now,
+                until: now,
+                reason: "overflow".to_owned(),
+                dropped: 0,
+            }
         });
         overflow.until = now;
         match mail {
-            Mail::Message(_) => overflow.dropped += 1,
+            Mail::Message(_) => {
+                overflow.dropped += 1;
+                traffic.dropped();
+            }
             Mail::Gap(gap) => overflow.since = overflow.since.min(gap.since),
         }
     }
@@ -157,7 +181,8 @@ mod tests {
         let on_mail = move |_: &Arc<Mailbox>| {
             called.fetch_add(1, Ordering::Relaxed);
         };
-        (Mailbox::new(0, bounds, Arc::new(on_mail)), calls)
+        let mailbox = Mailbox::new(0, bounds, Arc::default(), Arc::new(on_mail));
+        (mailbox, calls)
     }
 
     #[test]

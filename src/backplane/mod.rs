@@ -2,6 +2,7 @@
 //! has to be put right in between. Knows the stores by their traits.
 
 mod cache;
+mod calls;
 mod client;
 mod counts;
 mod fills;
@@ -18,8 +19,10 @@ mod queries;
 mod recovery;
 mod remote;
 mod sessions;
+mod status;
 mod subscriber;
 mod tagged;
+mod traffic;
 mod turns;
 
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -39,6 +42,8 @@ use crate::store::{Key, Tag, Ttl};
 
 use cache::LocalCache;
 pub use cache::LocalCacheOptions;
+use calls::Calls;
+pub use calls::{CallCounts, Latency, Outcome, Watched};
 pub use client::CallError;
 use counts::Counts;
 use fills::Fills;
@@ -53,7 +58,10 @@ use presence::Presence;
 pub use queries::Query;
 use recovery::{Replay, Spaces};
 use sessions::Sessions;
+pub use status::{Health, Status};
+use status::{History, ServerMemory, StatusBoard};
 use subscriber::{Subscribers, Surroundings};
+use traffic::Traffic;
 use turns::Turns;
 
 /// How often what has expired is taken out of memory.
@@ -75,6 +83,8 @@ pub struct Options {
     pub messages: Bounds,
     /// Before what is cached on Redis, if wanted.
     pub local_cache: Option<LocalCacheOptions>,
+    /// Kinds of calls that are counted.
+    pub call_kinds: usize,
 }
 
 /// What the user of a backplane is told, in the order in which it happened.
@@ -103,6 +113,9 @@ pub struct Backplane {
     presence: Arc<Presence>,
     sessions: Arc<Sessions>,
     fills: Fills,
+    pub calls: Calls,
+    status: Arc<StatusBoard>,
+    traffic: Arc<Traffic>,
     counts: Counts,
     local_cache: Option<LocalCache>,
     /// Held by those who set something that has tags.
@@ -144,13 +157,17 @@ impl Backplane {
         let cached = local_cache.iter().map(|local| local.layer.clone());
         let layers = cached.chain([messages.clone()]).collect();
         let news = Arc::new(News::new(prefix, layers));
+        let status = Arc::new(StatusBoard::default());
+        let traffic = Arc::new(Traffic::default());
         let switch = {
+            let status = status.clone();
             let (turns, subscribers) = (turns.clone(), subscribers.clone());
             let (locks, presence) = (locks.clone(), presence.clone());
             let news = news.clone();
             let on_event = on_event.clone();
             Arc::new(Switch::new(move |state| {
                 turns.settle(state.is_settled());
+                status.follow(state);
                 on_event(event(state));
                 subscribers.follow(state);
                 locks.follow(state);
@@ -163,6 +180,7 @@ impl Backplane {
             switch: switch.clone(),
             prefix_bytes: options.key_prefix.len(),
             bounds: options.mail,
+            traffic: traffic.clone(),
             on_mail,
             on_event,
         };
@@ -175,6 +193,9 @@ impl Backplane {
             presence,
             sessions: Arc::default(),
             fills: Fills::default(),
+            calls: Calls::new(options.call_kinds),
+            status,
+            traffic,
             counts: Counts::default(),
             local_cache,
             tagged_sets: RwLock::default(),
@@ -270,15 +291,30 @@ impl Backplane {
         name(&self.switch.now())
     }
 
-    /// Of the cache, the queries, the sessions and the messages. From any thread.
-    pub fn cache_counts(&self) -> [[u64; 4]; 4] {
-        let Counts {
-            cache,
-            queries,
-            sessions,
+    /// From any thread.
+    pub fn metrics(&self) -> Metrics {
+        let (history, server_memory) = self.status.read();
+        let (messages, message_bytes) = self.subscribers.waiting();
+        let counts = &self.counts;
+        Metrics {
+            state: self.state_name(),
+            history,
+            server_memory,
+            calls: self.calls.read(),
+            caches: [
+                ("cache", counts.cache.numbers()),
+                ("queries", counts.queries.numbers()),
+                ("sessions", counts.sessions.numbers()),
+                ("messages", counts.messages.numbers()),
+            ],
+            limits: counts.limits.numbers(),
+            traffic: self.traffic.numbers(),
+            pending: self.pending.load(Ordering::Relaxed),
             messages,
-        } = &self.counts;
-        [cache, queries, sessions, messages].map(|counts| counts.numbers())
+            message_bytes,
+            memory_entries: self.memory.len(),
+            memory_bytes: self.memory.weight(),
+        }
     }
 
     /// Counts a call as under way until the guard is dropped.
@@ -302,6 +338,29 @@ impl Backplane {
     fn running(&self) -> MutexGuard<'_, Option<Running>> {
         self.running.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// What a backplane has counted since it was made, and what is so now.
+pub struct Metrics {
+    pub state: &'static str,
+    pub history: History,
+    /// `None`: Redis is away, has not been asked, or does not tell.
+    pub server_memory: Option<ServerMemory>,
+    /// By kind.
+    pub calls: Vec<(CallCounts, Option<Latency>)>,
+    /// Hits, those from memory, misses, fenced.
+    pub caches: [(&'static str, [u64; 4]); 4],
+    /// Allowed, denied.
+    pub limits: [u64; 2],
+    pub traffic: [u64; 4],
+    /// Calls under way.
+    pub pending: usize,
+    /// Messages that JavaScript has not taken yet.
+    pub messages: usize,
+    pub message_bytes: usize,
+    /// Of the store that answers while Redis is away.
+    pub memory_entries: usize,
+    pub memory_bytes: u64,
 }
 
 pub struct Pending(Arc<Backplane>);

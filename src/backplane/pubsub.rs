@@ -21,7 +21,9 @@ impl Backplane {
             let payload = payload.clone();
             async move { store.publish(reach, channel, payload).await }
         });
-        match published.await {
+        let published = published.await;
+        self.traffic.published();
+        match published {
             Once::Answered(Ok(reached)) => reached,
             Once::Answered(Err(error)) => {
                 self.report(&error);

@@ -6,9 +6,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::Poll;
 use std::time::{Duration, Instant};
 
-use tokio::time::timeout_at;
+use tokio::time::{timeout, timeout_at};
 
 use super::Backplane;
+use super::calls::answered_here;
 use super::turns::{OnTheWay, Turn};
 use crate::store::availability::Availability;
 use crate::store::remote::RedisStore;
@@ -44,6 +45,21 @@ impl Backplane {
 
     /// Like [`Self::on_remote`], for a call that has begun already.
     pub(super) async fn on_remote_since<T, F>(
+        &self,
+        begun: Instant,
+        operation: impl Fn(Arc<RedisStore>) -> F,
+    ) -> Option<Result<T>>
+    where
+        F: Future<Output = Result<T>>,
+    {
+        let outcome = self.on_remote_or_away(begun, operation).await;
+        if outcome.is_none() {
+            answered_here();
+        }
+        outcome
+    }
+
+    async fn on_remote_or_away<T, F>(
         &self,
         begun: Instant,
         operation: impl Fn(Arc<RedisStore>) -> F,
@@ -186,7 +202,10 @@ impl Backplane {
         F: Future<Output = Result<T>>,
     {
         loop {
-            let store = self.store_within(&self.wait(Instant::now())).await?;
+            let Some(store) = self.store_within(&self.wait(Instant::now())).await else {
+                answered_here();
+                return None;
+            };
             match operation(store).await {
                 Err(StoreError::Lost | StoreError::Refused(_)) => {}
                 settled => return Some(settled),
@@ -240,6 +259,29 @@ async fn begin<F: Future>(operation: F) -> impl Future<Output = F::Output> {
             Some(output) => output,
             None => operation.await,
         }
+    }
+}
+
+/// Work of several steps has the deadline of one; what is late is dropped between two of them.
+pub(super) async fn within<T>(
+    store: &RedisStore,
+    work: impl Future<Output = Result<T>>,
+) -> Result<T> {
+    timeout(store.link().command_timeout(), work)
+        .await
+        .unwrap_or(Err(StoreError::TimedOut))
+}
+
+/// For work that must not stop half-way: what is not done by then goes on unheard.
+pub(super) async fn heard_by<T: Send + 'static>(
+    by: Instant,
+    work: impl Future<Output = Result<T>> + Send + 'static,
+) -> Result<T> {
+    // Its first command keeps its place among those of other calls.
+    let rest = tokio::spawn(begin(work).await);
+    match timeout_at(by.into(), rest).await {
+        Ok(Ok(outcome)) => outcome,
+        Ok(Err(_)) | Err(_) => Err(StoreError::TimedOut),
     }
 }
 

@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::SystemTime;
 
 use super::mailbox::{Gap, Mail, MailBounds, Mailbox, OnMail};
+use super::traffic::Traffic;
 use super::{Event, OnEvent};
 use crate::store::availability::{Availability, Switch};
 use crate::store::memory::bus::LocalBus;
@@ -26,6 +27,7 @@ pub struct Surroundings {
     /// Bytes before every channel, which its subscriber does not see.
     pub prefix_bytes: usize,
     pub bounds: MailBounds,
+    pub traffic: Arc<Traffic>,
     pub on_mail: OnMail,
     pub on_event: OnEvent,
 }
@@ -33,7 +35,8 @@ pub struct Surroundings {
 impl Subscriber {
     /// To be called on the I/O thread.
     fn new(number: u32, outage: Option<String>, around: &Surroundings) -> Arc<Self> {
-        let mailbox = Mailbox::new(number, around.bounds, around.on_mail.clone());
+        let (traffic, on_mail) = (around.traffic.clone(), around.on_mail.clone());
+        let mailbox = Mailbox::new(number, around.bounds, traffic, on_mail);
         let topics = {
             let (mailbox, prefix_bytes) = (mailbox.clone(), around.prefix_bytes);
             Topics::new(Box::new(move |message| {
@@ -188,6 +191,15 @@ impl Subscribers {
 
     pub fn clear(&self) {
         self.all().clear();
+    }
+
+    /// Messages that nobody has taken yet, and their bytes.
+    pub fn waiting(&self) -> (usize, usize) {
+        let each = self.all();
+        let waiting = each
+            .values()
+            .map(|subscriber| subscriber.watch.mailbox.waiting());
+        waiting.fold((0, 0), |sum, one| (sum.0 + one.0, sum.1 + one.1))
     }
 
     /// Hears of every change of state.

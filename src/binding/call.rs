@@ -68,8 +68,12 @@ pub enum Op {
     LimitCheck,
     /// key
     LimitReset,
-    /// key, handle, TTL in ms, how long to wait in ms (maybe infinite), how it is kept
+    /// key, handle, TTL in ms, how long to wait in ms (maybe infinite)
     LockTake,
+    /// As LockTake; the lock is renewed while it is held.
+    LockTakeRenewed,
+    /// As LockTake; the lock is known by its name.
+    LockTakeNamed,
     /// handle
     LockRelease,
     /// key
@@ -116,10 +120,15 @@ pub enum Op {
     CloseSubscriber,
     /// Answers whether Redis is there, once that is known.
     Initialize,
+    /// Answers how Redis is.
+    Health,
+    /// Has the server's memory looked at. Nothing is answered.
+    Inspect,
     Close,
 }
 
-pub const OPS: [Op; 51] = [
+/// What tells the calls of one function from those of another.
+pub const OPS: [Op; 55] = [
     Op::Start,
     Op::CacheGet,
     Op::CacheSet,
@@ -147,6 +156,8 @@ pub const OPS: [Op; 51] = [
     Op::LimitCheck,
     Op::LimitReset,
     Op::LockTake,
+    Op::LockTakeRenewed,
+    Op::LockTakeNamed,
     Op::LockRelease,
     Op::LockReleaseNamed,
     Op::LockExtend,
@@ -170,17 +181,17 @@ pub const OPS: [Op; 51] = [
     Op::Unsubscribe,
     Op::CloseSubscriber,
     Op::Initialize,
+    Op::Health,
+    Op::Inspect,
     Op::Close,
 ];
 
-/// How JavaScript numbers the algorithms, how a lock is kept, what a topic can be, and how far a
-/// message reaches.
+/// How JavaScript numbers the algorithms, what a topic can be, and how far a message reaches.
 const ALGORITHMS: [Algorithm; 3] = [
     Algorithm::FixedWindow,
     Algorithm::SlidingWindow,
     Algorithm::TokenBucket,
 ];
-const KEEPINGS: [Keeping; 3] = [Keeping::Owned, Keeping::Renewed, Keeping::Named];
 const TOPIC_KINDS: [TopicKind; 3] = [TopicKind::Channel, TopicKind::Pattern, TopicKind::Shard];
 const REACHES: [Reach; 2] = [Reach::Everywhere, Reach::Shard];
 
@@ -236,6 +247,8 @@ pub enum Call {
     Unsubscribe(Box<[u8]>, u32, TopicKind),
     CloseSubscriber(u32),
     Initialize,
+    Health,
+    Inspect,
     Close,
 }
 
@@ -305,13 +318,9 @@ impl Call {
                 Self::LimitCheck(key, rule, from.number() as u64)
             }
             Op::LimitReset => Self::LimitReset(from.text()),
-            Op::LockTake => Self::LockTake(LockRequest {
-                name: from.text(),
-                handle: from.number() as u64,
-                ttl: ttl(from),
-                wait: Duration::try_from_secs_f64(from.number() / 1000.0).ok(),
-                keeping: choose(&KEEPINGS, from),
-            }),
+            Op::LockTake => lock_take(from, Keeping::Owned),
+            Op::LockTakeRenewed => lock_take(from, Keeping::Renewed),
+            Op::LockTakeNamed => lock_take(from, Keeping::Named),
             Op::LockRelease => Self::LockRelease(from.number() as u64),
             Op::LockReleaseNamed => Self::LockReleaseNamed(from.text()),
             Op::LockExtend => Self::LockExtend(from.number() as u64, ttl(from)),
@@ -361,6 +370,8 @@ impl Call {
             }
             Op::CloseSubscriber => Self::CloseSubscriber(from.u32()),
             Op::Initialize => Self::Initialize,
+            Op::Health => Self::Health,
+            Op::Inspect => Self::Inspect,
             Op::Close => Self::Close,
         }
     }
@@ -368,9 +379,23 @@ impl Call {
     pub fn wants_no_answer(&self) -> bool {
         matches!(
             self,
-            Self::Start | Self::CloseSubscriber(_) | Self::LockCancel(_) | Self::PresenceUnwatchAll
+            Self::Start
+                | Self::CloseSubscriber(_)
+                | Self::LockCancel(_)
+                | Self::PresenceUnwatchAll
+                | Self::Inspect
         )
     }
+}
+
+fn lock_take(from: &mut Reader, keeping: Keeping) -> Call {
+    Call::LockTake(LockRequest {
+        name: from.text(),
+        handle: from.number() as u64,
+        ttl: ttl(from),
+        wait: Duration::try_from_secs_f64(from.number() / 1000.0).ok(),
+        keeping,
+    })
 }
 
 fn query(from: &mut Reader) -> Query {

@@ -3,15 +3,17 @@
 
 use std::future::Future;
 use std::sync::Arc;
+use std::time::Instant;
 
 use serde_json::json;
 
 use super::answers::{called, checked, fetched, gone, locked, present, whole};
 use super::call::{Call, OPS};
+use super::metrics::health;
 use super::outbox::{Outbox, Reply};
 use super::page::Answer;
 use super::submission::{Reader, Submission};
-use crate::backplane::{Backplane, Keeping};
+use crate::backplane::{Backplane, Keeping, Watched};
 use crate::store::presence::{Place, Socket};
 
 /// To be called on the I/O thread.
@@ -35,7 +37,11 @@ pub fn dispatch(
         match &current {
             Some((_, backplane)) => {
                 backplane.start();
-                begin(call, backplane.clone(), || Reply::new(outbox, id));
+                let asked = Asked {
+                    kind: *op as usize,
+                    at: submission.at,
+                };
+                begin(call, backplane.clone(), || (asked, Reply::new(outbox, id)));
             }
             None if call.wants_no_answer() => {}
             None => Reply::new(outbox, id).send(gone()),
@@ -43,7 +49,13 @@ pub fn dispatch(
     }
 }
 
-fn begin(call: Call, backplane: Arc<Backplane>, reply: impl FnOnce() -> Reply) {
+/// What kind of call came, and when.
+struct Asked {
+    kind: usize,
+    at: Instant,
+}
+
+fn begin(call: Call, backplane: Arc<Backplane>, reply: impl FnOnce() -> (Asked, Reply)) {
     match call {
         Call::Start => {}
         Call::Get(key) => run(backplane, reply(), move |b| async move {
@@ -214,8 +226,14 @@ fn begin(call: Call, backplane: Arc<Backplane>, reply: impl FnOnce() -> Reply) {
         Call::Initialize => run(backplane, reply(), move |b| async move {
             Answer::Bool(b.initialized().await)
         }),
+        Call::Health => run(backplane, reply(), move |b| async move {
+            health(&b.health().await)
+        }),
+        Call::Inspect => drop(tokio::spawn(async move {
+            backplane.inspect_server().await;
+        })),
         Call::Close => {
-            let reply = reply();
+            let (_, reply) = reply();
             tokio::spawn(async move {
                 backplane.close().await;
                 reply.send(Answer::Undefined);
@@ -224,16 +242,25 @@ fn begin(call: Call, backplane: Arc<Backplane>, reply: impl FnOnce() -> Reply) {
     }
 }
 
-fn run<F>(backplane: Arc<Backplane>, reply: Reply, call: impl FnOnce(Arc<Backplane>) -> F)
-where
+fn run<F>(
+    backplane: Arc<Backplane>,
+    (asked, reply): (Asked, Reply),
+    call: impl FnOnce(Arc<Backplane>) -> F,
+) where
     F: Future<Output = Answer> + Send + 'static,
 {
     let pending = backplane.pending();
-    let answer = call(backplane);
-    tokio::spawn(async move {
-        reply.send(answer.await);
-        drop(pending);
-    });
+    let done = {
+        let backplane = backplane.clone();
+        move |answer: Answer, is_from_memory| {
+            // Before the answer: whoever has it finds it counted.
+            let calls = &backplane.calls;
+            calls.ended(asked.kind, asked.at, answer.outcome(), is_from_memory);
+            reply.send(answer);
+            drop(pending);
+        }
+    };
+    tokio::spawn(Watched::new(call(backplane), done));
 }
 
 fn split(mut joined: &[u8]) -> Vec<&[u8]> {

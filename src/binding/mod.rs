@@ -6,11 +6,12 @@
 //! - [`queue`]: the object that JavaScript holds, one for each environment.
 //! - [`submission`] and [`call`]: what comes in; [`dispatch`] calls the backplane; [`answers`].
 //! - [`outbox`] and [`page`]: what goes out, in buffers of the [`pool`].
-//! - [`options`]: the configuration of a backplane.
+//! - [`options`]: the configuration of a backplane; [`metrics`]: what it has counted.
 
 mod answers;
 mod call;
 mod dispatch;
+mod metrics;
 mod options;
 mod outbox;
 mod page;

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use napi_derive::napi;
 
+use super::call::OPS;
 use crate::backplane::mailbox::MailBounds;
 use crate::backplane::{LocalCacheOptions, Options, WhenAway};
 use crate::store::Ttl;
@@ -105,6 +106,7 @@ impl From<BackplaneOptions> for Options {
             },
             local_cache: options.local_cache.map(LocalCacheOptions::from),
             degraded_query_ttl: Ttl::from_millis(options.degraded_query_ttl_ms),
+            call_kinds: OPS.len(),
         }
     }
 }

@@ -3,10 +3,10 @@
 use std::collections::VecDeque;
 use std::mem;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use serde_json::{Value as JsonValue, json};
 
+use super::metrics::epoch_ms;
 use super::page::{Answer, Page};
 use super::pool::Pool;
 use crate::backplane::mailbox::{Gap, Mail, Mailbox};
@@ -166,11 +166,6 @@ fn event(subscriber: u32, gap: &Gap) -> JsonValue {
             "dropped": gap.dropped,
         },
     })
-}
-
-fn epoch_ms(time: SystemTime) -> u64 {
-    let since = time.duration_since(UNIX_EPOCH).unwrap_or_default();
-    since.as_millis() as u64
 }
 
 /// The duty to answer one call. A task that panics drops it, and the call is answered so.

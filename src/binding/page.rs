@@ -9,6 +9,7 @@ use serde_json::Value as JsonValue;
 
 use super::outbox::Receipt;
 use super::pool::Pool;
+use crate::backplane::Outcome;
 use crate::store::Lease;
 use crate::store::topics::Message;
 
@@ -38,6 +39,17 @@ pub enum Answer {
     },
     /// Not an answer: something that happened to the backplane `id`.
     Event(JsonValue),
+}
+
+impl Answer {
+    /// What it says of its call.
+    pub fn outcome(&self) -> Outcome {
+        match self {
+            Self::Null | Self::Absent(_) | Self::Stale(..) => Outcome::Missing,
+            Self::Error { .. } => Outcome::Failed,
+            _ => Outcome::Found,
+        }
+    }
 }
 
 pub type Text = bytes::Bytes;

@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use std::mem;
 use std::rc::Rc;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
 
 use bytes::Bytes;
 use napi::bindgen_prelude::*;
@@ -13,7 +14,9 @@ use napi::{check_status, sys};
 use napi_derive::napi;
 use serde_json::json;
 
+use super::call::Op;
 use super::dispatch::dispatch;
+use super::metrics::metrics;
 use super::options::BackplaneOptions;
 use super::outbox::Outbox;
 use super::page::{Answer, Page, Texts};
@@ -137,7 +140,9 @@ impl Queue {
     #[napi]
     pub fn message_at_hand(&self, backplane: u32, hash: String) -> Option<JsonText> {
         let backplane = lock(&self.backplanes).get(&backplane).cloned()?;
-        backplane.message_at_hand(hash.as_bytes()).map(JsonText)
+        let text = backplane.message_at_hand(hash.as_bytes())?;
+        backplane.calls.found_at_hand(Op::MessageGet as usize);
+        Some(JsonText(text))
     }
 
     /// What is at hand is about to change, or has.
@@ -168,11 +173,13 @@ impl Queue {
         backplane.map_or(0, |backplane| backplane.messages_at_hand() as u32)
     }
 
-    /// What is cached under a key and at hand, as JSON.
+    /// What is cached under a key and at hand, as JSON, for a call of kind `op`.
     #[napi]
-    pub fn cache_at_hand(&self, backplane: u32, key: String) -> Option<JsonText> {
+    pub fn cache_at_hand(&self, backplane: u32, key: String, op: u32) -> Option<JsonText> {
         let backplane = lock(&self.backplanes).get(&backplane).cloned()?;
-        backplane.cache_at_hand(key.as_bytes()).map(JsonText)
+        let text = backplane.cache_at_hand(key.as_bytes())?;
+        backplane.calls.found_at_hand(op as usize);
+        Some(JsonText(text))
     }
 
     /// What is at hand of a key, or of all, is about to change.
@@ -183,17 +190,12 @@ impl Queue {
         }
     }
 
-    /// Hits, hits in memory, misses and fenced sets: of the cache, then of queries, sessions and
-    /// messages.
+    /// What has been counted, as JSON (metrics.rs).
     #[napi]
-    pub fn cache_counts(&self, backplane: u32) -> Vec<f64> {
-        let backplane = lock(&self.backplanes).get(&backplane).cloned();
-        let counts = backplane.map_or([[0; 4]; 4], |backplane| backplane.cache_counts());
-        counts
-            .as_flattened()
-            .iter()
-            .map(|count| *count as f64)
-            .collect()
+    pub fn metrics(&self, backplane: u32) -> Option<JsonText> {
+        let backplane = lock(&self.backplanes).get(&backplane).cloned()?;
+        let text = metrics(&backplane.metrics()).to_string();
+        Some(JsonText(text.into()))
     }
 
     /// Hands over what was written: `calls` that want an answer, in the first `words` words, the
@@ -210,6 +212,7 @@ impl Queue {
     ) {
         let extras = extras.unwrap_or_default();
         let submission = Submission {
+            at: Instant::now(),
             words: self.words[..words as usize].to_vec(),
             text: self.text[..text as usize].to_vec(),
             text_is_ascii,

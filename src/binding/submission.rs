@@ -7,9 +7,13 @@
 //! - `bytes`: all values, joined; lengths count bytes. A value that is too large for the shared
 //!   memory comes by itself, and its place is told by a negative length.
 
+use std::time::Instant;
+
 use bytes::Bytes;
 
 pub struct Submission {
+    /// When it left JavaScript.
+    pub at: Instant,
     pub words: Vec<f64>,
     pub text: Vec<u8>,
     pub text_is_ascii: bool,
@@ -121,6 +125,7 @@ mod tests {
 
     fn submission(words: Vec<f64>, text: &str, bytes: &'static [u8]) -> Submission {
         Submission {
+            at: Instant::now(),
             words,
             text_is_ascii: text.is_ascii(),
             text: text.as_bytes().to_vec(),

@@ -83,6 +83,15 @@ pub trait Store: Send + Sync {
     fn abandon(&self, key: &Key, lease: &Lease) -> impl Future<Output = Result<()>> + Send;
 }
 
+/// What only a server can be asked.
+pub trait Server: Send + Sync {
+    /// Whether it answers at all.
+    fn ping(&self) -> impl Future<Output = Result<()>> + Send;
+
+    /// The memory that it uses and the most that it may use (0: no limit), in bytes.
+    fn memory(&self) -> impl Future<Output = Result<(u64, u64)>> + Send;
+}
+
 /// Commands of the caller's own; only a server has them.
 pub trait RawCommands: Send + Sync {
     fn call(&self, words: &[&[u8]]) -> impl Future<Output = Result<Reply>> + Send;

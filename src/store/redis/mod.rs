@@ -17,6 +17,7 @@ mod raw;
 mod reply;
 mod scan;
 mod script;
+mod server;
 mod tags;
 mod trailer;
 

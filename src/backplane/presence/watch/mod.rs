@@ -185,7 +185,13 @@ impl Backplane {
         );
         let feed = Arc::new(WatchFeed {
             topics,
-            mailbox: Mailbox::new(receiver, around.bounds, around.on_mail.clone()),
+            // Events of rooms are no messages: their traffic is nobody's.
+            mailbox: Mailbox::new(
+                receiver,
+                around.bounds,
+                Arc::default(),
+                around.on_mail.clone(),
+            ),
             _feed: feed,
             lives: tokio::spawn(look_at_lives(self.clone())).abort_handle(),
         });

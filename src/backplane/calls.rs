@@ -1,0 +1,299 @@
+//! How calls went: how many, how long, answered by whom. One series for each kind of call; what kinds
+//! there are is the binding's business.
+
+use std::cell::Cell;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll};
+use std::time::{Duration, Instant};
+
+use hdrhistogram::Histogram;
+use pin_project_lite::pin_project;
+
+/// Percentiles are those of the last one to two of these.
+const SPAN: Duration = Duration::from_secs(30);
+/// Only a lock is waited for that long.
+const LONGEST: Duration = Duration::from_secs(3600);
+/// Within 1 % of each duration.
+const DIGITS: u8 = 2;
+
+thread_local! {
+    /// Of the call that is being polled.
+    static ANSWERED_HERE: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Says of the call that is under way that this process answers it, not Redis.
+pub(super) fn answered_here() {
+    ANSWERED_HERE.set(true);
+}
+
+pin_project! {
+    /// A call on its way; `done` hears its answer, and whether it was answered here. No async block:
+    /// that would hold the call twice, and every call is copied when its task is made.
+    pub struct Watched<F, D> {
+        #[pin]
+        call: F,
+        is_answered_here: bool,
+        done: Option<D>,
+    }
+}
+
+impl<F: Future, D: FnOnce(F::Output, bool)> Watched<F, D> {
+    pub fn new(call: F, done: D) -> Self {
+        Self {
+            call,
+            is_answered_here: false,
+            done: Some(done),
+        }
+    }
+}
+
+impl<F: Future, D: FnOnce(F::Output, bool)> Future for Watched<F, D> {
+    type Output = ();
+
+    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
+        let this = self.project();
+        ANSWERED_HERE.set(*this.is_answered_here);
+        let polled = this.call.poll(context);
+        *this.is_answered_here = ANSWERED_HERE.get();
+        polled.map(|answer| {
+            if let Some(done) = this.done.take() {
+                done(answer, *this.is_answered_here);
+            }
+        })
+    }
+}
+
+/// What came of a call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    Found,
+    /// Asked for something that is not there.
+    Missing,
+    Failed,
+}
+
+pub struct Calls(Box<[Mutex<Series>]>);
+
+#[derive(Default)]
+struct Series {
+    counts: CallCounts,
+    recent: Option<Recent>,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct CallCounts {
+    pub calls: u64,
+    pub failed: u64,
+    pub missing: u64,
+    pub from_memory: u64,
+    /// Of the calls that took a way to be timed.
+    pub timed: u64,
+    pub total: Duration,
+}
+
+/// Durations in µs.
+struct Recent {
+    since: Instant,
+    current: Histogram<u32>,
+    previous: Histogram<u32>,
+}
+
+/// Of the calls of the last 30 to 60 s.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Latency {
+    pub mean: Duration,
+    pub p50: Duration,
+    pub p90: Duration,
+    pub p99: Duration,
+    pub max: Duration,
+}
+
+impl Calls {
+    pub fn new(kinds: usize) -> Self {
+        Self((0..kinds).map(|_| Mutex::default()).collect())
+    }
+
+    pub fn ended(&self, kind: usize, begun: Instant, outcome: Outcome, from_memory: bool) {
+        let now = Instant::now();
+        let Some(mut series) = self.series(kind) else {
+            return;
+        };
+        series.count(outcome, from_memory);
+        let duration = now - begun;
+        series.counts.timed += 1;
+        series.counts.total += duration;
+        let recent = series.recent.get_or_insert_with(|| Recent::new(now));
+        recent.turn(now);
+        recent.record(duration);
+    }
+
+    /// Counts a call that was answered at once.
+    pub fn found_at_hand(&self, kind: usize) {
+        if let Some(mut series) = self.series(kind) {
+            series.count(Outcome::Found, true);
+        }
+    }
+
+    /// Of every kind, in their order.
+    pub fn read(&self) -> Vec<(CallCounts, Option<Latency>)> {
+        let now = Instant::now();
+        let each = self.0.iter().map(lock);
+        each.map(|mut series| {
+            let latency = series
+                .recent
+                .as_mut()
+                .and_then(|recent| recent.latency(now));
+            (series.counts, latency)
+        })
+        .collect()
+    }
+
+    fn series(&self, kind: usize) -> Option<MutexGuard<'_, Series>> {
+        self.0.get(kind).map(lock)
+    }
+}
+
+fn lock(series: &Mutex<Series>) -> MutexGuard<'_, Series> {
+    series.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Series {
+    fn count(&mut self, outcome: Outcome, from_memory: bool) {
+        self.counts.calls += 1;
+        self.counts.failed += u64::from(outcome == Outcome::Failed);
+        self.counts.missing += u64::from(outcome == Outcome::Missing);
+        self.counts.from_memory += u64::from(from_memory);
+    }
+}
+
+impl Recent {
+    fn new(now: Instant) -> Self {
+        let histogram = Histogram::new(DIGITS).expect("a number of digits that histograms have");
+        Self {
+            since: now,
+            current: histogram.clone(),
+            previous: histogram,
+        }
+    }
+
+    fn record(&mut self, duration: Duration) {
+        let micros = duration.min(LONGEST).as_micros() as u64;
+        // It grows by itself, and that far it can.
+        let _ = self.current.record(micros);
+    }
+
+    /// What is older than it should be goes.
+    fn turn(&mut self, now: Instant) {
+        let age = now.saturating_duration_since(self.since);
+        if age < SPAN {
+            return;
+        }
+        std::mem::swap(&mut self.current, &mut self.previous);
+        self.current.reset();
+        if age >= 2 * SPAN {
+            self.previous.reset();
+        }
+        self.since = now;
+    }
+
+    fn latency(&mut self, now: Instant) -> Option<Latency> {
+        self.turn(now);
+        let mut all = self.current.clone();
+        // Both grow by themselves.
+        let _ = all.add(&self.previous);
+        if all.is_empty() {
+            return None;
+        }
+        let at = |quantile| Duration::from_micros(all.value_at_quantile(quantile));
+        Some(Latency {
+            mean: Duration::from_secs_f64(all.mean() / 1e6),
+            p50: at(0.5),
+            p90: at(0.9),
+            p99: at(0.99),
+            max: Duration::from_micros(all.max()),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn series(calls: &Calls, kind: usize) -> (CallCounts, Option<Latency>) {
+        calls.read()[kind]
+    }
+
+    #[test]
+    fn counts_each_kind_by_itself() {
+        let calls = Calls::new(2);
+        calls.ended(0, Instant::now(), Outcome::Found, false);
+        calls.ended(0, Instant::now(), Outcome::Missing, true);
+        calls.ended(0, Instant::now(), Outcome::Failed, false);
+        calls.found_at_hand(1);
+        let (first, latency) = series(&calls, 0);
+        let counted = (first.calls, first.missing, first.failed, first.from_memory);
+        assert_eq!(counted, (3, 1, 1, 1));
+        assert!(latency.is_some());
+        let (second, latency) = series(&calls, 1);
+        assert_eq!((second.calls, second.from_memory, second.timed), (1, 1, 0));
+        assert_eq!(latency, None);
+    }
+
+    #[test]
+    fn percentiles_are_within_a_hundredth() {
+        let now = Instant::now();
+        let mut recent = Recent::new(now);
+        for micros in 1..=100_000 {
+            recent.record(Duration::from_micros(micros));
+        }
+        let latency = recent.latency(now).unwrap();
+        for (is, should) in [
+            (latency.p50, 50_000.0),
+            (latency.p90, 90_000.0),
+            (latency.p99, 99_000.0),
+            (latency.max, 100_000.0),
+            (latency.mean, 50_000.5),
+        ] {
+            let error = (is.as_micros() as f64 - should).abs() / should;
+            assert!(error < 0.01, "{is:?} is not {should} µs");
+        }
+    }
+
+    #[test]
+    fn what_is_old_is_forgotten() {
+        let now = Instant::now();
+        let mut recent = Recent::new(now);
+        recent.record(Duration::from_millis(1));
+        assert!(recent.latency(now + SPAN).is_some());
+        recent.record(Duration::from_millis(2));
+        let both = recent.latency(now + SPAN).unwrap();
+        assert!(both.p50 < Duration::from_millis(2));
+        let second = recent.latency(now + 2 * SPAN).unwrap();
+        assert!(second.p50 >= Duration::from_millis(2));
+        assert!(recent.latency(now + 3 * SPAN).is_none());
+        recent.record(Duration::MAX);
+        assert!(recent.latency(now + 6 * SPAN).is_none());
+    }
+
+    #[tokio::test]
+    async fn knows_who_answered() {
+        let (mut here, mut there) = (None, None);
+        let first = async {
+            tokio::task::yield_now().await;
+            answered_here();
+            tokio::task::yield_now().await;
+        };
+        let second = async {
+            for _ in 0..3 {
+                tokio::task::yield_now().await;
+            }
+        };
+        tokio::join!(
+            Watched::new(first, |(), is_here| here = Some(is_here)),
+            Watched::new(second, |(), is_here| there = Some(is_here)),
+        );
+        assert_eq!((here, there), (Some(true), Some(false)));
+    }
+}

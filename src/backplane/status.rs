@@ -1,0 +1,190 @@
+//! Whether Redis answers, since when, and how often that has changed.
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, SystemTime};
+
+use super::Backplane;
+use crate::store::availability::Availability;
+use crate::store::{Server, StoreError};
+
+/// Between two questions for the server's memory.
+const ASK_MEMORY_EVERY: Duration = Duration::from_secs(5);
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Status {
+    /// Nothing is known yet.
+    Unknown,
+    Ok,
+    Degraded,
+    Closed,
+}
+
+#[derive(Clone, Debug)]
+pub struct History {
+    pub status: Status,
+    pub since: SystemTime,
+    /// Why Redis is away; empty otherwise. For people: holds no secret.
+    pub reason: String,
+    pub became_ready: u64,
+    pub became_degraded: u64,
+}
+
+/// In bytes.
+#[derive(Clone, Copy, Debug)]
+pub struct ServerMemory {
+    pub used: u64,
+    /// 0: none.
+    pub limit: u64,
+    pub at: SystemTime,
+}
+
+pub struct StatusBoard {
+    history: Mutex<History>,
+    memory: Mutex<Option<ServerMemory>>,
+}
+
+impl Default for StatusBoard {
+    fn default() -> Self {
+        Self {
+            history: Mutex::new(History {
+                status: Status::Unknown,
+                since: SystemTime::now(),
+                reason: String::new(),
+                became_ready: 0,
+                became_degraded: 0,
+            }),
+            memory: Mutex::default(),
+        }
+    }
+}
+
+impl StatusBoard {
+    /// Hears of every change of state.
+    pub fn follow<S>(&self, redis: &Availability<S>) {
+        match redis {
+            Availability::Ready(_) => {
+                let mut history = self.history();
+                history.became_ready += 1;
+                history.reason.clear();
+                history.turn(Status::Ok);
+            }
+            Availability::Degraded(outage) => {
+                let mut history = self.history();
+                history.reason.clone_from(&outage.reason);
+                if history.turn(Status::Degraded) {
+                    history.became_degraded += 1;
+                }
+                *self.memory() = None;
+            }
+            Availability::Closed => {
+                self.history().turn(Status::Closed);
+                *self.memory() = None;
+            }
+            Availability::Idle | Availability::Connecting => {}
+        }
+    }
+
+    pub fn read(&self) -> (History, Option<ServerMemory>) {
+        (self.history().clone(), *self.memory())
+    }
+
+    fn history(&self) -> MutexGuard<'_, History> {
+        self.history.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn memory(&self) -> MutexGuard<'_, Option<ServerMemory>> {
+        self.memory.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl History {
+    /// Whether that is a change.
+    fn turn(&mut self, status: Status) -> bool {
+        let is_new = self.status != status;
+        if is_new {
+            self.status = status;
+            self.since = SystemTime::now();
+        }
+        is_new
+    }
+}
+
+pub struct Health {
+    pub history: History,
+    /// Of a question and its answer; `None`: there was no answer.
+    pub latency: Option<Duration>,
+}
+
+impl Backplane {
+    /// Asks the server whether it is there.
+    pub async fn health(&self) -> Health {
+        let answered = self.on_remote(|store| async move {
+            let sent = std::time::Instant::now();
+            match store.ping().await {
+                // It will not say PONG to this user; but it is there.
+                Ok(()) | Err(StoreError::Rejected(_)) => Ok(sent.elapsed()),
+                Err(error) => Err(error),
+            }
+        });
+        let latency = answered.await.and_then(Result::ok);
+        let (mut history, _) = self.status.read();
+        if latency.is_none() && history.turn(Status::Degraded) {
+            history.reason = StoreError::TimedOut.to_string();
+        }
+        Health { history, latency }
+    }
+
+    /// Learns how much memory the server uses, unless that has been learned a moment ago.
+    pub async fn inspect_server(&self) {
+        let is_recent = |known: &ServerMemory| {
+            let age = known.at.elapsed();
+            age.is_ok_and(|age| age < ASK_MEMORY_EVERY)
+        };
+        if self.status.memory().as_ref().is_some_and(is_recent) {
+            return;
+        }
+        let Availability::Ready(store) = self.switch.now() else {
+            return;
+        };
+        // A server that does not tell keeps it to itself.
+        if let Ok((used, limit)) = store.memory().await
+            && matches!(self.switch.now(), Availability::Ready(_))
+        {
+            let at = SystemTime::now();
+            *self.status.memory() = Some(ServerMemory { used, limit, at });
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::availability::Outage;
+
+    fn degraded(reason: &str) -> Availability<()> {
+        Availability::Degraded(Outage {
+            reason: reason.to_owned(),
+            refusing: None,
+        })
+    }
+
+    #[test]
+    fn an_outage_is_one_change_however_often_it_is_tried() {
+        let board = StatusBoard::default();
+        board.follow(&Availability::Ready(std::sync::Arc::new(())));
+        let (before, _) = board.read();
+        for reason in ["first", "second"] {
+            board.follow(&Availability::<()>::Connecting);
+            board.follow(&degraded(reason));
+        }
+        let (during, _) = board.read();
+        assert_eq!(during.status, Status::Degraded);
+        assert_eq!((during.became_ready, during.became_degraded), (1, 1));
+        assert_eq!(during.reason, "second");
+        assert!(during.since >= before.since);
+        board.follow(&Availability::Ready(std::sync::Arc::new(())));
+        let (after, _) = board.read();
+        assert_eq!((after.status, after.became_ready), (Status::Ok, 2));
+        assert_eq!(after.reason, "");
+    }
+}

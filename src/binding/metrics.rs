@@ -1,0 +1,103 @@
+//! What a backplane has counted, as `lib/metrics.js` reads it.
+
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use serde_json::{Map, Value, json};
+
+use super::answers::whole;
+use super::page::Answer;
+use crate::backplane::{CallCounts, Health, Latency, Metrics, Status};
+
+pub fn metrics(metrics: &Metrics) -> Value {
+    let history = &metrics.history;
+    let redis = metrics.server_memory.map(|memory| {
+        json!({
+            "usedMemory": memory.used,
+            "maxMemory": memory.limit,
+            "at": epoch_ms(memory.at),
+        })
+    });
+    let caches: Map<String, Value> = metrics
+        .caches
+        .iter()
+        .map(|(name, counts)| ((*name).to_owned(), cache(*counts)))
+        .collect();
+    let [allowed, denied] = metrics.limits;
+    let [published, received, dropped, gaps] = metrics.traffic;
+    json!({
+        "connection": {
+            "state": metrics.state,
+            "since": epoch_ms(history.since),
+            "reason": reason(&history.reason),
+            "becameReady": history.became_ready,
+            "becameDegraded": history.became_degraded,
+        },
+        "redis": redis,
+        "calls": metrics.calls.iter().map(calls).collect::<Value>(),
+        "caches": caches,
+        "limits": { "allowed": allowed, "denied": denied },
+        "pubsub": { "published": published, "received": received, "dropped": dropped, "gaps": gaps },
+        "queues": {
+            "calls": metrics.pending,
+            "messages": metrics.messages,
+            "messageBytes": metrics.message_bytes,
+        },
+        "memory": { "entries": metrics.memory_entries, "bytes": metrics.memory_bytes },
+    })
+}
+
+pub fn health(health: &Health) -> Answer {
+    let history = &health.history;
+    let status = match history.status {
+        Status::Ok => "ok",
+        Status::Closed => "closed",
+        Status::Degraded | Status::Unknown => "degraded",
+    };
+    let health = json!({
+        "status": status,
+        "latencyMs": health.latency.map(ms),
+        "since": epoch_ms(history.since),
+        "reason": reason(&history.reason),
+    });
+    whole(health.to_string())
+}
+
+fn cache([hits, memory_hits, misses, fenced]: [u64; 4]) -> Value {
+    json!({ "hits": hits, "memoryHits": memory_hits, "misses": misses, "fencedSets": fenced })
+}
+
+/// Null for a kind that nobody has called.
+fn calls((counts, latency): &(CallCounts, Option<Latency>)) -> Value {
+    if counts.calls == 0 {
+        return Value::Null;
+    }
+    json!({
+        "calls": counts.calls,
+        "errors": counts.failed,
+        "missing": counts.missing,
+        "fromMemory": counts.from_memory,
+        "timed": counts.timed,
+        "totalMs": ms(counts.total),
+        "latencyMs": latency.map(|latency| json!({
+            "mean": ms(latency.mean),
+            "p50": ms(latency.p50),
+            "p90": ms(latency.p90),
+            "p99": ms(latency.p99),
+            "max": ms(latency.max),
+        })),
+    })
+}
+
+fn reason(text: &str) -> Option<&str> {
+    Some(text).filter(|text| !text.is_empty())
+}
+
+/// To the microsecond.
+fn ms(duration: Duration) -> f64 {
+    duration.as_micros() as f64 / 1000.0
+}
+
+pub fn epoch_ms(time: SystemTime) -> u64 {
+    let since = time.duration_since(UNIX_EPOCH).unwrap_or_default();
+    since.as_millis() as u64
+}
