@@ -63,6 +63,16 @@ describe('a slow network', () => {
       expect([LARGE.length, undefined]).toContain((await backplane.cacheGet('k'))?.length);
     });
 
+    it('a session', async () => {
+      const backplane = await nearTheDeadline((b) => b.sessionCache.setSession('s', { userId: 'u' }));
+      expect([true, false]).toContain(await backplane.sessionCache.setSession('s', { userId: 'u' }));
+    });
+
+    it('a query', async () => {
+      const backplane = await nearTheDeadline((b) => b.queryCache.set('q', { roomId: 'r' }, 1));
+      expect([true, false]).toContain(await backplane.queryCache.set('q', { roomId: 'r' }, 2));
+    });
+
     it('a large value on a new connection', async () => {
       const redis = await stage.redis();
       await redis.command('SET', 'cache:k', `"${LARGE}"`);

@@ -215,6 +215,14 @@ describe('locks in an outage', () => {
     expect(await all.backplane.lock('k', { waitMs: 3000 })).not.toBeNull();
   });
 
+  it('case 7: on a slow network a short wait is over with its first answer', async () => {
+    const all = await stage.ready();
+    const other = await another(all);
+    await other.lock('k', HELD);
+    all.proxy.delay(DEADLINE_MS / 2 - 10);
+    expect(await within(DEADLINE_MS + 200, all.backplane.lock('k', { ...HELD, waitMs: 8 }))).toBeNull();
+  });
+
   it('case 4: a server that is stopped for less than the deadline: the call succeeds, late', async () => {
     const all = await stage.ready({ proxied: false });
     all.redis.pause();

@@ -23,6 +23,12 @@ class Link {
     if (this.#reply) this.#reply.open = reply;
   }
 
+  /** One side hears the end and may go on sending; nothing is sent to it any more. */
+  halfClose(side) {
+    const socket = side === 'client' ? this.#client : this.#upstream;
+    socket?.end();
+  }
+
   reset() {
     reset(this.#client);
     if (this.#upstream) reset(this.#upstream);

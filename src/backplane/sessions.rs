@@ -5,11 +5,13 @@
 use std::collections::HashMap;
 use std::mem;
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
 
 use futures_util::future::try_join_all;
 
 use super::Backplane;
 use super::counts::From;
+use super::remote::heard_by;
 use crate::store::memory::MemoryStore;
 use crate::store::tags::{Tagged, unstamp};
 use crate::store::{Json, Key, Result, Tag, Ttl};
@@ -98,11 +100,15 @@ impl Backplane {
         let tags = users.iter().map(|user| self.tag(USERS, user.as_bytes()));
         let tags = &tags.collect::<Vec<_>>();
         let text = &value;
+        let by = Instant::now() + self.options.endpoint.command_timeout;
         let under_way = self.tagged_sets.read().await;
         let remote = self
-            .on_remote(
-                move |store| async move { write(&*store, key, tags, text.clone(), ttl).await },
-            )
+            .on_remote(move |store| async move {
+                let (key, tags, text) = (key.clone(), tags.clone(), text.clone());
+                let writer = store.clone();
+                let written = async move { write(&*writer, &key, &tags, text, ttl).await };
+                heard_by(by, written).await
+            })
             .await;
         let kept = match remote {
             Some(outcome) => outcome,

@@ -6,6 +6,7 @@ use tokio::time::timeout;
 
 use super::Backplane;
 use super::counts::{CacheCounts, From};
+use super::remote::within;
 use crate::store::tags::Tagged;
 use crate::store::{Json, Key, Result, Tag, Ttl, Version};
 
@@ -59,7 +60,8 @@ impl Backplane {
         let under_way = self.tagged_sets.read().await;
         let remote = self
             .on_remote(move |store| async move {
-                store.set_tagged(key, tags, seen, text.clone(), ttl).await
+                let set = store.set_tagged(key, tags, seen, text.clone(), ttl);
+                within(&store, set).await
             })
             .await;
         let kept = match remote {

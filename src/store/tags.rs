@@ -36,12 +36,10 @@ impl Tag {
         &self.key
     }
 
-    /// Where the entries of the invalidated tag wait to be removed; another one each time, in the
-    /// slot of the tag.
+    /// Where the entries of the invalidated tag wait to be removed, in the slot of the tag.
     pub fn remains(&self) -> Key {
         let (prefix, name) = self.key.as_bytes().split_at(self.prefix_bytes);
-        let name = [name, Version::unique().digits().as_bytes()].concat();
-        slot::beside(&self.key, prefix, b"invalidated:", &name)
+        slot::beside(&self.key, prefix, b"invalidated:", name)
     }
 }
 

@@ -244,8 +244,10 @@ impl Backplane {
             if !can_be_called {
                 can_be_called = true;
                 self.lock_listen(until).await;
-                // It may have been called before.
-                continue;
+                if until.is_none_or(|until| Instant::now() < until) {
+                    // It may have been called before.
+                    continue;
+                }
             }
             let look_in = free_in.unwrap_or(LOOK_EVERY).min(LOOK_EVERY);
             if !wait.is_called(Instant::now() + look_in, until).await {
@@ -253,11 +255,13 @@ impl Backplane {
             }
         }
         drop(wait);
-        self.lock_give(&attempt.keys, attempt.token).await;
-        match self.locks.waits.are_over() {
-            true => LockOutcome::Closed,
-            false => LockOutcome::Denied,
+        let (backplane, keys, token) = (self.clone(), attempt.keys.clone(), attempt.token);
+        let given = tokio::spawn(async move { backplane.lock_give(&keys, token).await });
+        if self.locks.waits.are_over() {
+            let _ = given.await;
+            return LockOutcome::Closed;
         }
+        LockOutcome::Denied
     }
 
     /// Makes sure that this process can be called, if Redis is there.
@@ -274,10 +278,13 @@ impl Backplane {
             known.get_or_insert_with(new).clone()
         };
         let wait = self.wait(Instant::now());
-        if self.store_within(&wait).await.is_some() {
-            let by = until.map_or(wait.answer_by(), |until| until.min(wait.answer_by()));
-            let _ = timeout_at(by.into(), listener.topics.settled(&listener.channel)).await;
-        }
+        let by = until.map_or(wait.answer_by(), |until| until.min(wait.answer_by()));
+        let settled = async {
+            if self.store_within(&wait).await.is_some() {
+                listener.topics.settled(&listener.channel).await;
+            }
+        };
+        let _ = timeout_at(by.into(), settled).await;
     }
 
     async fn lock_give(&self, keys: &Arc<LockKeys>, token: Token) -> bool {

@@ -10,11 +10,12 @@ use tokio::time::timeout;
 use super::keeper::HELD;
 use super::{AT_ONCE, Presence};
 use crate::backplane::Backplane;
+use crate::backplane::remote::within;
 use crate::store::availability::Availability;
 use crate::store::memory::presence::{Doubt, Kept, Order, Standing};
 use crate::store::presence::{Condition, Detail, Lives, Place, Present, Roster, Socket, rooms_of};
 use crate::store::remote::RedisStore;
-use crate::store::{Result, StoreError, Ttl};
+use crate::store::{Result, Ttl};
 
 /// Sockets whose life has ended are taken out by whoever comes upon them, so many at once.
 const MOST_FORGOTTEN: usize = 1000;
@@ -304,13 +305,6 @@ impl Backplane {
         let doubt = if is_certain { Doubt::None } else { Doubt::Lost };
         Ok(version.map(|version| (version, doubt)))
     }
-}
-
-/// Several exchanges with the server, in the time of one.
-async fn within<T>(store: &RedisStore, work: impl Future<Output = Result<T>>) -> Result<T> {
-    timeout(store.link().command_timeout(), work)
-        .await
-        .unwrap_or(Err(StoreError::TimedOut))
 }
 
 /// UTF-8 has the same order but for what comes after the surrogates, whose first bytes are these.

@@ -14,6 +14,7 @@ use crate::store::{Json, Key, Pattern, Result, Store, StoreError, Ttl};
 
 /// Entries that are removed in one step.
 const AT_ONCE: &str = "1000";
+const MOST_AT_ONCE: usize = 1000;
 /// A connection that has gone silent is found to have before the call gives up by itself.
 const VERDICT: Duration = Duration::from_millis(10);
 /// How long what is left of an invalidated tag may wait for its next step, ms.
@@ -83,19 +84,34 @@ impl Tagged for RedisStore {
     }
 
     async fn invalidate(&self, tag: &Tag) -> Result<u64> {
-        let remains = tag.remains();
-        let args = [AT_ONCE.as_bytes(), REMAINS_MS.as_bytes()];
-        let keys = [tag.key(), &remains];
-        let ended = self.link.calls.script(&TAG_END, &keys, &args).await?;
-        match ended {
-            Value::Array(parts) => match &parts[..] {
-                [Value::BulkString(version), Value::Array(entries)] => {
-                    self.void(version, entries).await
-                }
-                [Value::BulkString(version)] => self.void_remains(version, &remains).await,
-                _ => Ok(0),
-            },
-            _ => Err(StoreError::Rejected("not the answer of the script".into())),
+        let waiting = &tag.remains();
+        let mut removed = 0;
+        let mut is_begun = false;
+        loop {
+            let begun: &[u8] = if is_begun { b"1" } else { b"" };
+            let args = [AT_ONCE.as_bytes(), REMAINS_MS.as_bytes(), begun];
+            let keys = [tag.key(), waiting];
+            let ended = self.link.calls.script(&TAG_END, &keys, &args).await?;
+            let (versions, entries) = match &ended {
+                Value::Array(parts) => match &parts[..] {
+                    [Value::Array(versions), Value::Array(entries)] => {
+                        (names(versions), names(entries))
+                    }
+                    _ => return Err(unexpected()),
+                },
+                _ => return Err(unexpected()),
+            };
+            removed += self.void(&versions, &entries).await?;
+            let is_last = entries.len() < MOST_AT_ONCE;
+            let done = [&entries[..], if is_last { &versions } else { &[] }].concat();
+            if !done.is_empty() {
+                let forget = [&[&b"ZREM"[..], waiting.as_bytes()], &done[..]].concat();
+                self.link.calls.query(command(&forget)).await?;
+            }
+            if is_last {
+                return Ok(removed);
+            }
+            is_begun = true;
         }
     }
 
@@ -161,14 +177,11 @@ impl RedisStore {
         }
     }
 
-    /// Removes those of `entries` that carry `version`; answers how many.
-    async fn void(&self, version: &[u8], entries: &[Value]) -> Result<u64> {
-        let removed = entries.iter().map(async |entry| match entry {
-            Value::BulkString(key) => {
-                let key = Key::new(&[key]);
-                self.link.calls.script(&TAG_VOID, &[&key], &[version]).await
-            }
-            _ => Ok(Value::Nil),
+    /// Removes those of `entries` that carry one of `versions`; answers how many.
+    async fn void(&self, versions: &[&[u8]], entries: &[&[u8]]) -> Result<u64> {
+        let removed = entries.iter().map(async |entry| {
+            let key = Key::new(&[entry]);
+            self.link.calls.script(&TAG_VOID, &[&key], versions).await
         });
         let removed = try_join_all(removed).await?;
         Ok(removed
@@ -176,18 +189,16 @@ impl RedisStore {
             .filter(|count| **count == Value::Int(1))
             .count() as u64)
     }
+}
 
-    async fn void_remains(&self, version: &[u8], remains: &Key) -> Result<u64> {
-        let mut removed = 0;
-        loop {
-            let pop = command(&[b"ZPOPMIN", remains.as_bytes(), AT_ONCE.as_bytes()]);
-            match self.link.calls.query(pop).await? {
-                Value::Array(popped) if !popped.is_empty() => {
-                    let entries: Vec<Value> = popped.into_iter().step_by(2).collect();
-                    removed += self.void(version, &entries).await?;
-                }
-                _ => return Ok(removed),
-            }
-        }
-    }
+fn names(values: &[Value]) -> Vec<&[u8]> {
+    let names = values.iter().map(|value| match value {
+        Value::BulkString(name) => &name[..],
+        _ => b"",
+    });
+    names.collect()
+}
+
+fn unexpected() -> StoreError {
+    StoreError::Rejected("not the answer of the script".into())
 }

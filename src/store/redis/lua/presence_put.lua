@@ -22,11 +22,13 @@ if old and old.version > tonumber(version) then
 end
 
 local ends = now + ttl
+-- The same in each of its places. A version may be ahead of a clock that was set back.
+local set_at = math.min(now, math.floor(version / 1000))
 if old and old.life ~= life then
   redis.call('ZREM', members, old.life .. field)
 end
 redis.call('ZADD', members, ends, life .. field)
-redis.call('HSET', records, field, life .. version .. ':' .. ends .. ':' .. now .. ':' .. metadata)
+redis.call('HSET', records, field, life .. version .. ':' .. ends .. ':' .. set_at .. ':' .. metadata)
 -- Both keys last as long as any of it.
 if redis.call('PTTL', members) < tonumber(ttl) then
   redis.call('PEXPIRE', members, 2 * ttl)

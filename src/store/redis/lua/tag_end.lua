@@ -1,23 +1,32 @@
--- Takes the version of a tag away, and with it the tag.
+-- Takes the version of a tag away, and with it the tag. Its entries wait beside it, with the version, until they
+-- have been removed: whoever loses the answer finds them when it asks again.
 --
 -- KEYS[1]  the tag
--- KEYS[2]  where its entries wait if there are many
--- ARGV[1]  how many are answered at once
--- ARGV[2]  how long the others wait to be taken out, milliseconds
--- Answers the version that it had and its entries; only the version when they wait; nothing when there
--- was no tag. O(entries answered).
-local version = redis.pcall('ZSCORE', KEYS[1], '')
-if type(version) ~= 'string' then
-  redis.call('UNLINK', KEYS[1])
-  return {}
+-- KEYS[2]  what waits to be removed: entries by their ends, versions with score 0
+-- ARGV[1]  how many entries are answered at most
+-- ARGV[2]  how long they wait, milliseconds
+-- ARGV[3]  '1': only what waits already is asked for
+-- Answers the versions and the entries that wait. O(entries of the tag) when there was something already.
+local tag, waiting = KEYS[1], KEYS[2]
+
+if ARGV[3] ~= '1' then
+  local version = redis.pcall('ZSCORE', tag, '')
+  if type(version) == 'string' then
+    redis.call('ZREM', tag, '')
+    redis.call('ZADD', tag, 0, string.sub(version, 2))
+    if redis.call('EXISTS', waiting) == 1 then
+      redis.call('ZUNIONSTORE', waiting, 2, waiting, tag, 'AGGREGATE', 'MAX')
+      redis.call('UNLINK', tag)
+    else
+      redis.call('RENAME', tag, waiting)
+    end
+    redis.call('PEXPIRE', waiting, ARGV[2])
+  else
+    redis.call('UNLINK', tag)
+  end
 end
-version = string.sub(version, 2)
-redis.call('ZREM', KEYS[1], '')
-if redis.call('ZCARD', KEYS[1]) > tonumber(ARGV[1]) then
-  redis.call('RENAME', KEYS[1], KEYS[2])
-  redis.call('PEXPIRE', KEYS[2], ARGV[2])
-  return { version }
-end
-local entries = redis.call('ZRANGE', KEYS[1], 0, -1)
-redis.call('UNLINK', KEYS[1])
-return { version, entries }
+
+return {
+  redis.call('ZRANGEBYSCORE', waiting, 0, 0),
+  redis.call('ZRANGEBYSCORE', waiting, '(0', '+inf', 'LIMIT', 0, ARGV[1]),
+}

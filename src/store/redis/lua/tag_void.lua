@@ -1,14 +1,16 @@
 -- Deletes an entry, unless it was set anew since its tag was invalidated.
 --
 -- KEYS[1]  the entry: versions of 16 digits each, a colon, its value
--- ARGV[1]  the version that the tag had
+-- ARGV     the versions that the tag had
 -- Answers 1 when it was deleted. O(1).
 local MOST_TAGS = 64
 local head = redis.pcall('GETRANGE', KEYS[1], 0, MOST_TAGS * 16)
 local colon = type(head) == 'string' and string.find(head, ':', 1, true) or 0
 for at = 1, colon - 16, 16 do
-  if string.sub(head, at, at + 15) == ARGV[1] then
-    return redis.call('UNLINK', KEYS[1])
+  for _, version in ipairs(ARGV) do
+    if string.sub(head, at, at + 15) == version then
+      return redis.call('UNLINK', KEYS[1])
+    end
   end
 end
 return 0

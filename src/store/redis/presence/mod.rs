@@ -64,15 +64,12 @@ impl Roster for RedisRoster<'_> {
             let args = [life.as_bytes(), version.as_bytes(), ms.as_bytes(), metadata];
             self.put(*place, &socket.user, &socket.id, args)
         });
-        let before = Home::parse(&before);
-        let stays: HashSet<_> = match &before {
-            Some(before) if before.user == socket.user => {
-                places.iter().map(|(at, _)| *at).collect()
-            }
-            _ => HashSet::new(),
-        };
+        let stays: &HashSet<_> = &places.iter().map(|(at, _)| *at).collect();
         let left = before.iter().flat_map(|before| {
-            let places = before.places().filter(|place| !stays.contains(place));
+            let is_same = before.user == socket.user;
+            let places = before
+                .places()
+                .filter(move |place| !(is_same && stays.contains(place)));
             places.map(|place| self.drop(place, &before.user, &socket.id, &version))
         });
         try_join(try_join_all(puts), try_join_all(left)).await?;
@@ -91,13 +88,13 @@ impl Roster for RedisRoster<'_> {
         let claimed = self.claim(socket, &home, [b"", b"", b"", b""]).await?;
         let (version, before) =
             claimed.ok_or_else(|| StoreError::Rejected("not the answer of the script".into()))?;
-        let known = Home::parse(&before).map_or_else(Vec::new, |home| home.rooms);
+        let known = before.into_iter().flat_map(|home| home.rooms);
         // Its record may know of more, should its own entry have been lost.
         let metadata = self.drop(Place::User(user), user, socket, &version);
         let recorded = metadata
             .await?
             .map_or_else(Vec::new, |json| rooms_of(&json));
-        let rooms: HashSet<_> = known.into_iter().chain(recorded).collect();
+        let rooms: HashSet<_> = known.chain(recorded).collect();
         let drops = rooms
             .iter()
             .map(|room| self.drop(Place::Room(room), user, socket, &version));
@@ -188,21 +185,22 @@ impl Lives for RedisRoster<'_> {
 }
 
 impl RedisRoster<'_> {
-    /// A socket's version, and its home before if that was another.
+    /// A socket's version, and the homes that it may have to leave.
     async fn claim(
         &self,
         socket: &str,
         home: &[u8],
         args: [&[u8]; 4],
-    ) -> Result<Option<(String, Vec<u8>)>> {
+    ) -> Result<Option<(String, Vec<Home>)>> {
         let key = self.names.socket(socket);
         let args = [&[home], &args[..]].concat();
         let lane = &self.store.link.calls;
         let answer = lane.script(&PRESENCE_CLAIM, &[&key], &args).await?;
         Ok(match items(&answer) {
-            [version, before] => {
+            [version, homes @ ..] => {
                 let version = String::from_utf8_lossy(bytes(version)).into_owned();
-                Some((version, bytes(before).to_vec()))
+                let homes = homes.iter().filter_map(|home| Home::parse(bytes(home)));
+                Some((version, homes.collect()))
             }
             _ => None,
         })
