@@ -20,6 +20,10 @@ module.exports = [
     },
   },
   {
+    files: ['examples/chat/public/**/*.js'],
+    languageOptions: { sourceType: 'module', globals: globals.browser },
+  },
+  {
     files: ['__test__/**/*.js'],
     languageOptions: { globals: globals.jest },
   },

@@ -3,6 +3,7 @@
 const fs = require('node:fs');
 const os = require('node:os');
 const path = require('node:path');
+const { ensureChromium } = require('./chromium');
 const { ensureRedisServer } = require('./redis-binary');
 const { ROOT, run } = require('./run');
 const { parseCargo, parseJest } = require('./test-results');
@@ -76,6 +77,7 @@ async function main() {
   const dir = fs.mkdtempSync(path.join(os.tmpdir(), 'redis-backplane-test-'));
   try {
     const redisServer = asExecutable(await ensureRedisServer(), dir);
+    await ensureChromium();
     const results = [await cargoTest(redisServer), await build()];
     if (results[1].code === 0) results.push(await jest(dir));
     return summarize(results);

@@ -1,6 +1,6 @@
 'use strict';
 
-// A slow computation behind redis-backplane's cache: `npm run demo`, and see README.md.
+// A slow computation behind redis-backplane's cache: see README.md.
 
 const { close } = require('../..'); // = require('redis-backplane')
 const { createApp } = require('./app');

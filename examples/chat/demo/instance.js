@@ -1,0 +1,63 @@
+'use strict';
+
+const { fork } = require('node:child_process');
+const path = require('node:path');
+const readline = require('node:readline');
+
+const SERVER = path.join(__dirname, '..', 'server.js');
+const PATIENCE_MS = 7000;
+
+/** A server.js in a process of its own, and the answers to what it asks. */
+class Instance {
+  #child;
+  url = null;
+
+  constructor({ name, env, answers }) {
+    this.name = name;
+    this.#child = fork(SERVER, [], { env: { ...process.env, ...env, INSTANCE: name }, stdio: ['ignore', 'pipe', 'pipe', 'ipc'] });
+    /** Resolves to `{ code, signal }`. */
+    this.ended = new Promise((resolve) => this.#child.once('exit', (code, signal) => resolve({ code, signal })));
+    /** Resolves when it can be looked at. */
+    this.listening = new Promise((resolve, reject) => {
+      this.#child.on('message', (message) => {
+        if (message.type === 'listening') resolve(this.#isAt(message.data.port));
+        else this.#answer(answers, message);
+      });
+      this.ended.then(() => reject(new Error(`Instance ${name} ended while it started.`)));
+    });
+    // It may end unheard.
+    this.listening.catch(() => {});
+    this.#passOn();
+  }
+
+  #isAt(port) {
+    this.url = `http://localhost:${port}`;
+  }
+
+  #passOn() {
+    for (const name of ['stdout', 'stderr']) {
+      readline.createInterface({ input: this.#child[name] }).on('line', (line) => process[name].write(`${this.name} │ ${line}\n`));
+    }
+  }
+
+  async #answer(answers, { type, id, data }) {
+    try {
+      this.tell({ type: 'answer', id, value: await answers[type](data) });
+    } catch (error) {
+      this.tell({ type: 'answer', id, error: error.message });
+    }
+  }
+
+  tell(message) {
+    if (this.#child.connected) this.#child.send(message, () => {});
+  }
+
+  async end() {
+    const impatience = setTimeout(() => this.#child.kill('SIGKILL'), PATIENCE_MS);
+    this.#child.kill('SIGTERM');
+    await this.ended;
+    clearTimeout(impatience);
+  }
+}
+
+module.exports = { Instance };

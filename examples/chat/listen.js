@@ -1,0 +1,27 @@
+'use strict';
+
+const { once } = require('node:events');
+
+const ATTEMPTS = 20;
+const LAST_PORT = 65_535;
+
+async function listenOn(server, port, host) {
+  const listening = once(server, 'listening');
+  server.listen(port, host);
+  await listening;
+  return server.address().port;
+}
+
+/** Answers the port: the one that was asked for, or the next that is free. */
+async function listen(server, { port, host }) {
+  const last = Math.min(port + ATTEMPTS - 1, LAST_PORT);
+  for (let candidate = port; ; candidate += 1) {
+    try {
+      return await listenOn(server, candidate, host);
+    } catch (error) {
+      if (error.code !== 'EADDRINUSE' || candidate >= last) throw error;
+    }
+  }
+}
+
+module.exports = { listen };
