@@ -1,7 +1,7 @@
 'use strict';
 
 const { setTimeout: sleep } = require('node:timers/promises');
-const { uniquePrefix } = require('./support');
+const { uniquePrefix, until } = require('./support');
 const { onMemory, onRedis } = require('./support/places');
 const { startRemote } = require('./support/remote');
 const { dice } = require('./support/random');
@@ -101,6 +101,55 @@ async function drive({ steps, seed, run, beforeStep = () => {} }) {
   }
 }
 
+/** Processes, of which one may be stopped. */
+class Nodes {
+  #options;
+  #all = [];
+  #still = null;
+
+  constructor(options) {
+    this.#options = options;
+  }
+
+  async start(count) {
+    this.#all = await Promise.all(Array.from({ length: count }, () => this.#startOne()));
+  }
+
+  /** One that can answer. */
+  pick(i) {
+    const awake = this.#all.filter((node) => node !== this.#still);
+    return awake[i % awake.length];
+  }
+
+  async stopOne(i) {
+    this.#still = this.pick(i);
+    this.#still.pid = await this.#still.run(({ pid }) => pid);
+    process.kill(this.#still.pid, 'SIGSTOP');
+  }
+
+  /** It may take what it had asked before for an outage, and is itself again when an answer comes. */
+  async goOn() {
+    process.kill(this.#still.pid, 'SIGCONT');
+    const isWell = () => this.#still.run(({ backplane }) => backplane.health());
+    await until(async () => (await isWell()).status === 'ok', { what: 'the process that stood still is well' });
+    this.#still = null;
+  }
+
+  async replaceOne(i) {
+    const place = i % this.#all.length;
+    await this.#all[place].kill();
+    this.#all[place] = await this.#startOne();
+  }
+
+  async kill() {
+    await Promise.all(this.#all.map((node) => node.kill()));
+  }
+
+  #startOne() {
+    return startRemote('presence-node.js', this.#options);
+  }
+}
+
 describe('presence agrees with a model', () => {
   test.each([
     ['redis', onRedis],
@@ -115,25 +164,20 @@ describe('presence agrees with a model', () => {
     }
   });
 
-  test('in three processes, one of which is killed now and then and started again', async () => {
+  test('in three processes, which are killed and started again, or stand still for a while', async () => {
     const place = await onRedis();
-    const keyPrefix = uniquePrefix();
-    const started = () => startRemote('presence-node.js', { url: place.url, keyPrefix });
-    const nodes = await Promise.all([started(), started(), started()]);
-    const at = (i) => i % nodes.length;
+    const nodes = new Nodes({ url: place.url, keyPrefix: uniquePrefix() });
+    const events = { 50: (i) => nodes.stopOne(i), 150: () => nodes.goOn(), 249: (i) => nodes.replaceOne(i) };
     try {
+      await nodes.start(3);
       await drive({
         steps: 1500,
         seed: 11,
-        run: (i, task, ...args) => nodes[at(i)].run(task, ...args),
-        beforeStep: async (i) => {
-          if (i % 250 !== 249) return;
-          await nodes[at(i)].kill();
-          nodes[at(i)] = await started();
-        },
+        run: (i, task, ...args) => nodes.pick(i).run(task, ...args),
+        beforeStep: (i) => events[i % 250]?.(i),
       });
     } finally {
-      await Promise.all(nodes.map((node) => node.kill()));
+      await nodes.kill();
       await place.end();
     }
   });
