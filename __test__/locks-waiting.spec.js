@@ -124,7 +124,8 @@ describe.each(PLACES)('waiting for locks on %s', (where, start) => {
       const took = performance.now() - begun;
       expect(took).toBeGreaterThanOrEqual(waitMs - 1);
       expect(took).toBeLessThan(waitMs + LATE_MS);
-      if (place.redis) expect(await waitersOf(place.redis, keyPrefix, key)).toBe(0);
+      // Who gives up does not wait until the server has heard of it.
+      if (place.redis) await queued(key, 0);
     }
   });
 
@@ -183,7 +184,7 @@ describe.each(PLACES)('waiting for locks on %s', (where, start) => {
     await locks.acquireLock(key);
     const { error } = await outcomeOf(other.lock(key, { ...forever, signal: AbortSignal.timeout(50) }));
     expect(error.name).toBe('TimeoutError');
-    if (place.redis) await queued(key, 0).catch(async () => expect(await waitersOf(place.redis, keyPrefix, key)).toBe(0));
+    if (place.redis) await queued(key, 0);
   });
 
   test('a signal that aborts after the lock was got does nothing to it', async () => {
