@@ -1,6 +1,5 @@
 'use strict';
 
-const { createHash } = require('node:crypto');
 const check = require('./check');
 const { typeError } = require('./errors');
 const { readText } = require('./page');
@@ -56,6 +55,8 @@ function createMessageCache(core) {
 function generateHash(text, senderId, receiverId) {
   if (typeof text !== 'string') throw typeError('E_INVALID_VALUE', `text must be a string, not ${check.kindOf(text)}`);
   const fields = [text.trim().toLowerCase(), idText(senderId, 'senderId'), idText(receiverId, 'receiverId')];
+  // Loaded late: it takes a fifth of the time in which the package is loaded.
+  const { createHash } = require('node:crypto');
   return createHash('sha256').update(JSON.stringify(fields)).digest('hex');
 }
 
