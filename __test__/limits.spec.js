@@ -40,6 +40,18 @@ describe.each(PLACES)('rate limits on %s', (where, start) => {
     return { before, answer, after: await now() };
   }
 
+  test('a fixed window counts as far as limits go', async () => {
+    const key = newKey();
+    const costs = [8000, 190, 1, 1, 1, 2 ** 31];
+    const answers = [];
+    for (const cost of costs) answers.push(await limits.checkRateLimit(key, 2 ** 32, HOUR, { cost }));
+    const counts = costs.map((_, i) => costs.slice(0, i + 1).reduce((sum, cost) => sum + cost));
+    expect(answers.map(({ allowed, count, remaining }) => [allowed, count, remaining])).toEqual(
+      counts.map((count) => [true, count, 2 ** 32 - count])
+    );
+    for (const { resetAt } of answers) expect(Math.abs(resetAt - answers[0].resetAt)).toBeLessThanOrEqual(TICK_MS);
+  });
+
   describe.each(ALGORITHMS)('%s', (algorithm) => {
     const check = (key, max, seconds, options) => limits.checkRateLimit(key, max, seconds, { algorithm, ...options });
     const exhaust = async (key, max, seconds, times = max) => {

@@ -11,11 +11,13 @@ const WORDS = 16 * 1024;
 const TEXT_BYTES = 256 * 1024;
 const VALUE_BYTES = 1024 * 1024;
 /**
- * What has gathered to this is handed over before the tick ends: work for all threads. The first of
- * a tick goes early, so that the I/O thread and the server begin while the others are written.
+ * What has gathered to this is handed over before the tick ends, so that the I/O thread and the server are at
+ * work while the others are written. A tick that goes on and on hands over more at a time, which costs less.
  */
-const FIRST_CALLS = 16;
-const EAGER_CALLS = 32;
+const EAGER_CALLS = 16;
+const MORE_CALLS = 32;
+/** So many calls make a long tick. */
+const LONG_TICK = 64;
 const EAGER_BYTES = 64 * 1024;
 /** But not with one like this: what is called about its key in the same tick goes with it. */
 const LARGE_UNITS = 64 * 1024;
@@ -50,11 +52,14 @@ class CallQueue {
     };
     this.reset();
     this.scheduled = false;
-    this.eagerCalls = FIRST_CALLS;
+    this.eagerCalls = EAGER_CALLS;
+    /** Calls of this tick that have been handed over. */
+    this.handedOver = 0;
     this.flushTick = () => {
       this.scheduled = false;
       this.flush();
-      this.eagerCalls = FIRST_CALLS;
+      this.eagerCalls = EAGER_CALLS;
+      this.handedOver = 0;
     };
     this.resolve = null;
     this.capture = (resolve) => {
@@ -217,7 +222,8 @@ class CallQueue {
       this.valueBytes,
       extras.length > 0 ? extras : undefined
     );
-    this.eagerCalls = EAGER_CALLS;
+    this.handedOver += this.calls;
+    if (this.handedOver >= LONG_TICK) this.eagerCalls = MORE_CALLS;
     this.reset();
   }
 

@@ -8,6 +8,9 @@
 //!   ([`store::redis`]) and once in this process ([`store::memory`]); the [`store::Bus`] likewise.
 //! - [`io_thread`] is the one thread on which all of that runs.
 
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 pub mod backplane;
 pub mod binding;
 pub mod io_thread;

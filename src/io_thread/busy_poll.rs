@@ -16,7 +16,7 @@ use tokio::sync::Notify;
 /// The next event is waited for awake if it is expected within this time, and no longer.
 const PATIENCE: Duration = Duration::from_micros(120);
 /// With more calls under way than this, the thread is busy anyway.
-const FEW_CALLS: u32 = 2;
+const FEW_CALLS: u32 = 32;
 /// Weight of a new gap in the running mean: 1/8.
 const MEAN_SHIFT: u32 = 3;
 /// Longer gaps are all the same, and are forgotten after some dozens of short ones.

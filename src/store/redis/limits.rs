@@ -3,9 +3,9 @@
 use redis::Value;
 
 use super::RedisStore;
-use super::script::{LIMIT_FIXED, LIMIT_ROLLING};
+use super::script::{LIMIT_FIXED, LIMIT_ROLLING, unexpected};
 use crate::store::limits::{Algorithm, Limiter, Rule, Verdict};
-use crate::store::{Key, Result, Store, StoreError};
+use crate::store::{Key, Result, Store};
 
 impl Limiter for RedisStore {
     async fn check(&self, key: &Key, rule: Rule, cost: u64) -> Result<Verdict> {
@@ -15,7 +15,7 @@ impl Limiter for RedisStore {
                 let [limit, window, cost] = args.each_ref().map(String::as_bytes);
                 let args = [limit, window, cost];
                 let answer = self.link.calls.script(&LIMIT_FIXED, &[key], &args).await?;
-                verdict(&answer, rule)
+                fixed_verdict(&answer, rule)
             }
             Algorithm::SlidingWindow => self.check_rolling(key, "S", rule, cost, None).await,
             Algorithm::TokenBucket => self.check_rolling(key, "T", rule, cost, None).await,
@@ -47,26 +47,50 @@ impl RedisStore {
             .calls
             .script(&LIMIT_ROLLING, &[key], &args)
             .await?;
-        verdict(&answer, rule)
+        Ok(verdict(&numbers(&answer)?, rule))
     }
 }
 
-/// Allowed, count, end, retry and, where it does not follow from the count, remaining.
-fn verdict(answer: &Value, rule: Rule) -> Result<Verdict> {
+/// As `limit_fixed.lua` answers it, in one number if it can.
+fn fixed_verdict(answer: &Value, rule: Rule) -> Result<Verdict> {
+    const SINCE_MS: u64 = 1_700_000_000_000;
+    const BITS: u32 = 40;
+    let verdict = match answer {
+        Value::Int(packed) => {
+            let packed = packed.unsigned_abs();
+            let last_ms = SINCE_MS + packed % (1 << BITS);
+            verdict(&[1, packed >> BITS, last_ms, 0], rule)
+        }
+        list => verdict(&numbers(list)?, rule),
+    };
+    // A key is there until its time has passed: the millisecond after is the first without it.
+    Ok(Verdict {
+        reset_at_ms: verdict.reset_at_ms + 1,
+        ..verdict
+    })
+}
+
+fn numbers(answer: &Value) -> Result<Vec<u64>> {
     let Value::Array(numbers) = answer else {
-        return Err(StoreError::Rejected("not the answer of the script".into()));
+        return Err(unexpected());
     };
-    let number = |i: usize| match numbers.get(i) {
-        Some(Value::Int(number)) => u64::try_from(*number).ok(),
-        _ => None,
+    let number = |value: &Value| match value {
+        Value::Int(number) => u64::try_from(*number).unwrap_or_default(),
+        _ => 0,
     };
+    Ok(numbers.iter().map(number).collect())
+}
+
+/// Allowed, count, end, retry and, where it does not follow from the count, remaining.
+fn verdict(numbers: &[u64], rule: Rule) -> Verdict {
+    let number = |i: usize| numbers.get(i).copied();
     let [allowed, count, reset_at_ms, retry_after_ms] =
         [0, 1, 2, 3].map(|i| number(i).unwrap_or_default());
-    Ok(Verdict {
+    Verdict {
         allowed: allowed == 1,
         count,
         remaining: number(4).unwrap_or(rule.limit.saturating_sub(count)),
         reset_at_ms,
         retry_after_ms,
-    })
+    }
 }

@@ -5,9 +5,9 @@ use std::time::Duration;
 use redis::Value;
 
 use super::RedisStore;
-use super::script::{LOCK_EXTEND, LOCK_GIVE, LOCK_TAKE, Lua};
+use super::script::{LOCK_EXTEND, LOCK_GIVE, LOCK_TAKE, Lua, unexpected};
 use crate::store::locks::{HANDOVER, LockKeys, Locker, Taken, Token, Turn};
-use crate::store::{Result, StoreError, Ttl};
+use crate::store::{Result, Ttl};
 
 impl Locker for RedisStore {
     async fn take(
@@ -28,10 +28,7 @@ impl Locker for RedisStore {
             place,
             known_fence.to_string(),
         ];
-        match self.lock_script(&LOCK_TAKE, keys, token, &args).await? {
-            Value::Array(numbers) => taken(&numbers),
-            _ => Err(StoreError::Rejected("not the answer of the script".into())),
-        }
+        taken(&self.lock_script(&LOCK_TAKE, keys, token, &args).await?)
     }
 
     async fn extend(&self, keys: &LockKeys, token: Token, lease: Ttl) -> Result<bool> {
@@ -63,18 +60,21 @@ impl RedisStore {
     }
 }
 
-fn taken(numbers: &[Value]) -> Result<Taken> {
-    match numbers {
-        [Value::Int(fence)] => Ok(Taken::Granted {
+fn taken(answer: &Value) -> Result<Taken> {
+    match answer {
+        Value::Int(fence) => Ok(Taken::Granted {
             fence: *fence as u64,
         }),
-        [_, Value::Int(ms_left), Value::Int(place)] => Ok(Taken::Denied {
-            // A key is there until its time has passed: the millisecond after is the first without it.
-            free_in: u64::try_from(*ms_left)
-                .ok()
-                .map(|ms| Duration::from_millis(ms + 1)),
-            place: *place as u64,
-        }),
-        _ => Err(StoreError::Rejected("not the answer of the script".into())),
+        Value::Array(numbers) => match numbers[..] {
+            [Value::Int(ms_left), Value::Int(place)] => Ok(Taken::Denied {
+                // A key is there until its time has passed: the millisecond after is the first without it.
+                free_in: u64::try_from(ms_left)
+                    .ok()
+                    .map(|ms| Duration::from_millis(ms + 1)),
+                place: place as u64,
+            }),
+            _ => Err(unexpected()),
+        },
+        _ => Err(unexpected()),
     }
 }

@@ -4,7 +4,7 @@
 use once_cell::sync::Lazy;
 use redis::{Cmd, Script};
 
-use crate::store::Key;
+use crate::store::{Key, StoreError};
 
 pub struct Lua {
     text: &'static str,
@@ -39,6 +39,11 @@ pub static PRESENCE_PUT: Lua = lua!("lua/presence_place.lua", "lua/presence_put.
 pub static TAG_END: Lua = lua!("lua/tag_end.lua");
 pub static TAG_JOIN: Lua = lua!("lua/tag_join.lua");
 pub static TAG_VOID: Lua = lua!("lua/tag_void.lua");
+
+/// An answer that no script of ours gives: something else answers in the server's place.
+pub fn unexpected() -> StoreError {
+    StoreError::Rejected("not the answer of the script".into())
+}
 
 impl Lua {
     /// All of `keys` are in one hash slot.

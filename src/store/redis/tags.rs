@@ -7,7 +7,7 @@ use futures_util::future::{try_join, try_join_all};
 use redis::Value;
 use tokio::time::timeout;
 
-use super::script::{TAG_END, TAG_JOIN, TAG_VOID};
+use super::script::{TAG_END, TAG_JOIN, TAG_VOID, unexpected};
 use super::{LARGE_BYTES, RedisStore, command, scan, write};
 use crate::store::tags::{Tag, Tagged, Version, stamp, unstamp};
 use crate::store::{Json, Key, Pattern, Result, Store, StoreError, Ttl};
@@ -197,8 +197,4 @@ fn names(values: &[Value]) -> Vec<&[u8]> {
         _ => b"",
     });
     names.collect()
-}
-
-fn unexpected() -> StoreError {
-    StoreError::Rejected("not the answer of the script".into())
 }

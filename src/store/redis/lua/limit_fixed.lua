@@ -5,49 +5,51 @@
 -- ARGV[1]  the limit, a whole number
 -- ARGV[2]  the window, milliseconds
 -- ARGV[3]  what this request costs, a whole number
--- Answers allowed (1 or 0), count, when the window ends (ms since 1970), ms until a retry. O(1).
-local key, limit, cost = KEYS[1], tonumber(ARGV[1]), tonumber(ARGV[3])
+-- Answers {allowed (1 or 0), count, last millisecond of the window (since 1970), ms until a retry}, or a number: of
+-- a request that fits into an open window, count * 2^40 + last millisecond since SINCE_MS. O(1).
+local SINCE_MS, BITS_40 = 1700000000000, 1099511627776
+local used = redis.pcall('INCRBY', KEYS[1], ARGV[3])
+local last = redis.pcall('PEXPIRETIME', KEYS[1])
+local limit = tonumber(ARGV[1])
 
--- What happens nearly always.
-local used = 0
-if cost <= limit then
-  used = redis.pcall('INCRBY', key, ARGV[3])
-  if type(used) ~= 'number' then
-    local why = used.err
-    if not (string.find(why, 'WRONGTYPE') or string.find(why, 'integer') or string.find(why, 'overflow')) then
-      return used
-    end
-    -- Whatever else is there makes way.
-    redis.call('DEL', key)
-    used = redis.call('INCRBY', key, ARGV[3])
-  end
-  if used == cost then
-    redis.call('PEXPIRE', key, ARGV[2])
-  end
-  if used <= limit then
-    local ends = redis.pcall('PEXPIRETIME', key)
-    if type(ends) == 'number' and ends >= 0 then
-      -- A key is there until its time has passed: the millisecond after is the first without it.
-      return {1, used, ends + 1, 0}
-    end
+-- What happens nearly always. A number is answered in half the time of a list; a double holds no larger one.
+if type(used) == 'number' and used <= limit and used < 8192 and type(last) == 'number' then
+  local since = last - SINCE_MS
+  if since >= 0 and since < BITS_40 then
+    return used * BITS_40 + since
   end
 end
 
--- Denied, or before Redis 7, or the key has lost its time to live.
-local allowed = cost <= limit and used <= limit
-if cost > limit then
-  used = tonumber(redis.pcall('GET', key)) or 0
-elseif not allowed then
+-- The first of a window, or denied, or a large count, or before Redis 7, or the key has lost its time to live.
+local key, window, cost = KEYS[1], tonumber(ARGV[2]), tonumber(ARGV[3])
+if type(used) ~= 'number' then
+  local why = used.err
+  if not (string.find(why, 'WRONGTYPE') or string.find(why, 'integer') or string.find(why, 'overflow')) then
+    return used
+  end
+  -- Whatever else is there makes way.
+  redis.call('DEL', key)
+  used = redis.call('INCRBY', key, ARGV[3])
+end
+
+local allowed = used <= limit
+if not allowed then
   used = redis.call('DECRBY', key, ARGV[3])
 end
-local window, left = tonumber(ARGV[2]), redis.call('PTTL', key)
-if left == -1 or left > window then
-  -- A clock that was set back has made it too long; it gets another window.
+local left = redis.call('PTTL', key)
+if not allowed and left == -1 and used == 0 then
+  -- A denied request opens no window.
+  redis.call('DEL', key)
+  left, last = 0, -1
+elseif left == -1 or left > window then
+  -- The window begins; or a clock that was set back has made it too long, and it gets another.
   redis.call('PEXPIRE', key, ARGV[2])
-  left = window
+  left, last = window, redis.pcall('PEXPIRETIME', key)
 end
-left = math.max(0, left) + 1
-local time = redis.call('TIME')
-local ends = time[1] * 1000 + math.floor(time[2] / 1000) + left
-local retry = allowed and 0 or cost > limit and window or left
-return {allowed and 1 or 0, used, ends, retry}
+left = math.max(0, left)
+if type(last) ~= 'number' or last < 0 then
+  local time = redis.call('TIME')
+  last = time[1] * 1000 + math.floor(time[2] / 1000) + left
+end
+local retry = allowed and 0 or cost > limit and window or left + 1
+return {allowed and 1 or 0, used, last, retry}

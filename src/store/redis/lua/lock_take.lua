@@ -3,8 +3,8 @@
 -- ARGV[4]  the lease, ms
 -- ARGV[5]  the caller's place in the queue; 0: the next one; empty: it does not wait
 -- ARGV[6]  the greatest fence that the caller's process knows
--- Answers the fence; or 0, the ms that the holder has left (below 0: not known), and the caller's
--- place. O(log waiters).
+-- Answers the fence; or, of a lock that is held, {ms that the holder has left (below 0: not known), the caller's
+-- place}. O(log waiters).
 local lease, place = ARGV[4], ARGV[5]
 local taken, somebody_waits = redis.call('SET', lock, token, 'NX', 'PX', lease), first()
 
@@ -27,7 +27,7 @@ if taken then
     redis.call('ZREM', queue, token)
     call_first(lease)
   end
-  return {next}
+  return next
 end
 
 if place == '0' then
@@ -40,4 +40,4 @@ if place ~= '' then
   -- Whoever waits comes by more often.
   redis.call('PEXPIRE', queue, 60000)
 end
-return {0, redis.call('PTTL', lock), tonumber(place) or 0}
+return {redis.call('PTTL', lock), tonumber(place) or 0}

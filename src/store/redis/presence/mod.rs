@@ -12,13 +12,13 @@ use redis::Value;
 use super::RedisStore;
 use super::script::{
     Lua, PRESENCE_BEAT, PRESENCE_CLAIM, PRESENCE_DROP, PRESENCE_FORGET, PRESENCE_LIST,
-    PRESENCE_LIVES, PRESENCE_PUT,
+    PRESENCE_LIVES, PRESENCE_PUT, unexpected,
 };
 use crate::store::presence::{
     Beat, Condition, Detail, LEASE, LastSeen, Life, Lives, Names, Place, Present, Roster, Socket,
     counted, rooms_of,
 };
-use crate::store::{Json, Key, Result, StoreError, Ttl};
+use crate::store::{Json, Key, Result, Ttl};
 
 use layout::{Home, bytes, field_in, flag, items, member, number, parse_record, present};
 
@@ -86,8 +86,7 @@ impl Roster for RedisRoster<'_> {
     async fn remove(&self, user: &str, socket: &str) -> Result<u64> {
         let home = counted(user);
         let claimed = self.claim(socket, &home, [b"", b"", b"", b""]).await?;
-        let (version, before) =
-            claimed.ok_or_else(|| StoreError::Rejected("not the answer of the script".into()))?;
+        let (version, before) = claimed.ok_or_else(unexpected)?;
         let known = before.into_iter().flat_map(|home| home.rooms);
         // Its record may know of more, should its own entry have been lost.
         let metadata = self.drop(Place::User(user), user, socket, &version);
@@ -114,7 +113,7 @@ impl Roster for RedisRoster<'_> {
                 Value::Array(records),
             ] => (now, members, records),
             [Value::Int(_)] => return self.list_large(place, detail).await,
-            _ => return Err(StoreError::Rejected("not the answer of the script".into())),
+            _ => return Err(unexpected()),
         };
         let records = records.iter().map(Some).chain(std::iter::repeat(None));
         let there = members.iter().zip(records);
@@ -151,7 +150,7 @@ impl Lives for RedisRoster<'_> {
         let (key, lane) = (self.names.lives(), &self.store.link.calls);
         let answer = lane.script(&PRESENCE_LIVES, &[&key], &[]).await?;
         let [Value::Int(now), lives] = items(&answer) else {
-            return Err(StoreError::Rejected("not the answer of the script".into()));
+            return Err(unexpected());
         };
         let pairs = items(lives).chunks_exact(2);
         let beats = pairs.filter_map(|pair| {
@@ -196,14 +195,15 @@ impl RedisRoster<'_> {
         let args = [&[home], &args[..]].concat();
         let lane = &self.store.link.calls;
         let answer = lane.script(&PRESENCE_CLAIM, &[&key], &args).await?;
-        Ok(match items(&answer) {
-            [version, homes @ ..] => {
-                let version = String::from_utf8_lossy(bytes(version)).into_owned();
-                let homes = homes.iter().filter_map(|home| Home::parse(bytes(home)));
-                Some((version, homes.collect()))
-            }
-            _ => None,
-        })
+        let parts = match &answer {
+            Value::BulkString(_) => std::slice::from_ref(&answer),
+            list => items(list),
+        };
+        Ok(parts.split_first().map(|(version, homes)| {
+            let version = String::from_utf8_lossy(bytes(version)).into_owned();
+            let homes = homes.iter().filter_map(|home| Home::parse(bytes(home)));
+            (version, homes.collect())
+        }))
     }
 
     /// A socket's version as of now, as text; empty: nothing is known of it.
