@@ -73,6 +73,28 @@ describe('a slow network', () => {
       expect([true, false]).toContain(await backplane.queryCache.set('q', { roomId: 'r' }, 2));
     });
 
+    it('calls that wait for one another: of a socket', async () => {
+      const backplane = await nearTheDeadline((b) => b.setPresence('u', 's', { roomId: 'a' }));
+      const presence = new backplane.PresenceService();
+      const answers = await Promise.all([
+        backplane.setPresence('u', 's', { roomId: 'b' }),
+        backplane.removePresence('u', 's'),
+        backplane.watch('refreshPresence', () => presence.refreshPresence('u', 's', 'b')),
+      ]);
+      for (const answer of answers) expect([true, false]).toContain(answer);
+    });
+
+    it('calls that wait for one another: of a room', async () => {
+      const backplane = await nearTheDeadline((b) => b.queryCache.set('q', { roomId: 'r' }, 1));
+      const [set, removed, setAgain] = await Promise.all([
+        backplane.queryCache.set('q', { roomId: 'r' }, 2),
+        backplane.queryCache.invalidateRoom('r'),
+        backplane.queryCache.set('q', { roomId: 'r' }, 3),
+      ]);
+      expect([set, setAgain].every((kept) => typeof kept === 'boolean')).toBe(true);
+      expect([0, 1]).toContain(removed);
+    });
+
     it('a large value on a new connection', async () => {
       const redis = await stage.redis();
       await redis.command('SET', 'cache:k', `"${LARGE}"`);

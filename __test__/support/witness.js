@@ -2,7 +2,12 @@
 
 /** What a noisy machine may add to a deadline. */
 const SLACK_MS = 100;
-const DOCUMENTED = ['cacheGet', 'cacheSet', 'cacheDelete', 'cacheDeletePattern', 'publish', 'health'];
+const DOCUMENTED = [
+  'cacheGet', 'cacheSet', 'cacheDelete', 'cacheDeletePattern', 'publish', 'health',
+  'checkRateLimit', 'resetRateLimit', 'acquireLock', 'releaseLock',
+  'setPresence', 'removePresence', 'isUserOnline', 'areUsersOnline', 'getLastSeen', 'getUserPresence',
+  'getOnlineUsersInRoom', 'countOnlineUsersInRoom', 'getRoomPresence',
+];
 /** Functions of the parts of a backplane. */
 const PARTS = {
   queryCache: ['get', 'set', 'invalidate', 'invalidateQuery', 'invalidateRoom'],

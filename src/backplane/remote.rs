@@ -213,6 +213,12 @@ impl Backplane {
         }
     }
 
+    /// What is left of the time that a call has after Redis is known to be there.
+    pub(super) fn time_left(&self, begun: Instant) -> Duration {
+        let patience = self.options.endpoint.command_timeout;
+        patience.saturating_sub(begun.elapsed())
+    }
+
     pub(super) fn wait(&self, begun: Instant) -> Wait {
         let endpoint = &self.options.endpoint;
         let own = begun + endpoint.command_timeout;
@@ -262,24 +268,22 @@ async fn begin<F: Future>(operation: F) -> impl Future<Output = F::Output> {
     }
 }
 
-/// Work of several steps has the deadline of one; what is late is dropped between two of them.
-pub(super) async fn within<T>(
-    store: &RedisStore,
-    work: impl Future<Output = Result<T>>,
-) -> Result<T> {
-    timeout(store.link().command_timeout(), work)
+/// Work of several steps has the deadline of one; what is late is dropped between two of them. `left`: how
+/// much of it there still is. The first step is taken whatever it is.
+pub(super) async fn within<T>(left: Duration, work: impl Future<Output = Result<T>>) -> Result<T> {
+    timeout(left, work)
         .await
         .unwrap_or(Err(StoreError::TimedOut))
 }
 
 /// For work that must not stop half-way: what is not done by then goes on unheard.
-pub(super) async fn heard_by<T: Send + 'static>(
-    by: Instant,
+pub(super) async fn heard_within<T: Send + 'static>(
+    left: Duration,
     work: impl Future<Output = Result<T>> + Send + 'static,
 ) -> Result<T> {
     // Its first command keeps its place among those of other calls.
     let rest = tokio::spawn(begin(work).await);
-    match timeout_at(by.into(), rest).await {
+    match timeout(left, rest).await {
         Ok(Ok(outcome)) => outcome,
         Ok(Err(_)) | Err(_) => Err(StoreError::TimedOut),
     }

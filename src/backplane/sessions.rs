@@ -11,7 +11,7 @@ use futures_util::future::try_join_all;
 
 use super::Backplane;
 use super::counts::From;
-use super::remote::heard_by;
+use super::remote::heard_within;
 use crate::store::memory::MemoryStore;
 use crate::store::tags::{Tagged, unstamp};
 use crate::store::{Json, Key, Result, Tag, Ttl};
@@ -100,14 +100,15 @@ impl Backplane {
         let tags = users.iter().map(|user| self.tag(USERS, user.as_bytes()));
         let tags = &tags.collect::<Vec<_>>();
         let text = &value;
-        let by = Instant::now() + self.options.endpoint.command_timeout;
+        let begun = Instant::now();
         let under_way = self.tagged_sets.read().await;
+        let left = self.time_left(begun);
         let remote = self
-            .on_remote(move |store| async move {
+            .on_remote_since(begun, move |store| async move {
                 let (key, tags, text) = (key.clone(), tags.clone(), text.clone());
                 let writer = store.clone();
                 let written = async move { write(&*writer, &key, &tags, text, ttl).await };
-                heard_by(by, written).await
+                heard_within(left, written).await
             })
             .await;
         let kept = match remote {

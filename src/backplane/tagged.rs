@@ -2,11 +2,11 @@
 
 use std::time::Instant;
 
-use tokio::time::timeout;
+use tokio::time::timeout_at;
 
 use super::Backplane;
 use super::counts::{CacheCounts, From};
-use super::remote::within;
+use super::remote::{heard_within, within};
 use crate::store::tags::Tagged;
 use crate::store::{Json, Key, Result, Tag, Ttl, Version};
 
@@ -56,12 +56,13 @@ impl Backplane {
         ttl: Ttl,
         ttl_here: Ttl,
     ) -> bool {
-        let text = &value;
+        let (text, begun) = (&value, Instant::now());
         let under_way = self.tagged_sets.read().await;
+        let left = self.time_left(begun);
         let remote = self
-            .on_remote(move |store| async move {
+            .on_remote_since(begun, move |store| async move {
                 let set = store.set_tagged(key, tags, seen, text.clone(), ttl);
-                within(&store, set).await
+                within(left, set).await
             })
             .await;
         let kept = match remote {
@@ -83,13 +84,13 @@ impl Backplane {
     /// something sets it before.
     pub(super) async fn invalidate(&self, tag: &Tag) -> u64 {
         let begun = Instant::now();
-        let patience = self.options.endpoint.command_timeout;
-        let _ = timeout(patience, self.tagged_sets.write()).await;
-        let remote =
-            self.on_remote_since(
-                begun,
-                move |store| async move { store.invalidate(tag).await },
-            );
+        let by = begun + self.options.endpoint.command_timeout;
+        let _ = timeout_at(by.into(), self.tagged_sets.write()).await;
+        let left = self.time_left(begun);
+        let remote = self.on_remote_since(begun, move |store| async move {
+            let (tag, asked) = (tag.clone(), store.clone());
+            heard_within(left, async move { asked.invalidate(&tag).await }).await
+        });
         match remote.await {
             Some(Ok(removed)) => removed,
             Some(Err(_)) => {

@@ -3,6 +3,7 @@
 use std::cmp::Ordering;
 use std::collections::HashSet;
 use std::sync::Arc;
+use std::time::Instant;
 
 use futures_util::future::join_all;
 use tokio::time::timeout;
@@ -23,9 +24,9 @@ const MOST_FORGOTTEN: usize = 1000;
 impl Backplane {
     /// Sets a socket, wherever it was before; `false`: it could not be.
     pub async fn presence_set(self: &Arc<Self>, socket: Socket, ttl: Ttl) -> bool {
-        let id = socket.id.clone();
-        let set = self.presence_set_if(Arc::new(socket), ttl, Condition::Always);
-        Box::pin(self.presence_in_turn(&id, set)).await
+        let (id, begun) = (socket.id.clone(), Instant::now());
+        let set = self.presence_set_if(Arc::new(socket), ttl, Condition::Always, begun);
+        Box::pin(self.presence_in_turn(&id, begun, set)).await
     }
 
     /// Sets a socket's TTL anew, and moves it into the room if it is not there; `false`: it is gone.
@@ -36,15 +37,20 @@ impl Backplane {
         metadata: &[u8],
         ttl: Ttl,
     ) -> bool {
-        let refreshed = self.presence_refresh_now(user, id, metadata, ttl);
-        Box::pin(self.presence_in_turn(id, refreshed)).await
+        let begun = Instant::now();
+        let refreshed = self.presence_refresh_now(user, id, metadata, ttl, begun);
+        Box::pin(self.presence_in_turn(id, begun, refreshed)).await
     }
 
     /// Does something with a socket after whatever else is being done with it, but not too late.
-    async fn presence_in_turn<T>(&self, id: &str, call: impl Future<Output = T>) -> T {
+    async fn presence_in_turn<T>(
+        &self,
+        id: &str,
+        begun: Instant,
+        call: impl Future<Output = T>,
+    ) -> T {
         let gate = self.presence.gates.place(&id.into());
-        let patience = self.options.endpoint.command_timeout;
-        let _turn = timeout(patience, gate.turn()).await;
+        let _turn = timeout(self.time_left(begun), gate.turn()).await;
         call.await
     }
 
@@ -54,12 +60,14 @@ impl Backplane {
         id: &str,
         metadata: &[u8],
         ttl: Ttl,
+        begun: Instant,
     ) -> bool {
         let refresh = async |known: &[u8], condition| {
             let (now, wanted) = (rooms_of(known), rooms_of(metadata));
             let stays = wanted.iter().all(|room| now.contains(room));
             let socket = Socket::new(user, id, if stays { known } else { metadata });
-            self.presence_set_if(Arc::new(socket), ttl, condition).await
+            self.presence_set_if(Arc::new(socket), ttl, condition, begun)
+                .await
         };
         let own = self.presence.own.get(id);
         if let Some(own) = own.filter(|own| &*own.socket.user == user)
@@ -68,7 +76,9 @@ impl Backplane {
             return true;
         }
         // Another process has set it, and may since.
-        let (there, _) = self.presence_list(Place::User(user), Detail::Records).await;
+        let (there, _) = self
+            .presence_list(Place::User(user), Detail::Records, begun)
+            .await;
         let found = there.into_iter().find(|present| &*present.socket == id);
         let Some(record) = found.and_then(|present| present.record) else {
             return false;
@@ -85,6 +95,7 @@ impl Backplane {
         socket: Arc<Socket>,
         ttl: Ttl,
         condition: Condition,
+        begun: Instant,
     ) -> bool {
         self.presence_keep();
         let order = self.presence.own.order();
@@ -92,10 +103,10 @@ impl Backplane {
             true => (None, HELD),
             false => (Some(ttl), ttl),
         };
-        let socket = &socket;
+        let (socket, left) = (&socket, self.time_left(begun));
         let set = self
-            .on_remote(|store| async move {
-                within(&store, self.presence_put(&store, socket, ttl, condition)).await
+            .on_remote_since(begun, |store| async move {
+                within(left, self.presence_put(&store, socket, ttl, condition)).await
             })
             .await;
         match set {
@@ -125,14 +136,15 @@ impl Backplane {
 
     /// Removes a socket, if it is that user's; `false`: that could not be done.
     pub async fn presence_remove(self: &Arc<Self>, user: &str, id: &str) -> bool {
-        let removed = self.presence_remove_now(user, id);
-        Box::pin(self.presence_in_turn(id, removed)).await
+        let begun = Instant::now();
+        let removed = self.presence_remove_now(user, id, begun);
+        Box::pin(self.presence_in_turn(id, begun, removed)).await
     }
 
-    async fn presence_remove_now(self: &Arc<Self>, user: &str, id: &str) -> bool {
-        let order = self.presence.own.order();
-        let removed = self.on_remote(|store| async move {
-            within(&store, self.presence.roster(&store).remove(user, id)).await
+    async fn presence_remove_now(self: &Arc<Self>, user: &str, id: &str, begun: Instant) -> bool {
+        let (order, left) = (self.presence.own.order(), self.time_left(begun));
+        let removed = self.on_remote_since(begun, |store| async move {
+            within(left, self.presence.roster(&store).remove(user, id)).await
         });
         match removed.await {
             Some(outcome) => {
@@ -157,7 +169,9 @@ impl Backplane {
 
     pub async fn presence_are_online(self: &Arc<Self>, users: &[&str]) -> Vec<bool> {
         let asked = users.iter().map(|user| async move {
-            let (there, _) = self.presence_list(Place::User(user), Detail::Ids).await;
+            let (there, _) = self
+                .presence_list(Place::User(user), Detail::Ids, Instant::now())
+                .await;
             !there.is_empty()
         });
         join_all(asked).await
@@ -165,7 +179,9 @@ impl Backplane {
 
     /// The users in a room, each once, in the order of JavaScript's `sort`.
     pub async fn presence_users(self: &Arc<Self>, room: &str) -> Vec<Box<str>> {
-        let (there, _) = self.presence_list(Place::Room(room), Detail::Ids).await;
+        let (there, _) = self
+            .presence_list(Place::Room(room), Detail::Ids, Instant::now())
+            .await;
         let mut users: Vec<_> = there.into_iter().map(|present| present.user).collect();
         users.sort_unstable_by(|a, b| in_utf16(a, b));
         users.dedup();
@@ -173,7 +189,9 @@ impl Backplane {
     }
 
     pub async fn presence_count(self: &Arc<Self>, room: &str) -> usize {
-        let (there, _) = self.presence_list(Place::Room(room), Detail::Ids).await;
+        let (there, _) = self
+            .presence_list(Place::Room(room), Detail::Ids, Instant::now())
+            .await;
         let users: HashSet<_> = there.iter().map(|present| &present.user).collect();
         users.len()
     }
@@ -181,7 +199,9 @@ impl Backplane {
     /// The sockets of a user or a room with their records, by user and id; each with when it was last
     /// heard of.
     pub async fn presence_records(self: &Arc<Self>, place: Place<'_>) -> Vec<(Present, u64)> {
-        let (mut there, _) = self.presence_list(place, Detail::Records).await;
+        let (mut there, _) = self
+            .presence_list(place, Detail::Records, Instant::now())
+            .await;
         there.sort_unstable_by(|a, b| {
             in_utf16(&a.user, &b.user).then_with(|| in_utf16(&a.socket, &b.socket))
         });
@@ -201,8 +221,9 @@ impl Backplane {
 
     /// When a user was last heard of, ms since 1970.
     pub async fn presence_last_seen(&self, user: &str) -> Option<u64> {
+        let left = self.time_left(Instant::now());
         let asked = self.on_remote(|store| async move {
-            within(&store, async {
+            within(left, async {
                 let roster = self.presence.roster(&store);
                 let Some((set, life)) = roster.last_seen(user).await? else {
                     return Ok(None);
@@ -228,9 +249,11 @@ impl Backplane {
         self: &Arc<Self>,
         place: Place<'_>,
         detail: Detail,
+        begun: Instant,
     ) -> (Vec<Present>, bool) {
-        let listed = self.on_remote(|store| async move {
-            within(&store, self.presence_listed(&store, place, detail)).await
+        let left = self.time_left(begun);
+        let listed = self.on_remote_since(begun, |store| async move {
+            within(left, self.presence_listed(&store, place, detail)).await
         });
         let own = &self.presence.own;
         match Box::pin(listed).await {

@@ -100,7 +100,9 @@ impl View {
 
     async fn list(&self) -> (Vec<Present>, bool) {
         let place = Place::Room(&self.room);
-        self.backplane.presence_list(place, Detail::Records).await
+        self.backplane
+            .presence_list(place, Detail::Records, Instant::now().into_std())
+            .await
     }
 
     /// Tells what is different from the view. News that come meanwhile are heard afterwards.
