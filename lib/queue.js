@@ -12,12 +12,11 @@ const TEXT_BYTES = 256 * 1024;
 const VALUE_BYTES = 1024 * 1024;
 /**
  * What has gathered to this is handed over before the tick ends, so that the I/O thread and the server are at
- * work while the others are written. A tick that goes on and on hands over more at a time, which costs less.
+ * work while the others are written. With many calls under way they are anyway, and handing over more at a time costs less.
  */
 const EAGER_CALLS = 16;
-const MORE_CALLS = 32;
-/** So many calls make a long tick. */
-const LONG_TICK = 64;
+const EAGER_CALLS_OF_MANY = 32;
+const MANY_CALLS = 128;
 const EAGER_BYTES = 64 * 1024;
 /** But not with one like this: what is called about its key in the same tick goes with it. */
 const LARGE_UNITS = 64 * 1024;
@@ -52,14 +51,9 @@ class CallQueue {
     };
     this.reset();
     this.scheduled = false;
-    this.eagerCalls = EAGER_CALLS;
-    /** Calls of this tick that have been handed over. */
-    this.handedOver = 0;
     this.flushTick = () => {
       this.scheduled = false;
       this.flush();
-      this.eagerCalls = EAGER_CALLS;
-      this.handedOver = 0;
     };
     this.resolve = null;
     this.capture = (resolve) => {
@@ -222,12 +216,12 @@ class CallQueue {
       this.valueBytes,
       extras.length > 0 ? extras : undefined
     );
-    this.handedOver += this.calls;
-    if (this.handedOver >= LONG_TICK) this.eagerCalls = MORE_CALLS;
     this.reset();
   }
 
   reset() {
+    const underWay = this.settlers.length - this.freeIds.length;
+    this.eagerCalls = underWay < MANY_CALLS ? EAGER_CALLS : EAGER_CALLS_OF_MANY;
     this.calls = 0;
     this.used = 0;
     this.text = '';

@@ -52,11 +52,11 @@ impl Backplane {
     }
 
     fn limit_key(&self, algorithm: Algorithm, name: &[u8]) -> Key {
-        let kind: &[u8] = match algorithm {
-            Algorithm::FixedWindow => b"fixed:",
-            Algorithm::SlidingWindow => b"sliding:",
-            Algorithm::TokenBucket => b"bucket:",
+        let space: &[u8] = match algorithm {
+            Algorithm::FixedWindow => b"limit:fixed:",
+            Algorithm::SlidingWindow => b"limit:sliding:",
+            Algorithm::TokenBucket => b"limit:bucket:",
         };
-        self.key(&[SPACE, kind].concat(), name)
+        self.key(space, name)
     }
 }

@@ -12,6 +12,8 @@ use crate::store::{Fetched, Reply as ServerReply};
 
 /// Some milliseconds of JavaScript.
 const PRESENT_AT_ONCE: usize = 1000;
+/// Enough for the answer to most checks of a limit.
+const CHECKED_BYTES: usize = 144;
 
 /// The facade rejects calls of a closed backplane by itself; this one was on its way.
 pub fn gone() -> Answer {
@@ -42,14 +44,30 @@ pub fn checked(rule: Rule, verdict: Verdict, source: Source) -> String {
         reset_at_ms,
         retry_after_ms,
     } = verdict;
-    let limit = rule.limit;
     let source = match source {
-        Source::Redis => "redis",
-        Source::Memory => "memory",
+        Source::Redis => r#","source":"redis"}"#,
+        Source::Memory => r#","source":"memory"}"#,
     };
-    format!(
-        r#"{{"allowed":{allowed},"remaining":{remaining},"resetAt":{reset_at_ms},"count":{count},"limit":{limit},"retryAfterMs":{retry_after_ms},"source":"{source}"}}"#
-    )
+    let numbers = [
+        (r#","remaining":"#, remaining),
+        (r#","resetAt":"#, reset_at_ms),
+        (r#","count":"#, count),
+        (r#","limit":"#, rule.limit),
+        (r#","retryAfterMs":"#, retry_after_ms),
+    ];
+    // Piece by piece: a format takes three times as long, and this is for every request of a server.
+    let mut json = String::with_capacity(CHECKED_BYTES);
+    json.push_str(if allowed {
+        r#"{"allowed":true"#
+    } else {
+        r#"{"allowed":false"#
+    });
+    for (name, number) in numbers {
+        json.push_str(name);
+        json.push_str(itoa::Buffer::new().format(number));
+    }
+    json.push_str(source);
+    json
 }
 
 /// As `lib/locks.js` reads it; who keeps a lock by its name need not know more than that it has it.

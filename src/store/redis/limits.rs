@@ -11,9 +11,14 @@ impl Limiter for RedisStore {
     async fn check(&self, key: &Key, rule: Rule, cost: u64) -> Result<Verdict> {
         match rule.algorithm {
             Algorithm::FixedWindow => {
-                let args = [rule.limit, rule.window_ms, cost].map(|number| number.to_string());
-                let [limit, window, cost] = args.each_ref().map(String::as_bytes);
-                let args = [limit, window, cost];
+                let mut digits = [itoa::Buffer::new(); 3];
+                let [limit, window, by] = &mut digits;
+                let args = [
+                    limit.format(rule.limit),
+                    window.format(rule.window_ms),
+                    by.format(cost),
+                ];
+                let args = args.map(str::as_bytes);
                 let answer = self.link.calls.script(&LIMIT_FIXED, &[key], &args).await?;
                 fixed_verdict(&answer, rule)
             }
