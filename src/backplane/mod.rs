@@ -12,6 +12,7 @@ mod local;
 mod locks;
 pub mod mailbox;
 mod messages;
+mod metrics;
 mod news;
 mod presence;
 mod pubsub;
@@ -53,13 +54,14 @@ use local::LocalLayer;
 use locks::Locks;
 pub use locks::{Keeping, LockOutcome, LockRequest, WhenAway};
 use mailbox::{MailBounds, OnMail};
+pub use metrics::Metrics;
 use news::News;
 use presence::Presence;
 pub use queries::Query;
 use recovery::{Replay, Spaces};
 use sessions::Sessions;
+use status::StatusBoard;
 pub use status::{Health, Status};
-use status::{History, ServerMemory, StatusBoard};
 use subscriber::{Subscribers, Surroundings};
 use traffic::Traffic;
 use turns::Turns;
@@ -291,32 +293,6 @@ impl Backplane {
         name(&self.switch.now())
     }
 
-    /// From any thread.
-    pub fn metrics(&self) -> Metrics {
-        let (history, server_memory) = self.status.read();
-        let (messages, message_bytes) = self.subscribers.waiting();
-        let counts = &self.counts;
-        Metrics {
-            state: self.state_name(),
-            history,
-            server_memory,
-            calls: self.calls.read(),
-            caches: [
-                ("cache", counts.cache.numbers()),
-                ("queries", counts.queries.numbers()),
-                ("sessions", counts.sessions.numbers()),
-                ("messages", counts.messages.numbers()),
-            ],
-            limits: counts.limits.numbers(),
-            traffic: self.traffic.numbers(),
-            pending: self.pending.load(Ordering::Relaxed),
-            messages,
-            message_bytes,
-            memory_entries: self.memory.len(),
-            memory_bytes: self.memory.weight(),
-        }
-    }
-
     /// Counts a call as under way until the guard is dropped.
     pub fn pending(self: &Arc<Self>) -> Pending {
         self.pending.fetch_add(1, Ordering::Relaxed);
@@ -338,29 +314,6 @@ impl Backplane {
     fn running(&self) -> MutexGuard<'_, Option<Running>> {
         self.running.lock().unwrap_or_else(PoisonError::into_inner)
     }
-}
-
-/// What a backplane has counted since it was made, and what is so now.
-pub struct Metrics {
-    pub state: &'static str,
-    pub history: History,
-    /// `None`: Redis is away, has not been asked, or does not tell.
-    pub server_memory: Option<ServerMemory>,
-    /// By kind.
-    pub calls: Vec<(CallCounts, Option<Latency>)>,
-    /// Hits, those from memory, misses, fenced.
-    pub caches: [(&'static str, [u64; 4]); 4],
-    /// Allowed, denied.
-    pub limits: [u64; 2],
-    pub traffic: [u64; 4],
-    /// Calls under way.
-    pub pending: usize,
-    /// Messages that JavaScript has not taken yet.
-    pub messages: usize,
-    pub message_bytes: usize,
-    /// Of the store that answers while Redis is away.
-    pub memory_entries: usize,
-    pub memory_bytes: u64,
 }
 
 pub struct Pending(Arc<Backplane>);

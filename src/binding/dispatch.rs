@@ -8,8 +8,9 @@ use std::time::Instant;
 use serde_json::json;
 
 use super::answers::{called, checked, fetched, gone, locked, present, whole};
-use super::call::{Call, OPS};
+use super::call::Call;
 use super::metrics::health;
+use super::op::OPS;
 use super::outbox::{Outbox, Reply};
 use super::page::Answer;
 use super::submission::{Reader, Submission};

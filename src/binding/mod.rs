@@ -4,7 +4,7 @@
 //! flat memory, so that a call costs no promise, no reference and no string on the way.
 //!
 //! - [`queue`]: the object that JavaScript holds, one for each environment.
-//! - [`submission`] and [`call`]: what comes in; [`dispatch`] calls the backplane; [`answers`].
+//! - [`submission`], [`op`] and [`call`]: what comes in; [`dispatch`] calls the backplane; [`answers`].
 //! - [`outbox`] and [`page`]: what goes out, in buffers of the [`pool`].
 //! - [`options`]: the configuration of a backplane; [`metrics`]: what it has counted.
 
@@ -12,6 +12,7 @@ mod answers;
 mod call;
 mod dispatch;
 mod metrics;
+mod op;
 mod options;
 mod outbox;
 mod page;

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use napi_derive::napi;
 
-use super::call::OPS;
+use super::op::OPS;
 use crate::backplane::mailbox::MailBounds;
 use crate::backplane::{LocalCacheOptions, Options, WhenAway};
 use crate::store::Ttl;

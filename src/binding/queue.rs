@@ -14,9 +14,9 @@ use napi::{check_status, sys};
 use napi_derive::napi;
 use serde_json::json;
 
-use super::call::Op;
 use super::dispatch::dispatch;
 use super::metrics::metrics;
+use super::op::Op;
 use super::options::BackplaneOptions;
 use super::outbox::Outbox;
 use super::page::{Answer, Page, Texts};

@@ -1,0 +1,58 @@
+//! All that a backplane can tell of itself at a moment.
+
+use std::sync::atomic::Ordering;
+
+use super::Backplane;
+use super::calls::{CallCounts, Latency};
+use super::status::{History, ServerMemory};
+
+/// What a backplane has counted since it was made, and what is so now.
+pub struct Metrics {
+    pub state: &'static str,
+    pub history: History,
+    /// `None`: Redis is away, has not been asked, or does not tell.
+    pub server_memory: Option<ServerMemory>,
+    /// By kind.
+    pub calls: Vec<(CallCounts, Option<Latency>)>,
+    /// Hits, those from memory, misses, fenced.
+    pub caches: [(&'static str, [u64; 4]); 4],
+    /// Allowed, denied.
+    pub limits: [u64; 2],
+    pub traffic: [u64; 4],
+    /// Calls under way.
+    pub pending: usize,
+    /// Messages that JavaScript has not taken yet.
+    pub messages: usize,
+    pub message_bytes: usize,
+    /// Of the store that answers while Redis is away.
+    pub memory_entries: usize,
+    pub memory_bytes: u64,
+}
+
+impl Backplane {
+    /// From any thread.
+    pub fn metrics(&self) -> Metrics {
+        let (history, server_memory) = self.status.read();
+        let (messages, message_bytes) = self.subscribers.waiting();
+        let counts = &self.counts;
+        Metrics {
+            state: self.state_name(),
+            history,
+            server_memory,
+            calls: self.calls.read(),
+            caches: [
+                ("cache", counts.cache.numbers()),
+                ("queries", counts.queries.numbers()),
+                ("sessions", counts.sessions.numbers()),
+                ("messages", counts.messages.numbers()),
+            ],
+            limits: counts.limits.numbers(),
+            traffic: self.traffic.numbers(),
+            pending: self.pending.load(Ordering::Relaxed),
+            messages,
+            message_bytes,
+            memory_entries: self.memory.len(),
+            memory_bytes: self.memory.weight(),
+        }
+    }
+}
