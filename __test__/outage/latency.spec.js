@@ -41,8 +41,8 @@ describe('a slow network', () => {
 
   // Each exchange takes two thirds of the deadline, and each of these calls needs several.
   describe('case 7: a call of several exchanges has one deadline', () => {
-    async function nearTheDeadline(prepare) {
-      const opened = await stage.ready({ connectTimeoutMs: 4000, commandTimeoutMs: 600 });
+    async function nearTheDeadline(prepare, options) {
+      const opened = await stage.ready({ connectTimeoutMs: 4000, commandTimeoutMs: 600, ...options });
       await prepare?.(opened.backplane);
       opened.proxy.delay(200);
       return opened.backplane;
@@ -71,6 +71,24 @@ describe('a slow network', () => {
     it('a query', async () => {
       const backplane = await nearTheDeadline((b) => b.queryCache.set('q', { roomId: 'r' }, 1));
       expect([true, false]).toContain(await backplane.queryCache.set('q', { roomId: 'r' }, 2));
+    });
+
+    it('a query that is not there', async () => {
+      const backplane = await nearTheDeadline();
+      expect(await backplane.queryCache.get('q', { roomId: 'r' })).toBeNull();
+    });
+
+    it('a message, of which the others are told', async () => {
+      const backplane = await nearTheDeadline((b) => b.messageCache.get('h'));
+      expect(await backplane.messageCache.set('h', 1)).toBeUndefined();
+      expect(await backplane.messageCache.clear()).toBeUndefined();
+      expect(await backplane.messageCache.get('h')).toBeNull();
+    });
+
+    it('a value, of which the others are told', async () => {
+      const backplane = await nearTheDeadline((b) => b.cacheGet('k'), { localCache: {} });
+      expect([true, false]).toContain(await backplane.cacheSet('k', 1));
+      expect([true, false]).toContain(await backplane.cacheDelete('k'));
     });
 
     it('calls that wait for one another: of a socket', async () => {

@@ -2,6 +2,7 @@
 //! them.
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use super::Backplane;
 use super::counts::From;
@@ -96,7 +97,7 @@ impl Backplane {
     }
 
     /// What was at hand of a key, or of all, has changed; here and for the others.
-    async fn changed(&self, key: Option<&Key>) {
+    async fn changed(&self, key: Option<&Key>, begun: Instant) {
         let Some(local) = &self.local_cache else {
             return;
         };
@@ -104,16 +105,18 @@ impl Backplane {
             Some(key) => local.layer.forget(key),
             None => local.layer.clear(),
         }
-        Box::pin(self.tell(key)).await;
+        Box::pin(self.tell(key, begun)).await;
     }
 
     /// `false`: not kept, or not known to be.
     pub async fn cache_set(&self, name: &[u8], value: Json, ttl: Ttl) -> bool {
         let key = &self.cache_key(name);
         self.forget_at_hand(key);
-        let text = &value;
+        let (text, begun) = (&value, Instant::now());
         let remote = self
-            .on_remote(move |store| async move { store.set(key, text.clone(), ttl).await })
+            .on_remote_since(begun, move |store| async move {
+                store.set(key, text.clone(), ttl).await
+            })
             .await;
         let kept = match remote {
             Some(outcome) => outcome,
@@ -123,7 +126,7 @@ impl Backplane {
                 kept
             }
         };
-        self.changed(Some(key)).await;
+        self.changed(Some(key), begun).await;
         kept.unwrap_or(false)
     }
 
@@ -131,8 +134,9 @@ impl Backplane {
     pub async fn cache_delete(&self, name: &[u8]) -> bool {
         let key = &self.cache_key(name);
         self.forget_at_hand(key);
+        let begun = Instant::now();
         let is_deleted = self.remove(key).await;
-        self.changed(Some(key)).await;
+        self.changed(Some(key), begun).await;
         is_deleted
     }
 
@@ -163,7 +167,7 @@ impl Backplane {
             Some(outcome) => outcome,
             None => self.delete_matching_here(space, pattern).await,
         };
-        self.changed(None).await;
+        self.changed(None, Instant::now()).await;
         removed.unwrap_or(0)
     }
 
@@ -198,11 +202,11 @@ impl Backplane {
         lifetime: Lifetime,
     ) -> bool {
         let key = &self.cache_key(name);
-        let (lease, text) = (&lease, &value);
+        let (lease, text, begun) = (&lease, &value, Instant::now());
         let remote = self
-            .on_remote(
-                move |store| async move { store.fill(key, lease, text.clone(), lifetime).await },
-            )
+            .on_remote_since(begun, move |store| async move {
+                store.fill(key, lease, text.clone(), lifetime).await
+            })
             .await;
         let kept = match remote {
             Some(outcome) => outcome,
@@ -215,7 +219,7 @@ impl Backplane {
             }
         };
         if kept == Ok(true) {
-            self.changed(Some(key)).await;
+            self.changed(Some(key), begun).await;
         } else {
             self.counts.cache.fenced();
         }

@@ -2,10 +2,13 @@
 //! before it, which is all there is while Redis is away. All of them have one tag, by which they are
 //! cleared.
 
+use std::time::Instant;
+
 use futures_util::future::try_join;
 
 use super::Backplane;
 use super::counts::From;
+use super::remote::heard_within;
 use super::tagged::Entry;
 use crate::store::tags::Tagged;
 use crate::store::{Json, Store, Ttl};
@@ -60,11 +63,14 @@ impl Backplane {
         // Nor what a get before it, in the same tick, is reading.
         layer.forget(key);
         let passage = layer.begin(key);
-        let text = &value;
+        let (text, begun) = (&value, Instant::now());
         let under_way = self.tagged_sets.read().await;
+        let left = self.time_left(begun);
         let remote = self
-            .on_remote(move |store| async move {
-                store.set_tagged(key, tags, None, text.clone(), ttl).await
+            .on_remote_since(begun, move |store| async move {
+                let (key, tags, text) = (key.clone(), tags.clone(), text.clone());
+                let set = async move { store.set_tagged(&key, &tags, None, text, ttl).await };
+                heard_within(left, set).await
             })
             .await;
         drop(under_way);
@@ -79,7 +85,7 @@ impl Backplane {
                         self.journal.add_key(key);
                     }
                 }
-                self.tell(Some(key)).await;
+                self.tell(Some(key), begun).await;
             }
             None => {
                 layer.put(key, &value, ttl);
@@ -92,9 +98,10 @@ impl Backplane {
     pub async fn message_clear(&self) {
         self.news.listen(&self.surroundings);
         self.messages.clear();
+        let begun = Instant::now();
         self.invalidate(&self.tag(ALL, b"")).await;
         self.messages.clear();
-        self.tell(None).await;
+        self.tell(None, begun).await;
     }
 
     /// From any thread.

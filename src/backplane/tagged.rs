@@ -37,8 +37,11 @@ impl Looked {
 
 impl Backplane {
     pub(super) async fn look(&self, entry: &Entry) -> Looked {
-        let remote =
-            self.on_remote(move |store| async move { look(&*store, entry, From::Redis).await });
+        let begun = Instant::now();
+        let left = self.time_left(begun);
+        let remote = self.on_remote_since(begun, move |store| async move {
+            within(left, look(&*store, entry, From::Redis)).await
+        });
         let looked = match remote.await {
             Some(outcome) => outcome,
             None => look(&*self.memory, entry, From::Memory).await,
