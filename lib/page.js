@@ -1,7 +1,7 @@
 'use strict';
 
 // Reads a page of answers; how it is written, and why a stored text cannot harm its neighbours,
-// is in src/binding/page.rs.
+// is in src/binding/page.
 
 const { failure } = require('./errors');
 

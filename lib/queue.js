@@ -2,7 +2,7 @@
 
 // The JavaScript end of the two queues. All calls of one tick are written into shared memory and
 // handed over at once; all answers that are ready come back at once. The other end, and the
-// layout of both, is in src/binding (submission.rs, page.rs).
+// layout of both, is in src/binding (submission.rs, page).
 
 const native = require('./native');
 const { readPage, PAGE_ANSWERS } = require('./page');
