@@ -11,11 +11,8 @@ export declare const __napiBindingTarget: 'native' | 'wasm32-wasi' | 'wasm32-was
 
 /** Calls in, answers out. Keeps the process alive exactly while a call is pending. */
 export declare class Queue {
-  /**
-   * `words`, `text` and `bytes` are where JavaScript writes submissions (submission.rs);
-   * `answers` is where it finds id and kind of each answer when `on_page` is called.
-   */
-  constructor(words: Float64Array, text: Uint8Array, bytes: Uint8Array, answers: Uint32Array, onPage: (arg: PageArgs) => void)
+  /** `shapes`: whether JavaScript can make functions, and so build values of shapes. */
+  constructor(memory: CallMemory, pageMemory: PageMemory, shapes: boolean, onPage: (arg: PageArgs) => void)
   /** Makes a backplane and answers its number. Opens no connection. */
   open(options: BackplaneOptions): number
   /** Forgets a backplane that has been closed. */
@@ -75,6 +72,13 @@ export interface BackplaneOptions {
   localCache?: LocalCacheSettings
   maxMessages: number
   maxMessageBytes: number
+}
+
+/** Where JavaScript writes submissions (submission.rs). */
+export interface CallMemory {
+  words: Float64Array
+  text: Uint8Array
+  bytes: Uint8Array
 }
 
 export interface LocalCacheSettings {
@@ -193,6 +197,16 @@ export declare const enum Op {
   /** Has the server's memory looked at. Nothing is answered. */
   Inspect = 53,
   Close = 54,
+}
+
+/**
+ * Where JavaScript reads what of a page is numbers: id and kind of each answer, and what values are
+ * built of (shaped.rs).
+ */
+export interface PageMemory {
+  answers: Uint32Array
+  codes: Int32Array
+  doubles: Float64Array
 }
 
 export interface TlsSettings {

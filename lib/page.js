@@ -16,6 +16,7 @@ const JSON_WIDE = 5;
 const ERROR = 6;
 const EVENT = 7;
 const BINARY = 8;
+const SHAPED = 9;
 /** Where a text is; above it, what it is the answer of. */
 const KIND_BITS = 8;
 const KIND_MASK = (1 << KIND_BITS) - 1;
@@ -25,17 +26,25 @@ const MESSAGE = 4;
 /** In the place of the length of a channel that the topic tells already. */
 const NO_CHANNEL = 0xffff_ffff;
 const NO_BYTES = Buffer.alloc(0);
+/** What else is on a page: the last of its texts. */
+const NARROW_STRINGS = 1;
+const WIDE_STRINGS = 2;
+const SHAPES = 4;
+const FORGET = 8;
+const NONE = [];
 
 /**
  * Hands everything on a page, in order, to `settle` (answers; a text that is not JSON is a miss),
  * `tell` (events), `deliver` and `deliverBytes` (messages). None of them throws.
  */
-function readPage(page, answers, { settle, tell, deliver, deliverBytes }) {
+function readPage(page, answers, builder, { settle, tell, deliver, deliverBytes }) {
   const narrow = parse(page.narrow, page.narrowCount, page.separator);
   const wide = parse(page.wide, page.wideCount, page.separator);
+  unpack(page.parcels, narrow, wide, builder);
   let nextNarrow = 0;
   let nextWide = 0;
   const read = (kind) => {
+    if (kind === SHAPED) return builder.read();
     if (kind === JSON_NARROW) return narrow[(nextNarrow += 2) - 2];
     return wide[(nextWide += 2) - 2];
   };
@@ -45,7 +54,8 @@ function readPage(page, answers, { settle, tell, deliver, deliverBytes }) {
   for (let i = 0; i < page.count; i++) {
     const id = answers[2 * i];
     const kind = answers[2 * i + 1];
-    if (kind === JSON_NARROW || kind === JSON_WIDE) settle(id, read(kind) ?? null);
+    if (kind === SHAPED) settle(id, builder.read());
+    else if (kind === JSON_NARROW || kind === JSON_WIDE) settle(id, read(kind) ?? null);
     else if (kind < JSON_NARROW) settle(id, constant(kind));
     else if (kind === EVENT) tell(id, read(kind));
     else if (kind === ERROR) settle(id, rejection(read(kind)));
@@ -69,6 +79,13 @@ function readPage(page, answers, { settle, tell, deliver, deliverBytes }) {
       deliver(id, (kind & KIND_MASK) === NULL ? undefined : read(kind & KIND_MASK));
     }
   }
+}
+
+function unpack(parcels, narrow, wide, builder) {
+  if (parcels & FORGET) builder.forget();
+  if (parcels & SHAPES) builder.learn(wide.at(-2));
+  const behindWide = parcels & SHAPES ? -4 : -2;
+  builder.begin(parcels & NARROW_STRINGS ? narrow.at(-2) : NONE, parcels & WIDE_STRINGS ? wide.at(behindWide) : NONE);
 }
 
 function constant(kind) {

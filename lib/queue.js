@@ -6,6 +6,7 @@
 
 const native = require('./native');
 const { readPage, PAGE_ANSWERS } = require('./page');
+const { canMakeFunctions, createBuilder, PAGE_CODES, PAGE_DOUBLES } = require('./shaped');
 
 const WORDS = 16 * 1024;
 const TEXT_BYTES = 256 * 1024;
@@ -29,14 +30,17 @@ const UTF8_PER_UNIT = 3;
 class CallQueue {
   constructor(memory) {
     this.memory = memory;
-    Object.assign(this, memory);
+    this.words = memory.calls.words;
+    this.textMemory = memory.calls.text;
+    this.valueMemory = memory.calls.bytes;
+    this.answers = memory.page.answers;
+    this.builder = createBuilder(memory.page);
     this.native = new native.Queue(
-      this.words,
-      this.textMemory,
-      this.valueMemory,
-      this.answers,
-      (count, separator, narrowCount, narrow, wideCount, wide, binary) =>
-        this.take({ count, separator, narrowCount, narrow, wideCount, wide, binary })
+      memory.calls,
+      memory.page,
+      canMakeFunctions(),
+      (count, separator, narrowCount, narrow, wideCount, wide, binary, parcels) =>
+        this.take({ count, separator, narrowCount, narrow, wideCount, wide, binary, parcels })
     );
     this.settlers = [];
     this.freeIds = [];
@@ -232,7 +236,7 @@ class CallQueue {
 
   /** Settles the calls of a page, delivers its messages and tells what happened, in order. */
   take(page) {
-    readPage(page, this.answers, this.readers);
+    readPage(page, this.answers, this.builder, this.readers);
     if (this.listeners.size === 0) this.endIfUnused();
   }
 
@@ -260,10 +264,16 @@ class CallQueue {
 /** What both ends of a queue write into. */
 function allocate() {
   return {
-    words: new Float64Array(WORDS),
-    textMemory: Buffer.from(new ArrayBuffer(TEXT_BYTES)),
-    valueMemory: Buffer.from(new ArrayBuffer(VALUE_BYTES)),
-    answers: new Uint32Array(2 * PAGE_ANSWERS),
+    calls: {
+      words: new Float64Array(WORDS),
+      text: Buffer.from(new ArrayBuffer(TEXT_BYTES)),
+      bytes: Buffer.from(new ArrayBuffer(VALUE_BYTES)),
+    },
+    page: {
+      answers: new Uint32Array(2 * PAGE_ANSWERS),
+      codes: new Int32Array(PAGE_CODES),
+      doubles: new Float64Array(PAGE_DOUBLES),
+    },
   };
 }
 

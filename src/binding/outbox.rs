@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use serde_json::{Value as JsonValue, json};
 
 use super::metrics::epoch_ms;
-use super::page::{Answer, Page};
+use super::page::{Answer, Page, Shaper};
 use super::pool::Pool;
 use crate::backplane::mailbox::{Gap, Mail, Mailbox};
 use crate::io_thread;
@@ -20,11 +20,17 @@ const MAIL_PAGES: u32 = 2;
 pub type Carrier = Box<dyn Fn(Page) + Send + Sync>;
 
 pub struct Outbox {
-    open: Mutex<Page>,
+    open: Mutex<Open>,
     /// `None`: nobody takes pages any more.
     carrier: Mutex<Option<Carrier>>,
     mail: Mutex<MailRoom>,
     pool: Pool,
+}
+
+/// The page that is being written.
+struct Open {
+    page: Page,
+    shaper: Shaper,
 }
 
 #[derive(Default)]
@@ -48,9 +54,12 @@ impl Drop for Receipt {
 
 impl Outbox {
     /// `pool`: where the carrier gives the buffers of a page back to.
-    pub fn new(carrier: Carrier, pool: Pool) -> Arc<Self> {
+    pub fn new(carrier: Carrier, pool: Pool, shaper: Shaper) -> Arc<Self> {
         Arc::new(Self {
-            open: Mutex::new(Page::new(&pool)),
+            open: Mutex::new(Open {
+                page: Page::new(&pool),
+                shaper,
+            }),
             carrier: Mutex::new(Some(carrier)),
             mail: Mutex::default(),
             pool,
@@ -59,7 +68,7 @@ impl Outbox {
 
     /// To be called on the I/O thread.
     pub fn push(self: &Arc<Self>, id: u32, answer: Answer) {
-        self.write(|page| page.push(id, answer));
+        self.write(|Open { page, shaper }| page.push(id, answer, shaper));
     }
 
     /// There is mail after there was none. To be called on the I/O thread.
@@ -83,13 +92,14 @@ impl Outbox {
             drop(room);
             let mut page_left = false;
             while !page_left && let Some(mail) = mailbox.take() {
-                page_left = self.write(|page| {
+                page_left = self.write(|Open { page, shaper }| {
                     page.receipt
                         .get_or_insert_with(|| Receipt(Arc::downgrade(self)));
                     match mail {
-                        Mail::Message(message) => page.push_message(&message),
+                        Mail::Message(message) => page.push_message(&message, shaper),
                         Mail::Gap(gap) => {
-                            page.push(backplane, Answer::Event(event(mailbox.receiver, &gap)));
+                            let event = event(mailbox.receiver, &gap);
+                            page.push(backplane, Answer::Event(event), shaper);
                         }
                     }
                 });
@@ -117,12 +127,12 @@ impl Outbox {
     }
 
     /// Answers whether the page was full, and has left.
-    fn write(self: &Arc<Self>, write: impl FnOnce(&mut Page)) -> bool {
-        let mut page = self.open.lock().unwrap_or_else(PoisonError::into_inner);
-        let first = page.is_empty();
-        write(&mut page);
-        let full = page.is_full();
-        drop(page);
+    fn write(self: &Arc<Self>, write: impl FnOnce(&mut Open)) -> bool {
+        let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
+        let first = open.page.is_empty();
+        write(&mut open);
+        let full = open.page.is_full();
+        drop(open);
         if full {
             self.send();
         } else if first {
@@ -141,10 +151,10 @@ impl Outbox {
 
     fn send(&self) {
         let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut page = mem::replace(&mut *open, Page::new(&self.pool));
-        drop(open);
+        let mut page = mem::replace(&mut open.page, Page::new(&self.pool));
         if !page.is_empty() {
-            page.finish();
+            page.finish(&mut open.shaper);
+            drop(open);
             if page.receipt.is_some() {
                 self.mail_room().pages_under_way += 1;
             }
@@ -212,6 +222,7 @@ mod tests {
         let outbox = Outbox::new(
             Box::new(move |page| sent.lock().unwrap().push(page)),
             Pool::default(),
+            Shaper::new(true),
         );
         (outbox, pages)
     }

@@ -2,15 +2,14 @@
 
 use std::cell::Cell;
 use std::collections::HashMap;
-use std::mem;
 use std::rc::Rc;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
 use bytes::Bytes;
 use napi::bindgen_prelude::*;
+use napi::sys;
 use napi::threadsafe_function::ThreadsafeFunctionCallMode;
-use napi::{check_status, sys};
 use napi_derive::napi;
 use serde_json::json;
 
@@ -19,25 +18,28 @@ use super::metrics::metrics;
 use super::op::Op;
 use super::options::BackplaneOptions;
 use super::outbox::Outbox;
-use super::page::{Answer, Page, Texts};
+use super::page::crossing::{JsonText, PageArgs, PageMemory};
+use super::page::{Answer, Page, Shaper};
 use super::pool::Pool;
 use super::submission::Submission;
 use crate::backplane::mailbox::Mailbox;
 use crate::backplane::{Backplane, Event, OnEvent};
 use crate::io_thread::{self, busy_poll};
 
-/// Arguments of the JavaScript function that takes a page: the number of answers, the separator,
-/// both texts, each after the number of values in it, and the bytes of binary messages, if any.
-type PageArgs = FnArgs<(u32, u32, u32, PageText, u32, PageText, PageBytes)>;
-
 type Backplanes = Arc<Mutex<HashMap<u32, Arc<Backplane>>>>;
+
+/// Where JavaScript writes submissions (submission.rs).
+#[napi(object, object_to_js = false)]
+pub struct CallMemory {
+    pub words: Float64Array,
+    pub text: Uint8Array,
+    pub bytes: Uint8Array,
+}
 
 /// Calls in, answers out. Keeps the process alive exactly while a call is pending.
 #[napi]
 pub struct Queue {
-    words: Float64Array,
-    text: Uint8Array,
-    bytes: Uint8Array,
+    memory: CallMemory,
     alive: Rc<KeepAlive>,
     outbox: Arc<Outbox>,
     backplanes: Backplanes,
@@ -46,28 +48,26 @@ pub struct Queue {
 
 #[napi]
 impl Queue {
-    /// `words`, `text` and `bytes` are where JavaScript writes submissions (submission.rs);
-    /// `answers` is where it finds id and kind of each answer when `on_page` is called.
+    /// `shapes`: whether JavaScript can make functions, and so build values of shapes.
     #[napi(constructor)]
     pub fn new(
         env: Env,
-        words: Float64Array,
-        text: Uint8Array,
-        bytes: Uint8Array,
-        answers: Uint32Array,
+        memory: CallMemory,
+        page_memory: PageMemory,
+        shapes: bool,
         on_page: Function<'_, PageArgs, ()>,
     ) -> Result<Self> {
         let alive = Rc::new(KeepAlive::new(env));
         let pool = Pool::default();
         let carrier = {
             let (alive, pool) = (alive.clone(), pool.clone());
-            let mut answers = answers;
+            let mut page_memory = page_memory;
             on_page
                 .build_threadsafe_function::<Page>()
                 .weak::<true>()
                 .build_callback(move |context| {
                     alive.completed(context.value.completed);
-                    Ok(open_page(context.value, &mut answers, &pool))
+                    Ok(page_memory.open(context.value, &pool))
                 })?
         };
         alive.attach(carrier.raw());
@@ -76,11 +76,9 @@ impl Queue {
             carrier.call(page, ThreadsafeFunctionCallMode::NonBlocking);
         };
         Ok(Self {
-            words,
-            text,
-            bytes,
+            memory,
             alive,
-            outbox: Outbox::new(Box::new(carry), pool),
+            outbox: Outbox::new(Box::new(carry), pool, Shaper::new(shapes)),
             backplanes: Arc::default(),
             opened: 0,
         })
@@ -213,10 +211,10 @@ impl Queue {
         let extras = extras.unwrap_or_default();
         let submission = Submission {
             at: Instant::now(),
-            words: self.words[..words as usize].to_vec(),
-            text: self.text[..text as usize].to_vec(),
+            words: self.memory.words[..words as usize].to_vec(),
+            text: self.memory.text[..text as usize].to_vec(),
             text_is_ascii,
-            bytes: Bytes::copy_from_slice(&self.bytes[..bytes as usize]),
+            bytes: Bytes::copy_from_slice(&self.memory.bytes[..bytes as usize]),
             extras: extras
                 .iter()
                 .map(|extra| Bytes::copy_from_slice(extra))
@@ -257,100 +255,6 @@ fn teller(outbox: Arc<Outbox>, number: u32) -> OnEvent {
         };
         outbox.push(number, Answer::Event(event));
     })
-}
-
-fn open_page(page: Page, answers: &mut Uint32Array, pool: &Pool) -> PageArgs {
-    let count = page.words.len() as u32 / 2;
-    // SAFETY: this runs on the JavaScript thread, while no JavaScript runs.
-    let shared = unsafe { answers.as_mut() };
-    shared[..page.words.len()].copy_from_slice(&page.words);
-    let text = |texts: Texts, is_ascii| PageText {
-        bytes: texts.joined,
-        is_ascii,
-        pool: pool.clone(),
-    };
-    (
-        count,
-        page.separator,
-        page.narrow.values,
-        text(page.narrow, true),
-        page.wide.values,
-        text(page.wide, false),
-        PageBytes {
-            bytes: page.binary,
-            pool: pool.clone(),
-        },
-    )
-        .into()
-}
-
-/// One of the two texts of a page, made a JavaScript string when it is handed over.
-pub struct PageText {
-    /// UTF-8.
-    bytes: Vec<u8>,
-    is_ascii: bool,
-    pool: Pool,
-}
-
-impl Drop for PageText {
-    fn drop(&mut self) {
-        self.pool.give(mem::take(&mut self.bytes));
-    }
-}
-
-impl ToNapiValue for PageText {
-    unsafe fn to_napi_value(env: sys::napi_env, text: Self) -> Result<sys::napi_value> {
-        create_string(env, &text.bytes, text.is_ascii)
-    }
-}
-
-/// A JSON text, made a JavaScript string when it is handed over.
-pub struct JsonText(Bytes);
-
-impl ToNapiValue for JsonText {
-    unsafe fn to_napi_value(env: sys::napi_env, text: Self) -> Result<sys::napi_value> {
-        create_string(env, &text.0, text.0.is_ascii())
-    }
-}
-
-/// From UTF-8.
-fn create_string(env: sys::napi_env, text: &[u8], is_ascii: bool) -> Result<sys::napi_value> {
-    let create = match is_ascii {
-        true => sys::napi_create_string_latin1,
-        false => sys::napi_create_string_utf8,
-    };
-    let mut string = std::ptr::null_mut();
-    // SAFETY: the pointer and the length are those of the slice.
-    check_status!(unsafe { create(env, text.as_ptr().cast(), text.len() as isize, &mut string) })?;
-    Ok(string)
-}
-
-/// The bytes of a page, made a Buffer; undefined when there are none.
-pub struct PageBytes {
-    bytes: Vec<u8>,
-    pool: Pool,
-}
-
-impl Drop for PageBytes {
-    fn drop(&mut self) {
-        self.pool.give(mem::take(&mut self.bytes));
-    }
-}
-
-impl ToNapiValue for PageBytes {
-    unsafe fn to_napi_value(env: sys::napi_env, binary: Self) -> Result<sys::napi_value> {
-        let mut value = std::ptr::null_mut();
-        let (length, source) = (binary.bytes.len(), binary.bytes.as_ptr().cast());
-        let mut copy = std::ptr::null_mut();
-        check_status!(if length == 0 {
-            // SAFETY: the environment is the one in which this runs.
-            unsafe { sys::napi_get_undefined(env, &mut value) }
-        } else {
-            // SAFETY: the pointer and the length are those of the vector.
-            unsafe { sys::napi_create_buffer_copy(env, length, source, &mut copy, &mut value) }
-        })?;
-        Ok(value)
-    }
 }
 
 /// References the page function while calls are pending, so that the process stays alive for

@@ -1,9 +1,17 @@
 //! Answers on their way to JavaScript: many of them, one crossing, one `JSON.parse`.
 
+pub mod crossing;
+mod shaped;
+mod shapes;
+mod strings;
 mod texts;
+
+use std::mem;
 
 use serde_json::Value as JsonValue;
 
+use self::shaped::Shaped;
+pub use self::shaped::Shaper;
 pub use self::texts::Texts;
 use super::outbox::Receipt;
 use super::pool::Pool;
@@ -64,6 +72,8 @@ mod kind {
     pub const EVENT: u32 = 7;
     /// Bytes; two more words tell how many are the channel's (of a message, or none) and how many the payload's.
     pub const BINARY: u32 = 8;
+    /// A value that is built of the page's codes.
+    pub const SHAPED: u32 = 9;
 
     /// Added to the kind of the answer's text. A stale value's text is followed by its lease.
     pub const FRESH: u32 = 1 << 8;
@@ -71,6 +81,17 @@ mod kind {
     pub const ABSENT: u32 = 3 << 8;
     /// Not an answer: what was published to a topic.
     pub const MESSAGE: u32 = 4 << 8;
+}
+
+/// What else a page brings.
+mod parcel {
+    /// The strings of its values, behind all else in the narrow text, or the wide one.
+    pub const NARROW_STRINGS: u32 = 1;
+    pub const WIDE_STRINGS: u32 = 2;
+    /// New shapes, behind those.
+    pub const SHAPES: u32 = 4;
+    /// All shapes before these are forgotten.
+    pub const FORGET: u32 = 8;
 }
 
 /// In the place of the length of a channel that the topic tells already.
@@ -101,6 +122,9 @@ pub struct Page {
     pub wide: Texts,
     /// Binary messages and answers, one behind the other.
     pub binary: Vec<u8>,
+    pub shaped: Shaped,
+    /// Of `parcel`.
+    pub parcels: u32,
     /// Answers that end a call.
     pub completed: u32,
     /// Present when there are messages: says that there may be more of them, when it is dropped.
@@ -116,6 +140,8 @@ impl Page {
             narrow: Texts::new(pool),
             wide: Texts::new(pool),
             binary: pool.take(),
+            shaped: Shaped::default(),
+            parcels: 0,
             completed: 0,
             receipt: None,
         }
@@ -126,22 +152,23 @@ impl Page {
     }
 
     pub fn is_full(&self) -> bool {
-        let bytes = self.narrow.joined.len() + self.wide.joined.len() + self.binary.len();
+        let texts = self.narrow.joined.len() + self.wide.joined.len();
+        let bytes = texts + self.binary.len() + self.shaped.bytes;
         // The next may take four words.
         self.words.len() + 4 > 2 * PAGE_ANSWERS || bytes >= PAGE_BYTES
     }
 
-    pub fn push(&mut self, id: u32, answer: Answer) {
+    pub fn push(&mut self, id: u32, answer: Answer, shaper: &mut Shaper) {
         self.completed += u32::from(!matches!(answer, Answer::Event(_)));
         let kind = match answer {
             Answer::Undefined => kind::UNDEFINED,
             Answer::Null => kind::NULL,
             Answer::Bool(true) => kind::TRUE,
             Answer::Bool(false) => kind::FALSE,
-            Answer::Json(text) => self.push_json(&text),
-            Answer::Fresh(text) => kind::FRESH | self.push_json(&text),
+            Answer::Json(text) => self.push_json(&text, shaper),
+            Answer::Fresh(text) => kind::FRESH | self.push_json(&text, shaper),
             Answer::Stale(text, lease) => {
-                let kind = self.push_json(&text);
+                let kind = self.push_json(&text, shaper);
                 self.push_lease(lease);
                 kind::STALE | kind
             }
@@ -159,10 +186,10 @@ impl Page {
         self.words.extend([id, kind]);
     }
 
-    pub fn push_message(&mut self, message: &Message) {
+    pub fn push_message(&mut self, message: &Message, shaper: &mut Shaper) {
         let (id, is_json) = tag::read(message.tag);
         if is_json {
-            let kind = kind::MESSAGE | self.push_json(&message.payload);
+            let kind = kind::MESSAGE | self.push_json(&message.payload, shaper);
             self.words.extend([id, kind]);
             return;
         }
@@ -178,8 +205,26 @@ impl Page {
         self.words.extend([id, kind, channel_bytes, payload_bytes]);
     }
 
-    /// Closes the arrays.
-    pub fn finish(&mut self) {
+    /// Brings what is behind the answers, and closes the arrays.
+    pub fn finish(&mut self, shaper: &mut Shaper) {
+        let mut strings = mem::take(&mut self.shaped.narrow);
+        if let Some(strings) = strings.finish() {
+            self.narrow.append(strings, self.separator);
+            self.parcels |= parcel::NARROW_STRINGS;
+        }
+        let mut strings = mem::take(&mut self.shaped.wide);
+        if let Some(strings) = strings.finish() {
+            self.wide.append(strings, self.separator);
+            self.parcels |= parcel::WIDE_STRINGS;
+        }
+        let news = shaper.end_page();
+        if news.is_anew {
+            self.parcels |= parcel::FORGET;
+        }
+        if !news.shapes.is_empty() {
+            self.push_value(&news.shapes.into());
+            self.parcels |= parcel::SHAPES;
+        }
         for texts in [&mut self.narrow, &mut self.wide] {
             if texts.values > 0 {
                 texts.joined.push(b']');
@@ -190,20 +235,25 @@ impl Page {
     /// Two words: JavaScript has no integers of 64 bits.
     fn push_lease(&mut self, lease: Lease) -> u32 {
         let words = format!("[{},{}]", lease.0 >> 32, lease.0 & 0xffff_ffff);
-        self.push_json(words.as_bytes())
+        self.push_text(&words)
     }
 
-    fn push_json(&mut self, text: &[u8]) -> u32 {
+    fn push_json(&mut self, text: &[u8], shaper: &mut Shaper) -> u32 {
+        match std::str::from_utf8(text) {
+            Ok(text) if self.shaped.push(text, shaper) => kind::SHAPED,
+            Ok(text) => self.push_text(text),
+            // Not UTF-8, so not JSON: a miss, as any other text that is not JSON.
+            Err(_) => kind::NULL,
+        }
+    }
+
+    fn push_text(&mut self, text: &str) -> u32 {
         if text.is_ascii() {
-            self.narrow.append(text, self.separator);
+            self.narrow.append(text.as_bytes(), self.separator);
             return kind::JSON_NARROW;
         }
-        if std::str::from_utf8(text).is_ok() {
-            self.wide.append(text, self.separator);
-            return kind::JSON_WIDE;
-        }
-        // Not UTF-8, so not JSON: a miss, as any other text that is not JSON.
-        kind::NULL
+        self.wide.append(text.as_bytes(), self.separator);
+        kind::JSON_WIDE
     }
 
     /// Errors and events: rare, and always in the wide text, whatever they hold.
@@ -224,11 +274,11 @@ mod tests {
     #[test]
     fn texts_are_joined_with_the_separator_behind_each() {
         let mut page = Page::new(&Pool::default());
-        page.push(1, json(r#"{"a":1}"#));
-        page.push(2, json("\"é\""));
-        page.push(3, json("2"));
-        page.push(4, Answer::Bool(true));
-        page.finish();
+        page.push(1, json(r#"{"a":1}"#), &mut Shaper::new(false));
+        page.push(2, json("\"é\""), &mut Shaper::new(false));
+        page.push(3, json("2"), &mut Shaper::new(false));
+        page.push(4, Answer::Bool(true), &mut Shaper::new(false));
+        page.finish(&mut Shaper::new(false));
         let s = page.separator;
         assert_eq!(page.words, [1, 4, 2, 5, 3, 4, 4, 2]);
         assert_eq!(
@@ -240,14 +290,40 @@ mod tests {
     }
 
     #[test]
+    fn values_of_known_shapes_come_as_codes_their_strings_behind_the_texts() {
+        let mut shaper = Shaper::new(true);
+        let mut page = Page::new(&Pool::default());
+        while page.words.last() != Some(&kind::SHAPED) {
+            page.push(1, json(r#"{"a":"x"}"#), &mut shaper);
+        }
+        page.finish(&mut shaper);
+        let s = page.separator;
+        assert_eq!(page.parcels, parcel::NARROW_STRINGS | parcel::SHAPES);
+        let narrow = String::from_utf8(page.narrow.joined).unwrap();
+        assert!(narrow.ends_with(&format!(r#"{{"a":"x"}},{s},["x"],{s}]"#)));
+        assert_eq!(page.wide.joined, format!(r#"[[["a"]],{s}]"#).as_bytes());
+
+        let mut page = Page::new(&Pool::default());
+        page.push(2, json(r#"{"a":"é"}"#), &mut shaper);
+        page.push(3, json("no JSON"), &mut shaper);
+        page.finish(&mut shaper);
+        let s = page.separator;
+        assert_eq!(page.words, [2, kind::SHAPED, 3, kind::JSON_NARROW]);
+        assert_eq!(page.parcels, parcel::WIDE_STRINGS);
+        assert_eq!(page.narrow.joined, format!("[no JSON,{s}]").as_bytes());
+        assert_eq!(page.wide.joined, format!(r#"[["é"],{s}]"#).as_bytes());
+    }
+
+    #[test]
     fn a_lease_comes_beside_the_text_never_inside() {
         let mut page = Page::new(&Pool::default());
         page.push(
             1,
             Answer::Stale(Text::from_static(b"1,2"), Lease(1 << 32 | 7)),
+            &mut Shaper::new(false),
         );
-        page.push(2, Answer::Absent(Lease(3)));
-        page.finish();
+        page.push(2, Answer::Absent(Lease(3)), &mut Shaper::new(false));
+        page.finish(&mut Shaper::new(false));
         let s = page.separator;
         assert_eq!(page.words, [1, kind::STALE | 4, 2, kind::ABSENT | 4]);
         assert_eq!(
@@ -264,9 +340,12 @@ mod tests {
             payload: Text::from_static(b"[1]"),
         };
         let mut page = Page::new(&Pool::default());
-        page.push_message(&message(tag::new(7, true), None));
-        page.push_message(&message(tag::new(8, false), None));
-        page.push_message(&message(tag::new(9, false), Some("news")));
+        page.push_message(&message(tag::new(7, true), None), &mut Shaper::new(false));
+        page.push_message(&message(tag::new(8, false), None), &mut Shaper::new(false));
+        page.push_message(
+            &message(tag::new(9, false), Some("news")),
+            &mut Shaper::new(false),
+        );
         let binary = kind::MESSAGE | kind::BINARY;
         assert_eq!(page.words[..2], [7, kind::MESSAGE | kind::JSON_NARROW]);
         assert_eq!(page.words[2..6], [8, binary, NO_CHANNEL, 3]);
@@ -278,8 +357,12 @@ mod tests {
     #[test]
     fn bytes_come_beside_the_texts() {
         let mut page = Page::new(&Pool::default());
-        page.push(1, Answer::Bytes(Text::from_static(b"[1]\0[2]")));
-        page.push(2, json("3"));
+        page.push(
+            1,
+            Answer::Bytes(Text::from_static(b"[1]\0[2]")),
+            &mut Shaper::new(false),
+        );
+        page.push(2, json("3"), &mut Shaper::new(false));
         assert_eq!(
             page.words,
             [1, kind::BINARY, NO_CHANNEL, 7, 2, kind::JSON_NARROW]
@@ -291,8 +374,12 @@ mod tests {
     #[test]
     fn bytes_that_are_no_text_are_a_miss() {
         let mut page = Page::new(&Pool::default());
-        page.push(1, Answer::Json(Text::from_static(&[0xff, 0xfe])));
-        page.finish();
+        page.push(
+            1,
+            Answer::Json(Text::from_static(&[0xff, 0xfe])),
+            &mut Shaper::new(false),
+        );
+        page.finish(&mut Shaper::new(false));
         assert_eq!(page.words, [1, kind::NULL]);
         assert_eq!(page.wide.values, 0);
     }

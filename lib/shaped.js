@@ -1,0 +1,94 @@
+'use strict';
+
+// Builds the values that a page brings as codes; what these are is in src/binding/page/shaped.rs.
+
+const PAGE_CODES = 48 * 1024;
+const PAGE_DOUBLES = 32 * 1024;
+
+const KIND_BITS = 3;
+const KIND_MASK = (1 << KIND_BITS) - 1;
+const NARROW = 0;
+const WIDE = 1;
+const SMALL = 2;
+const DOUBLE = 3;
+const CONSTANT = 4;
+const ARRAY = 5;
+/** The number of a constant. */
+const NULL = 0;
+const TRUE = 2;
+
+/** What builds the values of each page of a queue, which writes into `codes` and `doubles`. */
+function createBuilder({ codes, doubles }) {
+  let next = 0;
+  let nextDouble = 0;
+  let narrow;
+  let wide;
+  let makers = [];
+
+  /** The value that comes next on the page. */
+  function read() {
+    const code = codes[next++];
+    const number = code >> KIND_BITS;
+    switch (code & KIND_MASK) {
+      case NARROW:
+        return narrow[number];
+      case WIDE:
+        return wide[number];
+      case SMALL:
+        return number;
+      case DOUBLE:
+        return doubles[nextDouble++];
+      case CONSTANT:
+        return number === NULL ? null : number === TRUE;
+      case ARRAY:
+        return readArray(number);
+      default:
+        return makers[number]();
+    }
+  }
+
+  function readArray(length) {
+    const items = [];
+    for (let i = 0; i < length; i++) items.push(read());
+    return items;
+  }
+
+  return {
+    read,
+    /** Before the first value of a page; the strings of its values. */
+    begin(narrowStrings, wideStrings) {
+      next = 0;
+      nextDouble = 0;
+      narrow = narrowStrings;
+      wide = wideStrings;
+    },
+    /** Shapes as lists of keys, numbered on from the last. */
+    learn(shapes) {
+      for (const keys of shapes) makers.push(makerOf(keys, read));
+    },
+    forget() {
+      makers = [];
+    },
+  };
+}
+
+/**
+ * A function that makes an object with these keys, of values that `read` answers: V8 makes a literal at once, not key by key. The keys
+ * are data, and within quotation marks can be nothing but keys; `__proto__`, which would be more, is not among them.
+ */
+function makerOf(keys, read) {
+  const members = keys.map((key) => `${JSON.stringify(key)}:read()`);
+  return new Function('read', `return () => ({${members.join(',')}});`)(read);
+}
+
+/** Node can be told to make no function of text. */
+function canMakeFunctions() {
+  try {
+    makerOf([]);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+module.exports = { canMakeFunctions, createBuilder, PAGE_CODES, PAGE_DOUBLES };

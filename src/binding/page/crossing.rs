@@ -1,0 +1,133 @@
+//! A page as JavaScript takes it.
+
+use std::mem;
+
+use bytes::Bytes;
+use napi::bindgen_prelude::*;
+use napi::{check_status, sys};
+use napi_derive::napi;
+
+use super::{Page, Texts};
+use crate::binding::pool::Pool;
+
+/// Arguments of the JavaScript function that takes a page: the number of answers, the separator,
+/// both texts, each after the number of values in it, the bytes of binary messages, if any, and what else is in it.
+pub type PageArgs = FnArgs<(u32, u32, u32, PageText, u32, PageText, PageBytes, u32)>;
+
+/// Where JavaScript reads what of a page is numbers: id and kind of each answer, and what values are
+/// built of (shaped.rs).
+#[napi(object, object_to_js = false)]
+pub struct PageMemory {
+    pub answers: Uint32Array,
+    pub codes: Int32Array,
+    pub doubles: Float64Array,
+}
+
+impl PageMemory {
+    pub fn open(&mut self, page: Page, pool: &Pool) -> PageArgs {
+        let count = page.words.len() as u32 / 2;
+        self.fill(&page);
+        let text = |texts: Texts, is_ascii| PageText {
+            bytes: texts.joined,
+            is_ascii,
+            pool: pool.clone(),
+        };
+        (
+            count,
+            page.separator,
+            page.narrow.values,
+            text(page.narrow, true),
+            page.wide.values,
+            text(page.wide, false),
+            PageBytes {
+                bytes: page.binary,
+                pool: pool.clone(),
+            },
+            page.parcels,
+        )
+            .into()
+    }
+
+    fn fill(&mut self, page: &Page) {
+        // SAFETY: this runs on the JavaScript thread, while no JavaScript runs.
+        let (answers, codes, doubles) = unsafe {
+            (
+                self.answers.as_mut(),
+                self.codes.as_mut(),
+                self.doubles.as_mut(),
+            )
+        };
+        answers[..page.words.len()].copy_from_slice(&page.words);
+        codes[..page.shaped.codes.len()].copy_from_slice(&page.shaped.codes);
+        doubles[..page.shaped.doubles.len()].copy_from_slice(&page.shaped.doubles);
+    }
+}
+
+/// One of the two texts of a page, made a JavaScript string when it is handed over.
+pub struct PageText {
+    /// UTF-8.
+    bytes: Vec<u8>,
+    is_ascii: bool,
+    pool: Pool,
+}
+
+impl Drop for PageText {
+    fn drop(&mut self) {
+        self.pool.give(mem::take(&mut self.bytes));
+    }
+}
+
+impl ToNapiValue for PageText {
+    unsafe fn to_napi_value(env: sys::napi_env, text: Self) -> Result<sys::napi_value> {
+        create_string(env, &text.bytes, text.is_ascii)
+    }
+}
+
+/// A JSON text, made a JavaScript string when it is handed over.
+pub struct JsonText(pub Bytes);
+
+impl ToNapiValue for JsonText {
+    unsafe fn to_napi_value(env: sys::napi_env, text: Self) -> Result<sys::napi_value> {
+        create_string(env, &text.0, text.0.is_ascii())
+    }
+}
+
+/// From UTF-8.
+fn create_string(env: sys::napi_env, text: &[u8], is_ascii: bool) -> Result<sys::napi_value> {
+    let create = match is_ascii {
+        true => sys::napi_create_string_latin1,
+        false => sys::napi_create_string_utf8,
+    };
+    let mut string = std::ptr::null_mut();
+    // SAFETY: the pointer and the length are those of the slice.
+    check_status!(unsafe { create(env, text.as_ptr().cast(), text.len() as isize, &mut string) })?;
+    Ok(string)
+}
+
+/// The bytes of a page, made a Buffer; undefined when there are none.
+pub struct PageBytes {
+    bytes: Vec<u8>,
+    pool: Pool,
+}
+
+impl Drop for PageBytes {
+    fn drop(&mut self) {
+        self.pool.give(mem::take(&mut self.bytes));
+    }
+}
+
+impl ToNapiValue for PageBytes {
+    unsafe fn to_napi_value(env: sys::napi_env, binary: Self) -> Result<sys::napi_value> {
+        let mut value = std::ptr::null_mut();
+        let (length, source) = (binary.bytes.len(), binary.bytes.as_ptr().cast());
+        let mut copy = std::ptr::null_mut();
+        check_status!(if length == 0 {
+            // SAFETY: the environment is the one in which this runs.
+            unsafe { sys::napi_get_undefined(env, &mut value) }
+        } else {
+            // SAFETY: the pointer and the length are those of the vector.
+            unsafe { sys::napi_create_buffer_copy(env, length, source, &mut copy, &mut value) }
+        })?;
+        Ok(value)
+    }
+}

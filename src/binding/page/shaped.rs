@@ -1,0 +1,384 @@
+//! Values that JavaScript builds without parsing them.
+//!
+//! Of what `JSON.parse` does, most is looking up: each key, and each short string, in V8's tables. Here the I/O
+//! thread reads the text, and a page carries a code for each node of a value; the strings, each of the
+//! short ones once; and the numbers that are no small integers. JavaScript (`lib/shaped.js`) makes an object of
+//! a shape that it was told of (`shapes.rs`) by a function that has the keys in it: a quarter of the time of `JSON.parse`,
+//! and the same value. What is not JSON, or has an object of no known shape, goes as a text.
+
+use std::fmt;
+
+use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visitor};
+
+use super::shapes::{News, Shapes};
+use super::strings::{Seen, Strings};
+
+/// One that takes longer would hold up what comes behind it on the I/O thread.
+const MOST_BYTES: usize = 64 * 1024;
+/// Of a page. JavaScript has room for as many.
+pub const MOST_CODES: usize = 48 * 1024;
+pub const MOST_DOUBLES: usize = 32 * 1024;
+
+/// The last bits of a code; what is above them is a number.
+mod code {
+    pub const BITS: u32 = 3;
+    /// The next string of the page that is so numbered.
+    pub const NARROW: i32 = 0;
+    pub const WIDE: i32 = 1;
+    /// An integer, itself.
+    pub const SMALL: i32 = 2;
+    /// The next double of the page.
+    pub const DOUBLE: i32 = 3;
+    pub const NULL: i32 = 4;
+    pub const FALSE: i32 = 4 | 1 << BITS;
+    pub const TRUE: i32 = 4 | 2 << BITS;
+    /// As many codes follow, or values.
+    pub const ARRAY: i32 = 5;
+    /// Of the shape that is so numbered; its values follow.
+    pub const OBJECT: i32 = 6;
+}
+
+/// Beyond, an integer is a double.
+const SMALL_LIMIT: i64 = 1 << (31 - code::BITS);
+
+/// The values of a page.
+#[derive(Debug, Default)]
+pub struct Shaped {
+    pub codes: Vec<i32>,
+    pub doubles: Vec<f64>,
+    /// Strings in ASCII, and others, each as a JSON array that is not closed.
+    pub narrow: Strings,
+    pub wide: Strings,
+    /// Of the texts that were read.
+    pub bytes: usize,
+}
+
+/// What outlives a page.
+#[derive(Debug)]
+pub struct Shaper {
+    is_on: bool,
+    shapes: Shapes,
+    seen: Seen,
+}
+
+impl Shaped {
+    /// Writes a value; or nothing, when it is to go as a text.
+    pub fn push(&mut self, text: &str, shaper: &mut Shaper) -> bool {
+        if !shaper.is_on || text.len() > MOST_BYTES || !self.has_room(text.len()) {
+            return false;
+        }
+        let (codes, doubles) = (self.codes.len(), self.doubles.len());
+        let (narrow, wide) = (self.narrow.mark(), self.wide.mark());
+        let mut json = serde_json::Deserializer::from_str(text);
+        let mut writer = Writer {
+            page: self,
+            shaper: &mut *shaper,
+        };
+        let outcome = writer.deserialize(&mut json).and_then(|()| json.end());
+        if outcome.is_err() {
+            self.codes.truncate(codes);
+            self.doubles.truncate(doubles);
+            self.narrow.cut(narrow);
+            self.wide.cut(wide);
+            shaper.seen.forget();
+            return false;
+        }
+        self.bytes += text.len();
+        true
+    }
+
+    /// A node takes a byte and a separator; one that is a double, two and a separator.
+    fn has_room(&self, bytes: usize) -> bool {
+        self.codes.len() + bytes.div_ceil(2) <= MOST_CODES
+            && self.doubles.len() + bytes.div_ceil(3) <= MOST_DOUBLES
+    }
+
+    fn push_code(&mut self, kind: i32, number: i32) {
+        self.codes.push(number << code::BITS | kind);
+    }
+}
+
+impl Shaper {
+    /// One that is not on leaves every value a text.
+    pub fn new(is_on: bool) -> Self {
+        Self {
+            is_on,
+            shapes: Shapes::default(),
+            seen: Seen::default(),
+        }
+    }
+
+    /// To be called at the end of each page.
+    pub fn end_page(&mut self) -> News {
+        self.seen.forget();
+        self.shapes.take_news()
+    }
+}
+
+/// Reads one node, and what is in it.
+struct Writer<'a> {
+    page: &'a mut Shaped,
+    shaper: &'a mut Shaper,
+}
+
+impl<'de> DeserializeSeed<'de> for &mut Writer<'_> {
+    type Value = ();
+
+    fn deserialize<D: Deserializer<'de>>(self, json: D) -> Result<(), D::Error> {
+        json.deserialize_any(self)
+    }
+}
+
+impl<'de> Visitor<'de> for &mut Writer<'_> {
+    type Value = ();
+
+    fn expecting(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str("JSON of known shapes")
+    }
+
+    fn visit_unit<E>(self) -> Result<(), E> {
+        self.page.codes.push(code::NULL);
+        Ok(())
+    }
+
+    fn visit_bool<E>(self, value: bool) -> Result<(), E> {
+        let code = if value { code::TRUE } else { code::FALSE };
+        self.page.codes.push(code);
+        Ok(())
+    }
+
+    fn visit_u64<E: Error>(self, value: u64) -> Result<(), E> {
+        match i64::try_from(value) {
+            Ok(value) => self.visit_i64(value),
+            Err(_) => self.visit_f64(value as f64),
+        }
+    }
+
+    fn visit_i64<E: Error>(self, value: i64) -> Result<(), E> {
+        if !(-SMALL_LIMIT..SMALL_LIMIT).contains(&value) {
+            return self.visit_f64(value as f64);
+        }
+        self.page.push_code(code::SMALL, value as i32);
+        Ok(())
+    }
+
+    fn visit_f64<E>(self, value: f64) -> Result<(), E> {
+        self.page.codes.push(code::DOUBLE);
+        self.page.doubles.push(value);
+        Ok(())
+    }
+
+    fn visit_borrowed_str<E>(self, text: &'de str) -> Result<(), E> {
+        if text.is_ascii() {
+            let number = self.shaper.seen.number(text, &mut self.page.narrow);
+            self.page.push_code(code::NARROW, number as i32);
+        } else {
+            let number = self.page.wide.push_plain(text);
+            self.page.push_code(code::WIDE, number as i32);
+        }
+        Ok(())
+    }
+
+    /// One that has escapes.
+    fn visit_str<E: Error>(self, text: &str) -> Result<(), E> {
+        let quoted = serde_json::to_string(text).map_err(E::custom)?;
+        let (kind, strings) = match text.is_ascii() {
+            true => (code::NARROW, &mut self.page.narrow),
+            false => (code::WIDE, &mut self.page.wide),
+        };
+        let number = strings.push_quoted(&quoted);
+        self.page.push_code(kind, number as i32);
+        Ok(())
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<(), A::Error> {
+        let at = self.page.codes.len();
+        self.page.codes.push(code::ARRAY);
+        let mut count = 0;
+        while items.next_element_seed(&mut *self)?.is_some() {
+            count += 1;
+        }
+        self.page.codes[at] |= count << code::BITS;
+        Ok(())
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut entries: A) -> Result<(), A::Error> {
+        let at = self.page.codes.len();
+        self.page.codes.push(code::OBJECT);
+        let mut place = Shapes::start();
+        // A key with escapes is not borrowed, and an error.
+        while let Some(key) = entries.next_key::<&'de str>()? {
+            let next = self.shaper.shapes.step(place, key);
+            place = next.ok_or_else(no_shape)?;
+            entries.next_value_seed(&mut *self)?;
+        }
+        let number = self.shaper.shapes.number(place).ok_or_else(no_shape)?;
+        self.page.codes[at] |= (number as i32) << code::BITS;
+        Ok(())
+    }
+}
+
+fn no_shape<E: Error>() -> E {
+    E::custom("no shape that is known")
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value as JsonValue, json};
+
+    use super::*;
+
+    /// As `lib/shaped.js` reads a page.
+    struct Reader<'a> {
+        codes: std::slice::Iter<'a, i32>,
+        doubles: std::slice::Iter<'a, f64>,
+        narrow: Vec<JsonValue>,
+        wide: Vec<JsonValue>,
+        shapes: &'a [Vec<String>],
+    }
+
+    impl Reader<'_> {
+        fn read(&mut self) -> JsonValue {
+            let code = *self.codes.next().unwrap();
+            let number = (code >> code::BITS) as usize;
+            match code & ((1 << code::BITS) - 1) {
+                code::NARROW => self.narrow[number].clone(),
+                code::WIDE => self.wide[number].clone(),
+                code::SMALL => json!(code >> code::BITS),
+                code::DOUBLE => json!(self.doubles.next().unwrap()),
+                code::NULL => [json!(null), json!(false), json!(true)][number].clone(),
+                code::ARRAY => (0..number).map(|_| self.read()).collect(),
+                _ => {
+                    let keys = self.shapes[number].clone();
+                    keys.into_iter().map(|key| (key, self.read())).collect()
+                }
+            }
+        }
+    }
+
+    fn read_all(page: &mut Shaped, shapes: &[Vec<String>], values: usize) -> Vec<JsonValue> {
+        let list = |json: Option<&[u8]>| {
+            json.map_or(Vec::new(), |json| serde_json::from_slice(json).unwrap())
+        };
+        let mut reader = Reader {
+            narrow: list(page.narrow.finish()),
+            wide: list(page.wide.finish()),
+            codes: page.codes.iter(),
+            doubles: page.doubles.iter(),
+            shapes,
+        };
+        let read = (0..values).map(|_| reader.read()).collect();
+        assert!(reader.codes.next().is_none() && reader.doubles.next().is_none());
+        read
+    }
+
+    /// Pushes a text until it is taken; the shapes that were new.
+    fn learn(text: &str, shaper: &mut Shaper) -> Vec<Vec<String>> {
+        let mut page = Shaped::default();
+        let tries = (0..100).find(|_| page.push(text, shaper));
+        assert!(tries.is_some(), "{text}");
+        shaper.end_page().shapes
+    }
+
+    fn is_untouched(page: &mut Shaped) -> bool {
+        let numbers = page.codes.len() + page.doubles.len() + page.bytes;
+        numbers == 0 && page.narrow.finish().is_none() && page.wide.finish().is_none()
+    }
+
+    #[test]
+    fn values_are_what_the_texts_say() {
+        let texts = [
+            r#"{"id":7,"name":"Zo\u00eb","tags":["a","b","a",""],"at":{"x":-1.5,"y":1e21},"none":null}"#,
+            r#" {"id" : 268435456,"name":"田中","tags":[],"at":{"x":-268435457,"y":18446744073709551615},"none":false} "#,
+            r#"{"id":-268435456,"name":"\"\\\n\u0000\ud83d\ude00","tags":[true,[[{}]]],"at":{"x":0.1,"y":9007199254740993},"none":"a"}"#,
+            r#""text""#,
+            "12",
+            "[]",
+        ];
+        let mut shaper = Shaper::new(true);
+        let mut shapes = Vec::new();
+        for text in texts {
+            shapes.extend(learn(text, &mut shaper));
+        }
+        let mut page = Shaped::default();
+        for text in texts {
+            assert!(page.push(text, &mut shaper));
+        }
+        let read = read_all(&mut page, &shapes, texts.len());
+        let parse = |text: &str| -> JsonValue { serde_json::from_str(text).unwrap() };
+        let expected: JsonValue = texts.map(parse).into_iter().collect();
+        assert_eq!(in_doubles(read.into()), in_doubles(expected));
+    }
+
+    /// All numbers are, in JavaScript.
+    fn in_doubles(json: JsonValue) -> JsonValue {
+        match json {
+            JsonValue::Number(number) => json!(number.as_f64()),
+            JsonValue::Array(items) => items.into_iter().map(in_doubles).collect(),
+            JsonValue::Object(entries) => entries
+                .into_iter()
+                .map(|(key, value)| (key, in_doubles(value)))
+                .collect(),
+            other => other,
+        }
+    }
+
+    #[test]
+    fn minus_zero_stays_one() {
+        let mut page = Shaped::default();
+        assert!(page.push("[-0,-0.0,0]", &mut Shaper::new(true)));
+        assert_eq!(page.doubles.len(), 2);
+        assert!(page.doubles.iter().all(|zero| zero.is_sign_negative()));
+    }
+
+    #[test]
+    fn what_is_not_json_or_of_no_known_shape_leaves_nothing() {
+        let mut shaper = Shaper::new(true);
+        learn(r#"{"a":"b"}"#, &mut shaper);
+        let texts = [
+            "",
+            "{",
+            r#"{"a":"c""#,
+            r#"{"a":"c"},1"#,
+            r#"{"a":"c"} x"#,
+            r#"["c",01]"#,
+            "[1e400]",
+            r#"["c","\ud800"]"#,
+            r#"{"a":"c","a":"d"}"#,
+            r#"{"__proto__":"c"}"#,
+            r#"[{"a":"c"},{"\u0061":"c"}]"#,
+            r#"[0.5,"c","é",{"new":1}]"#,
+        ];
+        for text in texts {
+            let mut page = Shaped::default();
+            assert!(!page.push(text, &mut shaper), "{text}");
+            assert!(is_untouched(&mut page), "{text}");
+        }
+        let deep = format!("{}{}", "[".repeat(500), "]".repeat(500));
+        assert!(!Shaped::default().push(&deep, &mut shaper));
+    }
+
+    #[test]
+    fn a_page_takes_no_more_than_javascript_has_room_for() {
+        let mut shaper = Shaper::new(true);
+        for (text, most) in [("[0,", MOST_CODES), ("[-0,", MOST_DOUBLES)] {
+            let item = &text[1..];
+            let body = item.repeat((MOST_BYTES - 4) / item.len());
+            let value = format!("[{body}0]");
+            let mut page = Shaped::default();
+            while page.push(&value, &mut shaper) {}
+            let used = page.codes.len().max(page.doubles.len());
+            assert!(page.bytes > 0 && used <= most);
+            assert!(page.push("[0,-0]", &mut shaper));
+        }
+        let large = format!("\"{}\"", "x".repeat(MOST_BYTES));
+        assert!(!Shaped::default().push(&large, &mut shaper));
+    }
+
+    #[test]
+    fn one_that_is_off_takes_nothing() {
+        let mut page = Shaped::default();
+        assert!(!page.push("1", &mut Shaper::new(false)));
+        assert!(is_untouched(&mut page));
+    }
+}

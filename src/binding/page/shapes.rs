@@ -1,0 +1,238 @@
+//! Which objects have the same keys in the same order. JavaScript engines call that a shape, and keep shapes as
+//! a tree, a key at each step; so does this. JavaScript is told of a shape that comes again and again.
+
+use std::mem;
+
+/// As often is an object of a shape seen before JavaScript is told, and makes a function for it.
+const TOLD_AT: u32 = 32;
+/// Objects with more keys, or longer ones, are dictionaries rather than records.
+const MOST_KEYS: u32 = 64;
+const LONGEST_KEY: usize = 64;
+/// Bounds of the tree. Keys that differ from object to object fill it soon.
+const MOST_NODES: usize = 4096;
+const MOST_BRANCHES: usize = 64;
+/// As often does the tree refuse to grow; then it begins anew, so that what is usual now finds a place.
+const MOST_REFUSALS: u32 = 10_000;
+
+const ROOT: u32 = 0;
+
+#[derive(Debug)]
+pub struct Shapes {
+    nodes: Vec<Node>,
+    told: u32,
+    /// To be told with the page that is being written.
+    news: Vec<u32>,
+    refusals: u32,
+    is_anew: bool,
+}
+
+/// An object that has the keys from the root to here.
+#[derive(Debug)]
+struct Node {
+    key: Box<str>,
+    parent: u32,
+    depth: u32,
+    /// What was asked for last is first.
+    branches: Vec<u32>,
+    seen: u32,
+    number: Option<u32>,
+}
+
+impl Default for Shapes {
+    fn default() -> Self {
+        Self {
+            nodes: vec![Node::new("", ROOT, 0)],
+            told: 0,
+            news: Vec::new(),
+            refusals: 0,
+            is_anew: false,
+        }
+    }
+}
+
+impl Node {
+    fn new(key: &str, parent: u32, depth: u32) -> Self {
+        Self {
+            key: key.into(),
+            parent,
+            depth,
+            branches: Vec::new(),
+            seen: 0,
+            number: None,
+        }
+    }
+}
+
+/// What JavaScript has to be told with a page.
+#[derive(Debug)]
+pub struct News {
+    /// All shapes before these are forgotten.
+    pub is_anew: bool,
+    /// The keys of each, numbered on from the last.
+    pub shapes: Vec<Vec<String>>,
+}
+
+/// How far an object has been read.
+#[derive(Clone, Copy, Debug)]
+pub struct Place(u32);
+
+impl Shapes {
+    pub fn start() -> Place {
+        Place(ROOT)
+    }
+
+    /// From a place by a key to the next; `None` for what is no shape, or has no room.
+    pub fn step(&mut self, place: Place, key: &str) -> Option<Place> {
+        let node = &self.nodes[place.0 as usize];
+        let found = node
+            .branches
+            .iter()
+            .position(|&branch| *self.nodes[branch as usize].key == *key);
+        match found {
+            Some(index) => {
+                let branches = &mut self.nodes[place.0 as usize].branches;
+                branches.swap(0, index);
+                Some(Place(branches[0]))
+            }
+            None => self.grow(place, key),
+        }
+    }
+
+    /// The number by which JavaScript knows the shape of an object that ends here, if it does.
+    pub fn number(&mut self, place: Place) -> Option<u32> {
+        let node = &mut self.nodes[place.0 as usize];
+        node.seen += 1;
+        if node.number.is_none() && node.seen >= TOLD_AT {
+            node.number = Some(self.told);
+            self.told += 1;
+            self.news.push(place.0);
+        }
+        node.number
+    }
+
+    /// To be called at the end of each page.
+    pub fn take_news(&mut self) -> News {
+        let news = mem::take(&mut self.news);
+        let keys = |node| self.keys(node).into_iter().map(str::to_owned).collect();
+        let shapes = news.into_iter().map(keys).collect();
+        let is_anew = mem::take(&mut self.is_anew);
+        if self.refusals >= MOST_REFUSALS {
+            *self = Self {
+                is_anew: true,
+                ..Self::default()
+            };
+        }
+        News { is_anew, shapes }
+    }
+
+    fn grow(&mut self, place: Place, key: &str) -> Option<Place> {
+        let node = &self.nodes[place.0 as usize];
+        let depth = node.depth + 1;
+        if depth > MOST_KEYS || !is_plain(key) || self.has_key(place, key) {
+            return None;
+        }
+        if self.nodes.len() >= MOST_NODES || node.branches.len() >= MOST_BRANCHES {
+            self.refusals += 1;
+            return None;
+        }
+        let new = self.nodes.len() as u32;
+        self.nodes.push(Node::new(key, place.0, depth));
+        self.nodes[place.0 as usize].branches.push(new);
+        Some(Place(new))
+    }
+
+    /// JSON may name a key twice; the last one counts.
+    fn has_key(&self, place: Place, key: &str) -> bool {
+        self.keys(place.0).contains(&key)
+    }
+
+    fn keys(&self, mut node: u32) -> Vec<&str> {
+        let mut keys = Vec::new();
+        while node != ROOT {
+            let Node { key, parent, .. } = &self.nodes[node as usize];
+            keys.push(&**key);
+            node = *parent;
+        }
+        keys.reverse();
+        keys
+    }
+}
+
+/// Written in an object literal it is the same key, in the same place.
+fn is_plain(key: &str) -> bool {
+    let is_index = key.starts_with(|first: char| first.is_ascii_digit());
+    key.len() <= LONGEST_KEY && key != "__proto__" && !is_index
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn look(shapes: &mut Shapes, keys: &[&str]) -> Option<u32> {
+        let mut place = Shapes::start();
+        for key in keys {
+            place = shapes.step(place, key)?;
+        }
+        shapes.number(place)
+    }
+
+    fn learn(shapes: &mut Shapes, keys: &[&str]) -> Option<u32> {
+        for _ in 1..TOLD_AT {
+            assert_eq!(look(shapes, keys), None);
+        }
+        look(shapes, keys)
+    }
+
+    #[test]
+    fn a_shape_is_told_once_when_it_has_come_often_enough() {
+        let mut shapes = Shapes::default();
+        assert_eq!(learn(&mut shapes, &["a", "b"]), Some(0));
+        assert_eq!(learn(&mut shapes, &["b", "a"]), Some(1));
+        assert_eq!(shapes.take_news().shapes, [["a", "b"], ["b", "a"]]);
+        assert_eq!(look(&mut shapes, &["a", "b"]), Some(0));
+        assert!(shapes.take_news().shapes.is_empty());
+        assert_eq!(learn(&mut shapes, &["a"]), Some(2));
+        assert_eq!(learn(&mut shapes, &[]), Some(3));
+        assert_eq!(shapes.take_news().shapes, [vec!["a"], vec![]]);
+    }
+
+    #[test]
+    fn what_an_object_literal_would_make_another_object_of_is_no_shape() {
+        let mut shapes = Shapes::default();
+        for keys in [&["__proto__"][..], &["0"], &["12ab"], &["a", "b", "a"]] {
+            for _ in 0..2 * TOLD_AT {
+                assert_eq!(look(&mut shapes, keys), None, "{keys:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn the_tree_is_bounded_and_begins_anew_when_nothing_finds_a_place() {
+        let mut shapes = Shapes::default();
+        learn(&mut shapes, &["known"]);
+        // One branch is taken already.
+        let tries = MOST_BRANCHES - 1 + MOST_REFUSALS as usize;
+        for i in 0..tries {
+            assert!(!shapes.take_news().is_anew);
+            look(&mut shapes, &[&format!("key{i}")]);
+            assert!(shapes.nodes.len() <= MOST_NODES);
+        }
+        // With the page after the one that filled it.
+        assert!(!shapes.take_news().is_anew);
+        assert_eq!(learn(&mut shapes, &["known"]), Some(0));
+        let news = shapes.take_news();
+        assert!(news.is_anew);
+        assert_eq!(news.shapes, [["known"]]);
+        assert!(!shapes.take_news().is_anew);
+    }
+
+    #[test]
+    fn an_object_of_very_many_keys_is_no_shape() {
+        let mut shapes = Shapes::default();
+        let long: Vec<String> = (0..=MOST_KEYS).map(|i| format!("k{i}")).collect();
+        let long: Vec<&str> = long.iter().map(String::as_str).collect();
+        for _ in 0..2 * TOLD_AT {
+            assert_eq!(look(&mut shapes, &long), None);
+        }
+    }
+}
