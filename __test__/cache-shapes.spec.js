@@ -143,6 +143,18 @@ test('what one reader does to its value is its own', async () => {
   }
 });
 
+test.each([11, 12, 13, 14, 100])('a string of %i characters keeps nothing but itself', async (length) => {
+  const perValue = Math.floor(60_000 / (length + 3));
+  const strings = Array.from({ length: perValue }, (_, i) => String(i).padStart(length, 'x'));
+  await cache.cacheSet('strings', strings);
+  const options = { url: place.redis.url, keyPrefix: wire('').slice(0, -'cache:'.length) };
+  const argument = { options, readings: 200, index: perValue - 1 };
+  const { grownBytes, kept } = await resultOf('keep-one-string.js', argument, { nodeArgs: ['--expose-gc'] });
+  expect(kept).toBe(1);
+  // All 200 texts would be 12 MB.
+  expect(grownBytes).toBeLessThan(1_000_000);
+});
+
 test('where Node may not make functions of text, values are the same', async () => {
   await store(['{"id":1,"at":{"n":1.5}}', '[1,"a"]']);
   const keyPrefix = wire('').slice(0, -'cache:'.length);

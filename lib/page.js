@@ -29,8 +29,9 @@ const NO_BYTES = Buffer.alloc(0);
 /** What else is on a page: the last of its texts. */
 const NARROW_STRINGS = 1;
 const WIDE_STRINGS = 2;
-const SHAPES = 4;
-const FORGET = 8;
+const SHORT_STRINGS = 4;
+const SHAPES = 8;
+const FORGET = 16;
 const NONE = [];
 
 /**
@@ -82,10 +83,17 @@ function readPage(page, answers, builder, { settle, tell, deliver, deliverBytes 
 }
 
 function unpack(parcels, narrow, wide, builder) {
+  // A separator is behind each.
+  let narrowEnd = narrow.length;
+  let wideEnd = wide.length;
   if (parcels & FORGET) builder.forget();
-  if (parcels & SHAPES) builder.learn(wide.at(-2));
-  const behindWide = parcels & SHAPES ? -4 : -2;
-  builder.begin(parcels & NARROW_STRINGS ? narrow.at(-2) : NONE, parcels & WIDE_STRINGS ? wide.at(behindWide) : NONE);
+  if (parcels & SHAPES) builder.learn(wide[(wideEnd -= 2)]);
+  const short = parcels & SHORT_STRINGS ? narrow[(narrowEnd -= 2)] : '';
+  builder.begin(
+    short,
+    parcels & NARROW_STRINGS ? narrow[narrowEnd - 2] : NONE,
+    parcels & WIDE_STRINGS ? wide[wideEnd - 2] : NONE
+  );
 }
 
 function constant(kind) {

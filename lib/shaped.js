@@ -9,18 +9,23 @@ const KIND_BITS = 3;
 const KIND_MASK = (1 << KIND_BITS) - 1;
 const NARROW = 0;
 const WIDE = 1;
-const SMALL = 2;
-const DOUBLE = 3;
-const CONSTANT = 4;
-const ARRAY = 5;
-/** The number of a constant. */
+const SHORT = 2;
+const AGAIN = 3;
+const SMALL = 4;
+const OTHER = 5;
+const ARRAY = 6;
+/** The numbers of other codes; the rest are doubles. */
 const NULL = 0;
+const FALSE = 1;
 const TRUE = 2;
 
 /** What builds the values of each page of a queue, which writes into `codes` and `doubles`. */
 function createBuilder({ codes, doubles }) {
   let next = 0;
   let nextDouble = 0;
+  let short;
+  let nextShort = 0;
+  let shorts = [];
   let narrow;
   let wide;
   let makers = [];
@@ -34,17 +39,32 @@ function createBuilder({ codes, doubles }) {
         return narrow[number];
       case WIDE:
         return wide[number];
+      case SHORT:
+        return readShort(number);
+      case AGAIN:
+        return shorts[number];
       case SMALL:
         return number;
-      case DOUBLE:
-        return doubles[nextDouble++];
-      case CONSTANT:
-        return number === NULL ? null : number === TRUE;
+      case OTHER:
+        return readOther(number);
       case ARRAY:
         return readArray(number);
       default:
         return makers[number]();
     }
+  }
+
+  function readShort(length) {
+    const string = short.slice(nextShort, nextShort + length);
+    nextShort += length;
+    shorts.push(string);
+    return string;
+  }
+
+  function readOther(number) {
+    if (number === NULL) return null;
+    if (number === FALSE || number === TRUE) return number === TRUE;
+    return doubles[nextDouble++];
   }
 
   function readArray(length) {
@@ -56,9 +76,12 @@ function createBuilder({ codes, doubles }) {
   return {
     read,
     /** Before the first value of a page; the strings of its values. */
-    begin(narrowStrings, wideStrings) {
+    begin(shortStrings, narrowStrings, wideStrings) {
       next = 0;
       nextDouble = 0;
+      short = shortStrings;
+      nextShort = 0;
+      shorts = [];
       narrow = narrowStrings;
       wide = wideStrings;
     },

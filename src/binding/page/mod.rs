@@ -88,10 +88,12 @@ mod parcel {
     /// The strings of its values, behind all else in the narrow text, or the wide one.
     pub const NARROW_STRINGS: u32 = 1;
     pub const WIDE_STRINGS: u32 = 2;
-    /// New shapes, behind those.
-    pub const SHAPES: u32 = 4;
+    /// Short ones, behind those in the narrow text.
+    pub const SHORT_STRINGS: u32 = 4;
+    /// New shapes, behind those in the wide text.
+    pub const SHAPES: u32 = 8;
     /// All shapes before these are forgotten.
-    pub const FORGET: u32 = 8;
+    pub const FORGET: u32 = 16;
 }
 
 /// In the place of the length of a channel that the topic tells already.
@@ -217,6 +219,10 @@ impl Page {
             self.wide.append(strings, self.separator);
             self.parcels |= parcel::WIDE_STRINGS;
         }
+        if let Some(strings) = self.shaped.short.finish() {
+            self.narrow.append(strings.as_bytes(), self.separator);
+            self.parcels |= parcel::SHORT_STRINGS;
+        }
         let news = shaper.end_page();
         if news.is_anew {
             self.parcels |= parcel::FORGET;
@@ -298,9 +304,9 @@ mod tests {
         }
         page.finish(&mut shaper);
         let s = page.separator;
-        assert_eq!(page.parcels, parcel::NARROW_STRINGS | parcel::SHAPES);
+        assert_eq!(page.parcels, parcel::SHORT_STRINGS | parcel::SHAPES);
         let narrow = String::from_utf8(page.narrow.joined).unwrap();
-        assert!(narrow.ends_with(&format!(r#"{{"a":"x"}},{s},["x"],{s}]"#)));
+        assert!(narrow.ends_with(&format!(r#"{{"a":"x"}},{s},"x",{s}]"#)));
         assert_eq!(page.wide.joined, format!(r#"[[["a"]],{s}]"#).as_bytes());
 
         let mut page = Page::new(&Pool::default());

@@ -3,15 +3,16 @@
 //! Of what `JSON.parse` does, most is looking up: each key, and each short string, in V8's tables. Here the I/O
 //! thread reads the text, and a page carries a code for each node of a value; the strings, each of the
 //! short ones once; and the numbers that are no small integers. JavaScript (`lib/shaped.js`) makes an object of
-//! a shape that it was told of (`shapes.rs`) by a function that has the keys in it: a quarter of the time of `JSON.parse`,
+//! a shape that it was told of (`shapes.rs`) by a function that has the keys in it: a fifth of the time of `JSON.parse`,
 //! and the same value. What is not JSON, or has an object of no known shape, goes as a text.
 
 use std::fmt;
 
 use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visitor};
+use serde_json::Value as JsonValue;
 
 use super::shapes::{News, Shapes};
-use super::strings::{Seen, Strings};
+use super::strings::{SHORT_BYTES, Seen, ShortStrings, Strings};
 
 /// One that takes longer would hold up what comes behind it on the I/O thread.
 const MOST_BYTES: usize = 64 * 1024;
@@ -22,20 +23,24 @@ pub const MOST_DOUBLES: usize = 32 * 1024;
 /// The last bits of a code; what is above them is a number.
 mod code {
     pub const BITS: u32 = 3;
-    /// The next string of the page that is so numbered.
+    /// The string of the page that is so numbered.
     pub const NARROW: i32 = 0;
     pub const WIDE: i32 = 1;
+    /// As many characters of the page's short strings, the next ones.
+    pub const SHORT: i32 = 2;
+    /// The short string that is so numbered, which has been there before.
+    pub const AGAIN: i32 = 3;
     /// An integer, itself.
-    pub const SMALL: i32 = 2;
+    pub const SMALL: i32 = 4;
+    pub const NULL: i32 = 5;
+    pub const FALSE: i32 = 5 | 1 << BITS;
+    pub const TRUE: i32 = 5 | 2 << BITS;
     /// The next double of the page.
-    pub const DOUBLE: i32 = 3;
-    pub const NULL: i32 = 4;
-    pub const FALSE: i32 = 4 | 1 << BITS;
-    pub const TRUE: i32 = 4 | 2 << BITS;
-    /// As many codes follow, or values.
-    pub const ARRAY: i32 = 5;
+    pub const DOUBLE: i32 = 5 | 3 << BITS;
+    /// As many values follow.
+    pub const ARRAY: i32 = 6;
     /// Of the shape that is so numbered; its values follow.
-    pub const OBJECT: i32 = 6;
+    pub const OBJECT: i32 = 7;
 }
 
 /// Beyond, an integer is a double.
@@ -46,8 +51,10 @@ const SMALL_LIMIT: i64 = 1 << (31 - code::BITS);
 pub struct Shaped {
     pub codes: Vec<i32>,
     pub doubles: Vec<f64>,
-    /// Strings in ASCII, and others, each as a JSON array that is not closed.
+    pub short: ShortStrings,
+    /// Longer ones in ASCII.
     pub narrow: Strings,
+    /// Others.
     pub wide: Strings,
     /// Of the texts that were read.
     pub bytes: usize,
@@ -68,6 +75,7 @@ impl Shaped {
             return false;
         }
         let (codes, doubles) = (self.codes.len(), self.doubles.len());
+        let short = self.short.mark();
         let (narrow, wide) = (self.narrow.mark(), self.wide.mark());
         let mut json = serde_json::Deserializer::from_str(text);
         let mut writer = Writer {
@@ -78,6 +86,7 @@ impl Shaped {
         if outcome.is_err() {
             self.codes.truncate(codes);
             self.doubles.truncate(doubles);
+            self.short.cut(short);
             self.narrow.cut(narrow);
             self.wide.cut(wide);
             shaper.seen.forget();
@@ -119,6 +128,23 @@ impl Shaper {
 struct Writer<'a> {
     page: &'a mut Shaped,
     shaper: &'a mut Shaper,
+}
+
+impl Writer<'_> {
+    fn push_string(&mut self, text: &str, push: impl FnOnce(&mut Strings) -> u32) {
+        if !text.is_ascii() {
+            let number = push(&mut self.page.wide);
+            self.page.push_code(code::WIDE, number as i32);
+        } else if text.len() > SHORT_BYTES {
+            let number = push(&mut self.page.narrow);
+            self.page.push_code(code::NARROW, number as i32);
+        } else {
+            match self.shaper.seen.find_or_push(text, &mut self.page.short) {
+                Some(number) => self.page.push_code(code::AGAIN, number as i32),
+                None => self.page.push_code(code::SHORT, text.len() as i32),
+            }
+        }
+    }
 }
 
 impl<'de> DeserializeSeed<'de> for &mut Writer<'_> {
@@ -169,25 +195,15 @@ impl<'de> Visitor<'de> for &mut Writer<'_> {
     }
 
     fn visit_borrowed_str<E>(self, text: &'de str) -> Result<(), E> {
-        if text.is_ascii() {
-            let number = self.shaper.seen.number(text, &mut self.page.narrow);
-            self.page.push_code(code::NARROW, number as i32);
-        } else {
-            let number = self.page.wide.push_plain(text);
-            self.page.push_code(code::WIDE, number as i32);
-        }
+        self.push_string(text, |strings| strings.push_plain(text));
         Ok(())
     }
 
     /// One that has escapes.
-    fn visit_str<E: Error>(self, text: &str) -> Result<(), E> {
-        let quoted = serde_json::to_string(text).map_err(E::custom)?;
-        let (kind, strings) = match text.is_ascii() {
-            true => (code::NARROW, &mut self.page.narrow),
-            false => (code::WIDE, &mut self.page.wide),
-        };
-        let number = strings.push_quoted(&quoted);
-        self.page.push_code(kind, number as i32);
+    fn visit_str<E>(self, text: &str) -> Result<(), E> {
+        self.push_string(text, |strings| {
+            strings.push_quoted(&JsonValue::from(text).to_string())
+        });
         Ok(())
     }
 
@@ -224,7 +240,7 @@ fn no_shape<E: Error>() -> E {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::{Value as JsonValue, json};
+    use serde_json::json;
 
     use super::*;
 
@@ -232,6 +248,8 @@ mod tests {
     struct Reader<'a> {
         codes: std::slice::Iter<'a, i32>,
         doubles: std::slice::Iter<'a, f64>,
+        short: std::vec::IntoIter<u8>,
+        shorts: Vec<String>,
         narrow: Vec<JsonValue>,
         wide: Vec<JsonValue>,
         shapes: &'a [Vec<String>],
@@ -245,7 +263,13 @@ mod tests {
                 code::NARROW => self.narrow[number].clone(),
                 code::WIDE => self.wide[number].clone(),
                 code::SMALL => json!(code >> code::BITS),
-                code::DOUBLE => json!(self.doubles.next().unwrap()),
+                code::SHORT => {
+                    let text = self.short.by_ref().take(number).map(char::from).collect();
+                    self.shorts.push(text);
+                    json!(self.shorts.last())
+                }
+                code::AGAIN => json!(self.shorts[number]),
+                code::NULL if code == code::DOUBLE => json!(self.doubles.next().unwrap()),
                 code::NULL => [json!(null), json!(false), json!(true)][number].clone(),
                 code::ARRAY => (0..number).map(|_| self.read()).collect(),
                 _ => {
@@ -260,7 +284,11 @@ mod tests {
         let list = |json: Option<&[u8]>| {
             json.map_or(Vec::new(), |json| serde_json::from_slice(json).unwrap())
         };
+        let short = page.short.finish().unwrap_or_else(|| "\"\"".into());
+        let short: String = serde_json::from_str(&short).unwrap();
         let mut reader = Reader {
+            short: short.into_bytes().into_iter(),
+            shorts: Vec::new(),
             narrow: list(page.narrow.finish()),
             wide: list(page.wide.finish()),
             codes: page.codes.iter(),
@@ -269,6 +297,7 @@ mod tests {
         };
         let read = (0..values).map(|_| reader.read()).collect();
         assert!(reader.codes.next().is_none() && reader.doubles.next().is_none());
+        assert!(reader.short.next().is_none());
         read
     }
 
@@ -282,7 +311,8 @@ mod tests {
 
     fn is_untouched(page: &mut Shaped) -> bool {
         let numbers = page.codes.len() + page.doubles.len() + page.bytes;
-        numbers == 0 && page.narrow.finish().is_none() && page.wide.finish().is_none()
+        let strings = [&mut page.narrow, &mut page.wide].map(|strings| strings.finish().is_some());
+        numbers == 0 && strings == [false; 2] && page.short.finish().is_none()
     }
 
     #[test]

@@ -1,4 +1,11 @@
 //! The strings of a page's values.
+//!
+//! `JSON.parse` looks short strings up in V8's table of strings, which takes longer than all else about them. So these
+//! do not go through it.
+
+use std::mem;
+
+use serde_json::Value as JsonValue;
 
 /// A JSON array that is not closed.
 #[derive(Debug, Default)]
@@ -45,68 +52,93 @@ impl Strings {
     }
 }
 
-/// Short strings in ASCII that are on the page: where those that were written last are. Of two that share a slot, the later.
+/// Strings in ASCII, one behind the other, to be cut off the page's text one after the other.
+#[derive(Debug, Default)]
+pub struct ShortStrings {
+    joined: String,
+    count: u32,
+}
+
+/// V8 copies as much when it cuts; of more it makes a view, which would keep the page's text alive.
+pub const SHORT_BYTES: usize = 12;
+
+impl ShortStrings {
+    /// All of them, as one JSON string, if there is any.
+    pub fn finish(&mut self) -> Option<String> {
+        (self.count > 0).then(|| JsonValue::from(mem::take(&mut self.joined)).to_string())
+    }
+
+    pub fn mark(&self) -> (usize, u32) {
+        (self.joined.len(), self.count)
+    }
+
+    pub fn cut(&mut self, (bytes, count): (usize, u32)) {
+        self.joined.truncate(bytes);
+        self.count = count;
+    }
+}
+
+/// Where short strings are that were written last. Of two that share a slot, the later.
 #[derive(Debug)]
 pub struct Seen {
-    slots: Box<[Slot; SLOTS]>,
+    slots: Box<[Option<Slot>; SLOTS]>,
     is_clean: bool,
 }
 
 const SLOTS: usize = 512;
-const SHORT_BYTES: usize = 32;
 
 #[derive(Clone, Copy, Debug)]
 struct Slot {
-    /// In the joined strings, behind the quotation mark; 0 for none.
     start: u32,
+    bytes: u8,
     number: u32,
 }
-
-const EMPTY: Slot = Slot {
-    start: 0,
-    number: 0,
-};
 
 impl Default for Seen {
     fn default() -> Self {
         Self {
-            slots: Box::new([EMPTY; SLOTS]),
+            slots: Box::new([None; SLOTS]),
             is_clean: true,
         }
     }
 }
 
 impl Seen {
-    /// The number of a string without escapes, written unless it is there.
-    pub fn number(&mut self, text: &str, strings: &mut Strings) -> u32 {
-        if text.len() > SHORT_BYTES {
-            return strings.push_plain(text);
-        }
+    /// The number of a string that is there; else writes it, as the next one.
+    pub fn find_or_push(&mut self, text: &str, strings: &mut ShortStrings) -> Option<u32> {
         let slot = &mut self.slots[hash(text.as_bytes()) % SLOTS];
-        let start = slot.start as usize;
-        let there = strings.joined.get(start..start + text.len() + 1);
-        let is_there = start > 0
-            && there.is_some_and(|there| {
-                there[..text.len()] == *text.as_bytes() && there[text.len()] == b'"'
-            });
-        if !is_there {
-            // Behind a comma and a quotation mark.
-            slot.start = strings.joined.len() as u32 + 2;
-            slot.number = strings.push_plain(text);
-            self.is_clean = false;
+        if let Some(Slot {
+            start,
+            bytes,
+            number,
+        }) = *slot
+        {
+            let start = start as usize;
+            if strings.joined[start..start + usize::from(bytes)] == *text {
+                return Some(number);
+            }
         }
-        slot.number
+        *slot = Some(Slot {
+            start: strings.joined.len() as u32,
+            bytes: text.len() as u8,
+            number: strings.count,
+        });
+        strings.joined.push_str(text);
+        strings.count += 1;
+        self.is_clean = false;
+        None
     }
 
+    /// To be called when strings have been cut off, and for another page.
     pub fn forget(&mut self) {
         if !self.is_clean {
-            self.slots.fill(EMPTY);
+            self.slots.fill(None);
             self.is_clean = true;
         }
     }
 }
 
-/// FNV-1a, of what has 32 bytes at most.
+/// FNV-1a, of what is short.
 fn hash(bytes: &[u8]) -> usize {
     let mix = |hash: u32, byte: &u8| (hash ^ u32::from(*byte)).wrapping_mul(0x0100_0193);
     let hash = bytes.iter().fold(0x811c_9dc5, mix);
@@ -118,45 +150,59 @@ mod tests {
     use super::*;
 
     #[test]
+    fn strings_are_one_array() {
+        let mut strings = Strings::default();
+        assert_eq!(strings.push_plain("é"), 0);
+        let mark = strings.mark();
+        assert_eq!(strings.push_plain("gone"), 1);
+        strings.cut(mark);
+        assert_eq!(strings.push_quoted(r#""\n""#), 1);
+        assert_eq!(strings.finish(), Some(r#"["é","\n"]"#.as_bytes()));
+    }
+
+    #[test]
     fn a_short_string_is_written_once() {
-        let (mut seen, mut strings) = (Seen::default(), Strings::default());
-        let long = "l".repeat(SHORT_BYTES + 1);
-        let texts = ["", "a", "ab", "a", &long, "", "ab", &long];
-        let numbers = texts.map(|text| seen.number(text, &mut strings));
-        assert_eq!(numbers, [0, 1, 2, 1, 3, 0, 2, 4]);
-        let joined = format!(r#"["","a","ab","{long}","{long}"]"#);
-        assert_eq!(strings.finish(), Some(joined.as_bytes()));
+        let (mut seen, mut strings) = (Seen::default(), ShortStrings::default());
+        let texts = ["", "a", "ab", "a", "\"\n", "", "ab", "b", "\"\n"];
+        let numbers = texts.map(|text| seen.find_or_push(text, &mut strings));
+        let again = [Some(1), Some(0), Some(2), Some(3)];
+        let [a, empty, ab, quote] = again;
+        let expected = [None, None, None, a, None, empty, ab, None, quote];
+        assert_eq!(numbers, expected);
+        assert_eq!(strings.finish().unwrap(), r#""aab\"\nb""#);
     }
 
     #[test]
     fn what_was_cut_off_is_written_again() {
-        let (mut seen, mut strings) = (Seen::default(), Strings::default());
-        seen.number("stays", &mut strings);
+        let (mut seen, mut strings) = (Seen::default(), ShortStrings::default());
+        seen.find_or_push("stays", &mut strings);
         let mark = strings.mark();
-        seen.number("x", &mut strings);
-        seen.number("gone", &mut strings);
+        seen.find_or_push("gone", &mut strings);
         strings.cut(mark);
         seen.forget();
-        strings.push_plain("é");
-        assert_eq!(seen.number("gone", &mut strings), 2);
-        let joined = r#"["stays","é","gone"]"#;
-        assert_eq!(strings.finish(), Some(joined.as_bytes()));
+        assert_eq!(seen.find_or_push("other", &mut strings), None);
+        assert_eq!(seen.find_or_push("gone", &mut strings), None);
+        assert_eq!(seen.find_or_push("other", &mut strings), Some(1));
+        assert_eq!(strings.finish().unwrap(), r#""staysothergone""#);
     }
 
     #[test]
     fn many_strings_keep_their_numbers() {
-        let (mut seen, mut strings) = (Seen::default(), Strings::default());
-        let texts: Vec<String> = (0..20 * SLOTS).map(|i| (i % 3000).to_string()).collect();
-        let number = |text: &String| seen.number(text, &mut strings);
-        let numbers: Vec<u32> = texts.iter().map(number).collect();
-        let joined: Vec<String> = serde_json::from_slice(strings.finish().unwrap()).unwrap();
-        for (text, number) in texts.iter().zip(numbers) {
-            assert_eq!(joined[number as usize], *text);
+        let (mut seen, mut strings) = (Seen::default(), ShortStrings::default());
+        let mut written = Vec::new();
+        for i in 0..20 * SLOTS {
+            let text = (i % 3000).to_string();
+            match seen.find_or_push(&text, &mut strings) {
+                Some(number) => assert_eq!(written[number as usize], text),
+                None => written.push(text),
+            }
         }
+        assert_eq!(strings.joined, written.concat());
     }
 
     #[test]
     fn no_string_is_no_array() {
         assert_eq!(Strings::default().finish(), None);
+        assert_eq!(ShortStrings::default().finish(), None);
     }
 }
