@@ -52,6 +52,8 @@ const TEXTS = [
   '12',
   '-1.5e3',
   '"text"',
+  '""',
+  '[""]',
 ];
 
 const place = usePlace(onRedis);
@@ -80,6 +82,13 @@ test('whatever is stored, every reading is what JSON.parse makes of it', async (
   await store(TEXTS);
   for (let i = 0; i < READINGS; i++) expect(wrongOnes(await read(TEXTS.length), TEXTS)).toEqual([]);
   expect({}.polluted).toBe(undefined);
+});
+
+test('also one by one', async () => {
+  await store(TEXTS);
+  const values = [];
+  for (const i of TEXTS.keys()) values.push(await cache.cacheGet(`text${i}`));
+  expect(wrongOnes(values, TEXTS)).toEqual([]);
 });
 
 test('in whatever order they come', async () => {

@@ -26,13 +26,6 @@ const MESSAGE = 4;
 /** In the place of the length of a channel that the topic tells already. */
 const NO_CHANNEL = 0xffff_ffff;
 const NO_BYTES = Buffer.alloc(0);
-/** What else is on a page: the last of its texts. */
-const NARROW_STRINGS = 1;
-const WIDE_STRINGS = 2;
-const SHORT_STRINGS = 4;
-const SHAPES = 8;
-const FORGET = 16;
-const NONE = [];
 
 /**
  * Hands everything on a page, in order, to `settle` (answers; a text that is not JSON is a miss),
@@ -41,7 +34,7 @@ const NONE = [];
 function readPage(page, answers, builder, { settle, tell, deliver, deliverBytes }) {
   const narrow = parse(page.narrow, page.narrowCount, page.separator);
   const wide = parse(page.wide, page.wideCount, page.separator);
-  unpack(page.parcels, narrow, wide, builder);
+  builder.begin(page.strings);
   let nextNarrow = 0;
   let nextWide = 0;
   const read = (kind) => {
@@ -80,20 +73,6 @@ function readPage(page, answers, builder, { settle, tell, deliver, deliverBytes 
       deliver(id, (kind & KIND_MASK) === NULL ? undefined : read(kind & KIND_MASK));
     }
   }
-}
-
-function unpack(parcels, narrow, wide, builder) {
-  // A separator is behind each.
-  let narrowEnd = narrow.length;
-  let wideEnd = wide.length;
-  if (parcels & FORGET) builder.forget();
-  if (parcels & SHAPES) builder.learn(wide[(wideEnd -= 2)]);
-  const short = parcels & SHORT_STRINGS ? narrow[(narrowEnd -= 2)] : '';
-  builder.begin(
-    short,
-    parcels & NARROW_STRINGS ? narrow[narrowEnd - 2] : NONE,
-    parcels & WIDE_STRINGS ? wide[wideEnd - 2] : NONE
-  );
 }
 
 function constant(kind) {

@@ -39,8 +39,8 @@ class CallQueue {
       memory.calls,
       memory.page,
       canMakeFunctions(),
-      (count, separator, narrowCount, narrow, wideCount, wide, binary, parcels) =>
-        this.take({ count, separator, narrowCount, narrow, wideCount, wide, binary, parcels })
+      (count, separator, narrowCount, narrow, wideCount, wide, binary, ...strings) =>
+        this.take({ count, separator, narrowCount, narrow, wideCount, wide, binary, strings })
     );
     this.settlers = [];
     this.freeIds = [];

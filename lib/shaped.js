@@ -73,24 +73,24 @@ function createBuilder({ codes, doubles }) {
     return items;
   }
 
+  /** Shapes are lists of keys, numbered on from the last. */
+  function learn({ isAnew, shapes }) {
+    if (isAnew) makers = [];
+    for (const keys of shapes) makers.push(makerOf(keys, read));
+  }
+
   return {
     read,
-    /** Before the first value of a page; the strings of its values. */
-    begin(shortStrings, narrowStrings, wideStrings) {
+    /** Before the first value of a page: its strings, as they come from the other side. */
+    begin([shortText = '', narrowText, wideText, news]) {
       next = 0;
       nextDouble = 0;
-      short = shortStrings;
+      short = shortText;
       nextShort = 0;
       shorts = [];
-      narrow = narrowStrings;
-      wide = wideStrings;
-    },
-    /** Shapes as lists of keys, numbered on from the last. */
-    learn(shapes) {
-      for (const keys of shapes) makers.push(makerOf(keys, read));
-    },
-    forget() {
-      makers = [];
+      narrow = narrowText && JSON.parse(narrowText);
+      wide = wideText && JSON.parse(wideText);
+      if (news !== undefined) learn(JSON.parse(news));
     },
   };
 }

@@ -3,7 +3,7 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-const MOST_BUFFERS: usize = 8;
+const MOST_BUFFERS: usize = 16;
 /// A buffer that has grown beyond this is given back to the system.
 const LARGEST_BYTES: usize = 2 << 20;
 

@@ -7,12 +7,26 @@ use napi::bindgen_prelude::*;
 use napi::{check_status, sys};
 use napi_derive::napi;
 
-use super::{Page, Texts};
+use super::Page;
+use super::shaped::Shaped;
 use crate::binding::pool::Pool;
 
-/// Arguments of the JavaScript function that takes a page: the number of answers, the separator,
-/// both texts, each after the number of values in it, the bytes of binary messages, if any, and what else is in it.
-pub type PageArgs = FnArgs<(u32, u32, u32, PageText, u32, PageText, PageBytes, u32)>;
+/// Arguments of the JavaScript function that takes a page: the number of answers, the separator, both texts, each after the number
+/// of values in it, and the bytes of binary messages; then the strings of values that are built, short, narrow and wide, and
+/// the news of shapes. What is empty is undefined.
+pub type PageArgs = FnArgs<(
+    u32,
+    u32,
+    u32,
+    PageText,
+    u32,
+    PageText,
+    PageBytes,
+    PageText,
+    PageText,
+    PageText,
+    PageText,
+)>;
 
 /// Where JavaScript reads what of a page is numbers: id and kind of each answer, and what values are
 /// built of (shaped.rs).
@@ -27,23 +41,32 @@ impl PageMemory {
     pub fn open(&mut self, page: Page, pool: &Pool) -> PageArgs {
         let count = page.words.len() as u32 / 2;
         self.fill(&page);
-        let text = |texts: Texts, is_ascii| PageText {
-            bytes: texts.joined,
+        let text = |bytes, is_ascii| PageText {
+            bytes,
             is_ascii,
             pool: pool.clone(),
         };
+        let Shaped {
+            short,
+            narrow,
+            wide,
+            ..
+        } = page.shaped;
         (
             count,
             page.separator,
             page.narrow.values,
-            text(page.narrow, true),
+            text(page.narrow.joined, true),
             page.wide.values,
-            text(page.wide, false),
+            text(page.wide.joined, false),
             PageBytes {
                 bytes: page.binary,
                 pool: pool.clone(),
             },
-            page.parcels,
+            text(short.joined, true),
+            text(narrow.joined, true),
+            text(wide.joined, false),
+            text(page.news.unwrap_or_default().into_bytes(), false),
         )
             .into()
     }
@@ -63,7 +86,7 @@ impl PageMemory {
     }
 }
 
-/// One of the two texts of a page, made a JavaScript string when it is handed over.
+/// A text of a page, made a JavaScript string when it is handed over; undefined when it is empty.
 pub struct PageText {
     /// UTF-8.
     bytes: Vec<u8>,
@@ -79,7 +102,10 @@ impl Drop for PageText {
 
 impl ToNapiValue for PageText {
     unsafe fn to_napi_value(env: sys::napi_env, text: Self) -> Result<sys::napi_value> {
-        create_string(env, &text.bytes, text.is_ascii)
+        match text.bytes.is_empty() {
+            true => undefined(env),
+            false => create_string(env, &text.bytes, text.is_ascii),
+        }
     }
 }
 
@@ -90,6 +116,13 @@ impl ToNapiValue for JsonText {
     unsafe fn to_napi_value(env: sys::napi_env, text: Self) -> Result<sys::napi_value> {
         create_string(env, &text.0, text.0.is_ascii())
     }
+}
+
+fn undefined(env: sys::napi_env) -> Result<sys::napi_value> {
+    let mut undefined = std::ptr::null_mut();
+    // SAFETY: the environment is the one in which this runs.
+    check_status!(unsafe { sys::napi_get_undefined(env, &mut undefined) })?;
+    Ok(undefined)
 }
 
 /// From UTF-8.
@@ -118,15 +151,14 @@ impl Drop for PageBytes {
 
 impl ToNapiValue for PageBytes {
     unsafe fn to_napi_value(env: sys::napi_env, binary: Self) -> Result<sys::napi_value> {
-        let mut value = std::ptr::null_mut();
+        if binary.bytes.is_empty() {
+            return undefined(env);
+        }
         let (length, source) = (binary.bytes.len(), binary.bytes.as_ptr().cast());
-        let mut copy = std::ptr::null_mut();
-        check_status!(if length == 0 {
-            // SAFETY: the environment is the one in which this runs.
-            unsafe { sys::napi_get_undefined(env, &mut value) }
-        } else {
-            // SAFETY: the pointer and the length are those of the vector.
-            unsafe { sys::napi_create_buffer_copy(env, length, source, &mut copy, &mut value) }
+        let (mut copy, mut value) = (std::ptr::null_mut(), std::ptr::null_mut());
+        // SAFETY: the pointer and the length are those of the vector.
+        check_status!(unsafe {
+            sys::napi_create_buffer_copy(env, length, source, &mut copy, &mut value)
         })?;
         Ok(value)
     }

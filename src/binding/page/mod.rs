@@ -6,8 +6,6 @@ mod shapes;
 mod strings;
 mod texts;
 
-use std::mem;
-
 use serde_json::Value as JsonValue;
 
 use self::shaped::Shaped;
@@ -83,19 +81,6 @@ mod kind {
     pub const MESSAGE: u32 = 4 << 8;
 }
 
-/// What else a page brings.
-mod parcel {
-    /// The strings of its values, behind all else in the narrow text, or the wide one.
-    pub const NARROW_STRINGS: u32 = 1;
-    pub const WIDE_STRINGS: u32 = 2;
-    /// Short ones, behind those in the narrow text.
-    pub const SHORT_STRINGS: u32 = 4;
-    /// New shapes, behind those in the wide text.
-    pub const SHAPES: u32 = 8;
-    /// All shapes before these are forgotten.
-    pub const FORGET: u32 = 16;
-}
-
 /// In the place of the length of a channel that the topic tells already.
 const NO_CHANNEL: u32 = u32::MAX;
 
@@ -125,8 +110,8 @@ pub struct Page {
     /// Binary messages and answers, one behind the other.
     pub binary: Vec<u8>,
     pub shaped: Shaped,
-    /// Of `parcel`.
-    pub parcels: u32,
+    /// JSON for JavaScript to learn before it builds a value.
+    pub news: Option<String>,
     /// Answers that end a call.
     pub completed: u32,
     /// Present when there are messages: says that there may be more of them, when it is dropped.
@@ -142,8 +127,8 @@ impl Page {
             narrow: Texts::new(pool),
             wide: Texts::new(pool),
             binary: pool.take(),
-            shaped: Shaped::default(),
-            parcels: 0,
+            shaped: Shaped::new(pool),
+            news: None,
             completed: 0,
             receipt: None,
         }
@@ -207,35 +192,15 @@ impl Page {
         self.words.extend([id, kind, channel_bytes, payload_bytes]);
     }
 
-    /// Brings what is behind the answers, and closes the arrays.
+    /// Closes the arrays.
     pub fn finish(&mut self, shaper: &mut Shaper) {
-        let mut strings = mem::take(&mut self.shaped.narrow);
-        if let Some(strings) = strings.finish() {
-            self.narrow.append(strings, self.separator);
-            self.parcels |= parcel::NARROW_STRINGS;
-        }
-        let mut strings = mem::take(&mut self.shaped.wide);
-        if let Some(strings) = strings.finish() {
-            self.wide.append(strings, self.separator);
-            self.parcels |= parcel::WIDE_STRINGS;
-        }
-        if let Some(strings) = self.shaped.short.finish() {
-            self.narrow.append(strings.as_bytes(), self.separator);
-            self.parcels |= parcel::SHORT_STRINGS;
-        }
-        let news = shaper.end_page();
-        if news.is_anew {
-            self.parcels |= parcel::FORGET;
-        }
-        if !news.shapes.is_empty() {
-            self.push_value(&news.shapes.into());
-            self.parcels |= parcel::SHAPES;
-        }
         for texts in [&mut self.narrow, &mut self.wide] {
             if texts.values > 0 {
                 texts.joined.push(b']');
             }
         }
+        self.shaped.finish();
+        self.news = shaper.end_page();
     }
 
     /// Two words: JavaScript has no integers of 64 bits.
@@ -296,28 +261,23 @@ mod tests {
     }
 
     #[test]
-    fn values_of_known_shapes_come_as_codes_their_strings_behind_the_texts() {
+    fn values_of_known_shapes_come_as_codes_beside_the_texts() {
         let mut shaper = Shaper::new(true);
         let mut page = Page::new(&Pool::default());
         while page.words.last() != Some(&kind::SHAPED) {
             page.push(1, json(r#"{"a":"x"}"#), &mut shaper);
         }
         page.finish(&mut shaper);
-        let s = page.separator;
-        assert_eq!(page.parcels, parcel::SHORT_STRINGS | parcel::SHAPES);
-        let narrow = String::from_utf8(page.narrow.joined).unwrap();
-        assert!(narrow.ends_with(&format!(r#"{{"a":"x"}},{s},"x",{s}]"#)));
-        assert_eq!(page.wide.joined, format!(r#"[[["a"]],{s}]"#).as_bytes());
+        assert_eq!(page.news.unwrap(), r#"{"isAnew":false,"shapes":[["a"]]}"#);
 
         let mut page = Page::new(&Pool::default());
-        page.push(2, json(r#"{"a":"é"}"#), &mut shaper);
+        page.push(2, json(r#"{"a":"x"}"#), &mut shaper);
         page.push(3, json("no JSON"), &mut shaper);
         page.finish(&mut shaper);
         let s = page.separator;
         assert_eq!(page.words, [2, kind::SHAPED, 3, kind::JSON_NARROW]);
-        assert_eq!(page.parcels, parcel::WIDE_STRINGS);
         assert_eq!(page.narrow.joined, format!("[no JSON,{s}]").as_bytes());
-        assert_eq!(page.wide.joined, format!(r#"[["é"],{s}]"#).as_bytes());
+        assert_eq!(page.news, None);
     }
 
     #[test]

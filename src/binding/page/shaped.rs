@@ -11,8 +11,9 @@ use std::fmt;
 use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visitor};
 use serde_json::Value as JsonValue;
 
-use super::shapes::{News, Shapes};
+use super::shapes::Shapes;
 use super::strings::{SHORT_BYTES, Seen, ShortStrings, Strings};
+use crate::binding::pool::Pool;
 
 /// One that takes longer would hold up what comes behind it on the I/O thread.
 const MOST_BYTES: usize = 64 * 1024;
@@ -47,7 +48,7 @@ mod code {
 const SMALL_LIMIT: i64 = 1 << (31 - code::BITS);
 
 /// The values of a page.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Shaped {
     pub codes: Vec<i32>,
     pub doubles: Vec<f64>,
@@ -69,6 +70,17 @@ pub struct Shaper {
 }
 
 impl Shaped {
+    pub fn new(pool: &Pool) -> Self {
+        Self {
+            codes: Vec::new(),
+            doubles: Vec::new(),
+            short: ShortStrings::new(pool),
+            narrow: Strings::new(pool),
+            wide: Strings::new(pool),
+            bytes: 0,
+        }
+    }
+
     /// Writes a value; or nothing, when it is to go as a text.
     pub fn push(&mut self, text: &str, shaper: &mut Shaper) -> bool {
         if !shaper.is_on || text.len() > MOST_BYTES || !self.has_room(text.len()) {
@@ -96,6 +108,12 @@ impl Shaped {
         true
     }
 
+    /// Closes the arrays.
+    pub fn finish(&mut self) {
+        self.narrow.finish();
+        self.wide.finish();
+    }
+
     /// A node takes a byte and a separator; one that is a double, two and a separator.
     fn has_room(&self, bytes: usize) -> bool {
         self.codes.len() + bytes.div_ceil(2) <= MOST_CODES
@@ -118,7 +136,7 @@ impl Shaper {
     }
 
     /// To be called at the end of each page.
-    pub fn end_page(&mut self) -> News {
+    pub fn end_page(&mut self) -> Option<String> {
         self.seen.forget();
         self.shapes.take_news()
     }
@@ -248,7 +266,7 @@ mod tests {
     struct Reader<'a> {
         codes: std::slice::Iter<'a, i32>,
         doubles: std::slice::Iter<'a, f64>,
-        short: std::vec::IntoIter<u8>,
+        short: std::slice::Iter<'a, u8>,
         shorts: Vec<String>,
         narrow: Vec<JsonValue>,
         wide: Vec<JsonValue>,
@@ -264,7 +282,8 @@ mod tests {
                 code::WIDE => self.wide[number].clone(),
                 code::SMALL => json!(code >> code::BITS),
                 code::SHORT => {
-                    let text = self.short.by_ref().take(number).map(char::from).collect();
+                    let text = self.short.by_ref().take(number);
+                    let text = text.map(|&byte| char::from(byte)).collect();
                     self.shorts.push(text);
                     json!(self.shorts.last())
                 }
@@ -281,16 +300,16 @@ mod tests {
     }
 
     fn read_all(page: &mut Shaped, shapes: &[Vec<String>], values: usize) -> Vec<JsonValue> {
-        let list = |json: Option<&[u8]>| {
-            json.map_or(Vec::new(), |json| serde_json::from_slice(json).unwrap())
+        page.finish();
+        let list = |strings: &Strings| match &strings.joined[..] {
+            [] => Vec::new(),
+            json => serde_json::from_slice(json).unwrap(),
         };
-        let short = page.short.finish().unwrap_or_else(|| "\"\"".into());
-        let short: String = serde_json::from_str(&short).unwrap();
         let mut reader = Reader {
-            short: short.into_bytes().into_iter(),
+            short: page.short.joined.iter(),
             shorts: Vec::new(),
-            narrow: list(page.narrow.finish()),
-            wide: list(page.wide.finish()),
+            narrow: list(&page.narrow),
+            wide: list(&page.wide),
             codes: page.codes.iter(),
             doubles: page.doubles.iter(),
             shapes,
@@ -303,16 +322,20 @@ mod tests {
 
     /// Pushes a text until it is taken; the shapes that were new.
     fn learn(text: &str, shaper: &mut Shaper) -> Vec<Vec<String>> {
-        let mut page = Shaped::default();
+        let mut page = Shaped::new(&Pool::default());
         let tries = (0..100).find(|_| page.push(text, shaper));
         assert!(tries.is_some(), "{text}");
-        shaper.end_page().shapes
+        let news = shaper
+            .end_page()
+            .map(|news| serde_json::from_str(&news).unwrap());
+        let shapes = news.map_or(json!([]), |news: JsonValue| news["shapes"].clone());
+        serde_json::from_value(shapes).unwrap()
     }
 
-    fn is_untouched(page: &mut Shaped) -> bool {
+    fn is_untouched(page: &Shaped) -> bool {
         let numbers = page.codes.len() + page.doubles.len() + page.bytes;
-        let strings = [&mut page.narrow, &mut page.wide].map(|strings| strings.finish().is_some());
-        numbers == 0 && strings == [false; 2] && page.short.finish().is_none()
+        let strings = [&page.narrow, &page.wide].map(|strings| strings.joined.len());
+        numbers == 0 && strings == [0; 2] && page.short.joined.is_empty()
     }
 
     #[test]
@@ -330,7 +353,7 @@ mod tests {
         for text in texts {
             shapes.extend(learn(text, &mut shaper));
         }
-        let mut page = Shaped::default();
+        let mut page = Shaped::new(&Pool::default());
         for text in texts {
             assert!(page.push(text, &mut shaper));
         }
@@ -355,7 +378,7 @@ mod tests {
 
     #[test]
     fn minus_zero_stays_one() {
-        let mut page = Shaped::default();
+        let mut page = Shaped::new(&Pool::default());
         assert!(page.push("[-0,-0.0,0]", &mut Shaper::new(true)));
         assert_eq!(page.doubles.len(), 2);
         assert!(page.doubles.iter().all(|zero| zero.is_sign_negative()));
@@ -380,12 +403,12 @@ mod tests {
             r#"[0.5,"c","é",{"new":1}]"#,
         ];
         for text in texts {
-            let mut page = Shaped::default();
+            let mut page = Shaped::new(&Pool::default());
             assert!(!page.push(text, &mut shaper), "{text}");
-            assert!(is_untouched(&mut page), "{text}");
+            assert!(is_untouched(&page), "{text}");
         }
         let deep = format!("{}{}", "[".repeat(500), "]".repeat(500));
-        assert!(!Shaped::default().push(&deep, &mut shaper));
+        assert!(!Shaped::new(&Pool::default()).push(&deep, &mut shaper));
     }
 
     #[test]
@@ -395,20 +418,20 @@ mod tests {
             let item = &text[1..];
             let body = item.repeat((MOST_BYTES - 4) / item.len());
             let value = format!("[{body}0]");
-            let mut page = Shaped::default();
+            let mut page = Shaped::new(&Pool::default());
             while page.push(&value, &mut shaper) {}
             let used = page.codes.len().max(page.doubles.len());
             assert!(page.bytes > 0 && used <= most);
             assert!(page.push("[0,-0]", &mut shaper));
         }
         let large = format!("\"{}\"", "x".repeat(MOST_BYTES));
-        assert!(!Shaped::default().push(&large, &mut shaper));
+        assert!(!Shaped::new(&Pool::default()).push(&large, &mut shaper));
     }
 
     #[test]
     fn one_that_is_off_takes_nothing() {
-        let mut page = Shaped::default();
+        let mut page = Shaped::new(&Pool::default());
         assert!(!page.push("1", &mut Shaper::new(false)));
-        assert!(is_untouched(&mut page));
+        assert!(is_untouched(&page));
     }
 }

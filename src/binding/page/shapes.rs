@@ -3,6 +3,8 @@
 
 use std::mem;
 
+use serde_json::json;
+
 /// As often is an object of a shape seen before JavaScript is told, and makes a function for it.
 const TOLD_AT: u32 = 32;
 /// Objects with more keys, or longer ones, are dictionaries rather than records.
@@ -63,15 +65,6 @@ impl Node {
     }
 }
 
-/// What JavaScript has to be told with a page.
-#[derive(Debug)]
-pub struct News {
-    /// All shapes before these are forgotten.
-    pub is_anew: bool,
-    /// The keys of each, numbered on from the last.
-    pub shapes: Vec<Vec<String>>,
-}
-
 /// How far an object has been read.
 #[derive(Clone, Copy, Debug)]
 pub struct Place(u32);
@@ -110,19 +103,21 @@ impl Shapes {
         node.number
     }
 
-    /// To be called at the end of each page.
-    pub fn take_news(&mut self) -> News {
-        let news = mem::take(&mut self.news);
-        let keys = |node| self.keys(node).into_iter().map(str::to_owned).collect();
-        let shapes = news.into_iter().map(keys).collect();
+    /// To be called at the end of each page. What JavaScript has to be told with it, as JSON: `shapes`, the keys of each new
+    /// one, numbered on from the last, and `isAnew`, whether all before these are forgotten.
+    pub fn take_news(&mut self) -> Option<String> {
         let is_anew = mem::take(&mut self.is_anew);
+        let new = mem::take(&mut self.news);
+        let shapes: Vec<_> = new.into_iter().map(|node| self.keys(node)).collect();
+        let is_news = is_anew || !shapes.is_empty();
+        let news = is_news.then(|| json!({ "isAnew": is_anew, "shapes": shapes }).to_string());
         if self.refusals >= MOST_REFUSALS {
             *self = Self {
                 is_anew: true,
                 ..Self::default()
             };
         }
-        News { is_anew, shapes }
+        news
     }
 
     fn grow(&mut self, place: Place, key: &str) -> Option<Place> {
@@ -188,12 +183,14 @@ mod tests {
         let mut shapes = Shapes::default();
         assert_eq!(learn(&mut shapes, &["a", "b"]), Some(0));
         assert_eq!(learn(&mut shapes, &["b", "a"]), Some(1));
-        assert_eq!(shapes.take_news().shapes, [["a", "b"], ["b", "a"]]);
+        let news = r#"{"isAnew":false,"shapes":[["a","b"],["b","a"]]}"#;
+        assert_eq!(shapes.take_news().unwrap(), news);
         assert_eq!(look(&mut shapes, &["a", "b"]), Some(0));
-        assert!(shapes.take_news().shapes.is_empty());
+        assert_eq!(shapes.take_news(), None);
         assert_eq!(learn(&mut shapes, &["a"]), Some(2));
         assert_eq!(learn(&mut shapes, &[]), Some(3));
-        assert_eq!(shapes.take_news().shapes, [vec!["a"], vec![]]);
+        let news = r#"{"isAnew":false,"shapes":[["a"],[]]}"#;
+        assert_eq!(shapes.take_news().unwrap(), news);
     }
 
     #[test]
@@ -213,17 +210,21 @@ mod tests {
         // One branch is taken already.
         let tries = MOST_BRANCHES - 1 + MOST_REFUSALS as usize;
         for i in 0..tries {
-            assert!(!shapes.take_news().is_anew);
+            assert!(!tells_of_a_beginning(&mut shapes));
             look(&mut shapes, &[&format!("key{i}")]);
             assert!(shapes.nodes.len() <= MOST_NODES);
         }
         // With the page after the one that filled it.
-        assert!(!shapes.take_news().is_anew);
+        assert!(!tells_of_a_beginning(&mut shapes));
         assert_eq!(learn(&mut shapes, &["known"]), Some(0));
+        let news = r#"{"isAnew":true,"shapes":[["known"]]}"#;
+        assert_eq!(shapes.take_news().unwrap(), news);
+        assert_eq!(shapes.take_news(), None);
+    }
+
+    fn tells_of_a_beginning(shapes: &mut Shapes) -> bool {
         let news = shapes.take_news();
-        assert!(news.is_anew);
-        assert_eq!(news.shapes, [["known"]]);
-        assert!(!shapes.take_news().is_anew);
+        news.is_some_and(|news| news.contains(r#""isAnew":true"#))
     }
 
     #[test]

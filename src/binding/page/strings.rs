@@ -3,18 +3,23 @@
 //! `JSON.parse` looks short strings up in V8's table of strings, which takes longer than all else about them. So these
 //! do not go through it.
 
-use std::mem;
+use crate::binding::pool::Pool;
 
-use serde_json::Value as JsonValue;
-
-/// A JSON array that is not closed.
-#[derive(Debug, Default)]
+/// A JSON array, or nothing.
+#[derive(Debug)]
 pub struct Strings {
-    joined: Vec<u8>,
+    pub joined: Vec<u8>,
     count: u32,
 }
 
 impl Strings {
+    pub fn new(pool: &Pool) -> Self {
+        Self {
+            joined: pool.take(),
+            count: 0,
+        }
+    }
+
     /// A JSON string; answers its number.
     pub fn push_quoted(&mut self, quoted: &str) -> u32 {
         self.begin();
@@ -36,10 +41,11 @@ impl Strings {
         self.count += 1;
     }
 
-    /// The array, if there is any string in it.
-    pub fn finish(&mut self) -> Option<&[u8]> {
-        self.joined.push(b']');
-        (self.count > 0).then_some(&self.joined)
+    /// Closes the array.
+    pub fn finish(&mut self) {
+        if self.count > 0 {
+            self.joined.push(b']');
+        }
     }
 
     pub fn mark(&self) -> (usize, u32) {
@@ -53,9 +59,9 @@ impl Strings {
 }
 
 /// Strings in ASCII, one behind the other, to be cut off the page's text one after the other.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct ShortStrings {
-    joined: String,
+    pub joined: Vec<u8>,
     count: u32,
 }
 
@@ -63,9 +69,11 @@ pub struct ShortStrings {
 pub const SHORT_BYTES: usize = 12;
 
 impl ShortStrings {
-    /// All of them, as one JSON string, if there is any.
-    pub fn finish(&mut self) -> Option<String> {
-        (self.count > 0).then(|| JsonValue::from(mem::take(&mut self.joined)).to_string())
+    pub fn new(pool: &Pool) -> Self {
+        Self {
+            joined: pool.take(),
+            count: 0,
+        }
     }
 
     pub fn mark(&self) -> (usize, u32) {
@@ -114,7 +122,7 @@ impl Seen {
         }) = *slot
         {
             let start = start as usize;
-            if strings.joined[start..start + usize::from(bytes)] == *text {
+            if strings.joined[start..start + usize::from(bytes)] == *text.as_bytes() {
                 return Some(number);
             }
         }
@@ -123,7 +131,7 @@ impl Seen {
             bytes: text.len() as u8,
             number: strings.count,
         });
-        strings.joined.push_str(text);
+        strings.joined.extend_from_slice(text.as_bytes());
         strings.count += 1;
         self.is_clean = false;
         None
@@ -151,30 +159,31 @@ mod tests {
 
     #[test]
     fn strings_are_one_array() {
-        let mut strings = Strings::default();
+        let mut strings = Strings::new(&Pool::default());
         assert_eq!(strings.push_plain("é"), 0);
         let mark = strings.mark();
         assert_eq!(strings.push_plain("gone"), 1);
         strings.cut(mark);
         assert_eq!(strings.push_quoted(r#""\n""#), 1);
-        assert_eq!(strings.finish(), Some(r#"["é","\n"]"#.as_bytes()));
+        strings.finish();
+        assert_eq!(strings.joined, r#"["é","\n"]"#.as_bytes());
     }
 
     #[test]
     fn a_short_string_is_written_once() {
-        let (mut seen, mut strings) = (Seen::default(), ShortStrings::default());
+        let (mut seen, mut strings) = (Seen::default(), ShortStrings::new(&Pool::default()));
         let texts = ["", "a", "ab", "a", "\"\n", "", "ab", "b", "\"\n"];
         let numbers = texts.map(|text| seen.find_or_push(text, &mut strings));
         let again = [Some(1), Some(0), Some(2), Some(3)];
         let [a, empty, ab, quote] = again;
         let expected = [None, None, None, a, None, empty, ab, None, quote];
         assert_eq!(numbers, expected);
-        assert_eq!(strings.finish().unwrap(), r#""aab\"\nb""#);
+        assert_eq!(strings.joined, b"aab\"\nb");
     }
 
     #[test]
     fn what_was_cut_off_is_written_again() {
-        let (mut seen, mut strings) = (Seen::default(), ShortStrings::default());
+        let (mut seen, mut strings) = (Seen::default(), ShortStrings::new(&Pool::default()));
         seen.find_or_push("stays", &mut strings);
         let mark = strings.mark();
         seen.find_or_push("gone", &mut strings);
@@ -183,12 +192,12 @@ mod tests {
         assert_eq!(seen.find_or_push("other", &mut strings), None);
         assert_eq!(seen.find_or_push("gone", &mut strings), None);
         assert_eq!(seen.find_or_push("other", &mut strings), Some(1));
-        assert_eq!(strings.finish().unwrap(), r#""staysothergone""#);
+        assert_eq!(strings.joined, b"staysothergone");
     }
 
     #[test]
     fn many_strings_keep_their_numbers() {
-        let (mut seen, mut strings) = (Seen::default(), ShortStrings::default());
+        let (mut seen, mut strings) = (Seen::default(), ShortStrings::new(&Pool::default()));
         let mut written = Vec::new();
         for i in 0..20 * SLOTS {
             let text = (i % 3000).to_string();
@@ -197,12 +206,13 @@ mod tests {
                 None => written.push(text),
             }
         }
-        assert_eq!(strings.joined, written.concat());
+        assert_eq!(strings.joined, written.concat().as_bytes());
     }
 
     #[test]
     fn no_string_is_no_array() {
-        assert_eq!(Strings::default().finish(), None);
-        assert_eq!(ShortStrings::default().finish(), None);
+        let mut strings = Strings::new(&Pool::default());
+        strings.finish();
+        assert!(strings.joined.is_empty());
     }
 }
