@@ -164,6 +164,17 @@ test.each([11, 12, 13, 14, 100])('a string of %i characters keeps nothing but it
   expect(grownBytes).toBeLessThan(1_000_000);
 });
 
+test('a value takes no more memory than one that JSON.parse makes', async () => {
+  // V8 has shorter ones only once, as long as they have been parsed.
+  const item = (i) => ({ sku: `SKU-${100_000 + i}-A`, price: i / 8, tags: ['a', 'b'], at: { x: i, weights: [i / 3, 2] } });
+  const text = JSON.stringify({ id: 1, items: Array.from({ length: 40 }, (_, i) => item(i)), more: Array.from({ length: 100 }, (_, i) => i) });
+  await place.redis.command('SET', wire('value'), Buffer.from(text));
+  const options = { url: place.redis.url, keyPrefix: wire('').slice(0, -'cache:'.length) };
+  const { held, read, parsed } = await resultOf('hold-values.js', { options, readings: 1000, text }, { nodeArgs: ['--expose-gc'] });
+  expect(held).toBe(2000);
+  expect(read).toBeLessThan(1.1 * parsed);
+});
+
 test('where Node may not make functions of text, values are the same', async () => {
   await store(['{"id":1,"at":{"n":1.5}}', '[1,"a"]']);
   const keyPrefix = wire('').slice(0, -'cache:'.length);

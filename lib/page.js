@@ -48,8 +48,7 @@ function readPage(page, answers, builder, { settle, tell, deliver, deliverBytes 
   for (let i = 0; i < page.count; i++) {
     const id = answers[2 * i];
     const kind = answers[2 * i + 1];
-    if (kind === SHAPED) settle(id, builder.read());
-    else if (kind === JSON_NARROW || kind === JSON_WIDE) settle(id, read(kind) ?? null);
+    if (kind === SHAPED || kind === JSON_NARROW || kind === JSON_WIDE) settle(id, read(kind) ?? null);
     else if (kind < JSON_NARROW) settle(id, constant(kind));
     else if (kind === EVENT) tell(id, read(kind));
     else if (kind === ERROR) settle(id, rejection(read(kind)));

@@ -19,6 +19,9 @@ const NULL = 0;
 const FALSE = 1;
 const TRUE = 2;
 
+/** Longer arrays grow while they are read, which leaves room in them: too much in a short one. */
+const LITERAL_ITEMS = 64;
+
 /** What builds the values of each page of a queue, which writes into `codes` and `doubles`. */
 function createBuilder({ codes, doubles }) {
   let next = 0;
@@ -29,6 +32,7 @@ function createBuilder({ codes, doubles }) {
   let narrow;
   let wide;
   let makers = [];
+  const arrayMakers = [];
 
   /** The value that comes next on the page. */
   function read() {
@@ -68,6 +72,7 @@ function createBuilder({ codes, doubles }) {
   }
 
   function readArray(length) {
+    if (length <= LITERAL_ITEMS) return (arrayMakers[length] ??= arrayMakerOf(length, read))();
     const items = [];
     for (let i = 0; i < length; i++) items.push(read());
     return items;
@@ -101,13 +106,21 @@ function createBuilder({ codes, doubles }) {
  */
 function makerOf(keys, read) {
   const members = keys.map((key) => `${JSON.stringify(key)}:read()`);
-  return new Function('read', `return () => ({${members.join(',')}});`)(read);
+  return literal(`{${members.join(',')}}`, read);
+}
+
+function arrayMakerOf(length, read) {
+  return literal(`[${'read(),'.repeat(length)}]`, read);
+}
+
+function literal(text, read) {
+  return new Function('read', `return () => (${text});`)(read);
 }
 
 /** Node can be told to make no function of text. */
 function canMakeFunctions() {
   try {
-    makerOf([]);
+    literal('null');
     return true;
   } catch {
     return false;
