@@ -12,7 +12,7 @@ use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visi
 use serde_json::Value as JsonValue;
 
 use super::shapes::Shapes;
-use super::strings::{SHORT_BYTES, Seen, ShortStrings, Strings};
+use super::strings::{SHORT_BYTES, Seen, Strings};
 use crate::binding::pool::Pool;
 
 /// One that takes longer would hold up what comes behind it on the I/O thread.
@@ -52,7 +52,8 @@ const SMALL_LIMIT: i64 = 1 << (31 - code::BITS);
 pub struct Shaped {
     pub codes: Vec<i32>,
     pub doubles: Vec<f64>,
-    pub short: ShortStrings,
+    /// Short ones in ASCII.
+    pub short: Strings,
     /// Longer ones in ASCII.
     pub narrow: Strings,
     /// Others.
@@ -74,7 +75,7 @@ impl Shaped {
         Self {
             codes: Vec::new(),
             doubles: Vec::new(),
-            short: ShortStrings::new(pool),
+            short: Strings::new(pool),
             narrow: Strings::new(pool),
             wide: Strings::new(pool),
             bytes: 0,

@@ -5,12 +5,15 @@
 
 use crate::binding::pool::Pool;
 
-/// A JSON array, or nothing.
+/// A JSON array, or nothing; or short strings, one behind the other, to be cut off one after the other.
 #[derive(Debug)]
 pub struct Strings {
     pub joined: Vec<u8>,
     count: u32,
 }
+
+/// V8 copies as much when it cuts; of more it makes a view, which would keep the page's text alive.
+pub const SHORT_BYTES: usize = 12;
 
 impl Strings {
     pub fn new(pool: &Pool) -> Self {
@@ -22,22 +25,27 @@ impl Strings {
 
     /// A JSON string; answers its number.
     pub fn push_quoted(&mut self, quoted: &str) -> u32 {
-        self.begin();
+        self.begin_item();
         self.joined.extend_from_slice(quoted.as_bytes());
         self.count - 1
     }
 
     /// What needs no escapes.
     pub fn push_plain(&mut self, text: &str) -> u32 {
-        self.begin();
+        self.begin_item();
         self.joined.push(b'"');
         self.joined.extend_from_slice(text.as_bytes());
         self.joined.push(b'"');
         self.count - 1
     }
 
-    fn begin(&mut self) {
+    fn begin_item(&mut self) {
         self.joined.push(if self.count == 0 { b'[' } else { b',' });
+        self.count += 1;
+    }
+
+    fn push_short(&mut self, text: &str) {
+        self.joined.extend_from_slice(text.as_bytes());
         self.count += 1;
     }
 
@@ -45,34 +53,6 @@ impl Strings {
     pub fn finish(&mut self) {
         if self.count > 0 {
             self.joined.push(b']');
-        }
-    }
-
-    pub fn mark(&self) -> (usize, u32) {
-        (self.joined.len(), self.count)
-    }
-
-    pub fn cut(&mut self, (bytes, count): (usize, u32)) {
-        self.joined.truncate(bytes);
-        self.count = count;
-    }
-}
-
-/// Strings in ASCII, one behind the other, to be cut off the page's text one after the other.
-#[derive(Debug)]
-pub struct ShortStrings {
-    pub joined: Vec<u8>,
-    count: u32,
-}
-
-/// V8 copies as much when it cuts; of more it makes a view, which would keep the page's text alive.
-pub const SHORT_BYTES: usize = 12;
-
-impl ShortStrings {
-    pub fn new(pool: &Pool) -> Self {
-        Self {
-            joined: pool.take(),
-            count: 0,
         }
     }
 
@@ -113,7 +93,7 @@ impl Default for Seen {
 
 impl Seen {
     /// The number of a string that is there; else writes it, as the next one.
-    pub fn find_or_push(&mut self, text: &str, strings: &mut ShortStrings) -> Option<u32> {
+    pub fn find_or_push(&mut self, text: &str, strings: &mut Strings) -> Option<u32> {
         let slot = &mut self.slots[hash(text.as_bytes()) % SLOTS];
         if let Some(Slot {
             start,
@@ -131,8 +111,7 @@ impl Seen {
             bytes: text.len() as u8,
             number: strings.count,
         });
-        strings.joined.extend_from_slice(text.as_bytes());
-        strings.count += 1;
+        strings.push_short(text);
         self.is_clean = false;
         None
     }
@@ -171,7 +150,7 @@ mod tests {
 
     #[test]
     fn a_short_string_is_written_once() {
-        let (mut seen, mut strings) = (Seen::default(), ShortStrings::new(&Pool::default()));
+        let (mut seen, mut strings) = (Seen::default(), Strings::new(&Pool::default()));
         let texts = ["", "a", "ab", "a", "\"\n", "", "ab", "b", "\"\n"];
         let numbers = texts.map(|text| seen.find_or_push(text, &mut strings));
         let again = [Some(1), Some(0), Some(2), Some(3)];
@@ -183,7 +162,7 @@ mod tests {
 
     #[test]
     fn what_was_cut_off_is_written_again() {
-        let (mut seen, mut strings) = (Seen::default(), ShortStrings::new(&Pool::default()));
+        let (mut seen, mut strings) = (Seen::default(), Strings::new(&Pool::default()));
         seen.find_or_push("stays", &mut strings);
         let mark = strings.mark();
         seen.find_or_push("gone", &mut strings);
@@ -197,7 +176,7 @@ mod tests {
 
     #[test]
     fn many_strings_keep_their_numbers() {
-        let (mut seen, mut strings) = (Seen::default(), ShortStrings::new(&Pool::default()));
+        let (mut seen, mut strings) = (Seen::default(), Strings::new(&Pool::default()));
         let mut written = Vec::new();
         for i in 0..20 * SLOTS {
             let text = (i % 3000).to_string();
