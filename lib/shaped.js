@@ -95,7 +95,7 @@ function createBuilder({ codes, doubles }) {
       shorts = [];
       narrow = narrowText && JSON.parse(narrowText);
       wide = wideText && JSON.parse(wideText);
-      if (news !== undefined) learn(JSON.parse(news));
+      if (news !== null) learn(JSON.parse(news));
     },
   };
 }

@@ -53,8 +53,8 @@ impl Drop for Receipt {
 }
 
 impl Outbox {
-    /// `pool`: where the carrier gives the buffers of a page back to.
-    pub fn new(carrier: Carrier, pool: Pool, shaper: Shaper) -> Arc<Self> {
+    pub fn new(carrier: Carrier, shaper: Shaper) -> Arc<Self> {
+        let pool = Pool::default();
         Arc::new(Self {
             open: Mutex::new(Open {
                 page: Page::new(&pool),
@@ -151,17 +151,18 @@ impl Outbox {
 
     fn send(&self) {
         let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
+        if open.page.is_empty() {
+            return;
+        }
         let mut page = mem::replace(&mut open.page, Page::new(&self.pool));
-        if !page.is_empty() {
-            page.finish(&mut open.shaper);
-            drop(open);
-            if page.receipt.is_some() {
-                self.mail_room().pages_under_way += 1;
-            }
-            let carrier = self.carrier.lock().unwrap_or_else(PoisonError::into_inner);
-            if let Some(carry) = &*carrier {
-                carry(page);
-            }
+        page.finish(&mut open.shaper);
+        drop(open);
+        if page.receipt.is_some() {
+            self.mail_room().pages_under_way += 1;
+        }
+        let carrier = self.carrier.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(carry) = &*carrier {
+            carry(page);
         }
     }
 }
@@ -221,7 +222,6 @@ mod tests {
         let sent = pages.clone();
         let outbox = Outbox::new(
             Box::new(move |page| sent.lock().unwrap().push(page)),
-            Pool::default(),
             Shaper::new(true),
         );
         (outbox, pages)

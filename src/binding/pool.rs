@@ -1,6 +1,8 @@
 //! Buffers that go around: a page's text is written on one thread and freed on the other, and
 //! fresh memory of that size would be asked of the kernel, page by page, each time.
 
+use std::mem;
+use std::ops::{Deref, DerefMut};
 use std::sync::{Arc, Mutex, PoisonError};
 
 const MOST_BUFFERS: usize = 16;
@@ -10,14 +12,24 @@ const LARGEST_BYTES: usize = 2 << 20;
 #[derive(Clone, Debug, Default)]
 pub struct Pool(Arc<Mutex<Vec<Vec<u8>>>>);
 
+/// A buffer that goes back to its pool when it is dropped.
+#[derive(Debug)]
+pub struct Pooled {
+    bytes: Vec<u8>,
+    pool: Pool,
+}
+
 impl Pool {
     /// An empty buffer.
-    pub fn take(&self) -> Vec<u8> {
+    pub fn take(&self) -> Pooled {
         let mut buffers = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        buffers.pop().unwrap_or_default()
+        Pooled {
+            bytes: buffers.pop().unwrap_or_default(),
+            pool: self.clone(),
+        }
     }
 
-    pub fn give(&self, mut buffer: Vec<u8>) {
+    fn give(&self, mut buffer: Vec<u8>) {
         if buffer.capacity() == 0 || buffer.capacity() > LARGEST_BYTES {
             return;
         }
@@ -26,6 +38,26 @@ impl Pool {
         if buffers.len() < MOST_BUFFERS {
             buffers.push(buffer);
         }
+    }
+}
+
+impl Drop for Pooled {
+    fn drop(&mut self) {
+        self.pool.give(mem::take(&mut self.bytes));
+    }
+}
+
+impl Deref for Pooled {
+    type Target = Vec<u8>;
+
+    fn deref(&self) -> &Vec<u8> {
+        &self.bytes
+    }
+}
+
+impl DerefMut for Pooled {
+    fn deref_mut(&mut self) -> &mut Vec<u8> {
+        &mut self.bytes
     }
 }
 
@@ -38,13 +70,15 @@ mod tests {
         let pool = Pool::default();
         let mut buffer = pool.take();
         buffer.extend_from_slice(&[1; 1000]);
-        pool.give(buffer);
-        let again = pool.take();
+        drop(buffer);
+        let mut again = pool.take();
         assert!(again.is_empty() && again.capacity() >= 1000);
-        pool.give(Vec::with_capacity(LARGEST_BYTES + 1));
+        again.reserve(LARGEST_BYTES + 1);
+        drop(again);
         assert_eq!(pool.take().capacity(), 0);
-        for _ in 0..100 {
-            pool.give(vec![0; 10]);
+        let many: Vec<Pooled> = (0..100).map(|_| pool.take()).collect();
+        for mut buffer in many {
+            buffer.push(0);
         }
         assert_eq!(pool.0.lock().unwrap().len(), MOST_BUFFERS);
     }

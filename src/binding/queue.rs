@@ -20,7 +20,6 @@ use super::options::BackplaneOptions;
 use super::outbox::Outbox;
 use super::page::crossing::{JsonText, PageArgs, PageMemory};
 use super::page::{Answer, Page, Shaper};
-use super::pool::Pool;
 use super::submission::Submission;
 use crate::backplane::mailbox::Mailbox;
 use crate::backplane::{Backplane, Event, OnEvent};
@@ -58,16 +57,15 @@ impl Queue {
         on_page: Function<'_, PageArgs, ()>,
     ) -> Result<Self> {
         let alive = Rc::new(KeepAlive::new(env));
-        let pool = Pool::default();
         let carrier = {
-            let (alive, pool) = (alive.clone(), pool.clone());
+            let alive = alive.clone();
             let mut page_memory = page_memory;
             on_page
                 .build_threadsafe_function::<Page>()
                 .weak::<true>()
                 .build_callback(move |context| {
                     alive.completed(context.value.completed);
-                    Ok(page_memory.open(context.value, &pool))
+                    Ok(page_memory.open(context.value))
                 })?
         };
         alive.attach(carrier.raw());
@@ -78,7 +76,7 @@ impl Queue {
         Ok(Self {
             memory,
             alive,
-            outbox: Outbox::new(Box::new(carry), pool, Shaper::new(shapes)),
+            outbox: Outbox::new(Box::new(carry), Shaper::new(shapes)),
             backplanes: Arc::default(),
             opened: 0,
         })

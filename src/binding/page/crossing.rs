@@ -1,7 +1,5 @@
 //! A page as JavaScript takes it.
 
-use std::mem;
-
 use bytes::Bytes;
 use napi::bindgen_prelude::*;
 use napi::{check_status, sys};
@@ -9,11 +7,11 @@ use napi_derive::napi;
 
 use super::Page;
 use super::shaped::Shaped;
-use crate::binding::pool::Pool;
+use crate::binding::pool::Pooled;
 
 /// Arguments of the JavaScript function that takes a page: the number of answers, the separator, both texts, each after the number
 /// of values in it, and the bytes of binary messages; then the strings of values that are built, short, narrow and wide, and
-/// the news of shapes. What is empty is undefined.
+/// the news of shapes, or null. What is empty is undefined.
 pub type PageArgs = FnArgs<(
     u32,
     u32,
@@ -25,7 +23,7 @@ pub type PageArgs = FnArgs<(
     PageText,
     PageText,
     PageText,
-    PageText,
+    Option<JsonText>,
 )>;
 
 /// Where JavaScript reads what of a page is numbers: id and kind of each answer, and what values are
@@ -38,14 +36,10 @@ pub struct PageMemory {
 }
 
 impl PageMemory {
-    pub fn open(&mut self, page: Page, pool: &Pool) -> PageArgs {
+    pub fn open(&mut self, page: Page) -> PageArgs {
         let count = page.words.len() as u32 / 2;
         self.fill(&page);
-        let text = |bytes, is_ascii| PageText {
-            bytes,
-            is_ascii,
-            pool: pool.clone(),
-        };
+        let text = |bytes, is_ascii| PageText { bytes, is_ascii };
         let Shaped {
             short,
             narrow,
@@ -59,14 +53,11 @@ impl PageMemory {
             text(page.narrow.joined, true),
             page.wide.values,
             text(page.wide.joined, false),
-            PageBytes {
-                bytes: page.binary,
-                pool: pool.clone(),
-            },
+            PageBytes(page.binary),
             text(short.joined, true),
             text(narrow.joined, true),
             text(wide.joined, false),
-            text(page.news.unwrap_or_default().into_bytes(), false),
+            page.news.map(|news| JsonText(news.into())),
         )
             .into()
     }
@@ -89,15 +80,8 @@ impl PageMemory {
 /// A text of a page, made a JavaScript string when it is handed over; undefined when it is empty.
 pub struct PageText {
     /// UTF-8.
-    bytes: Vec<u8>,
+    bytes: Pooled,
     is_ascii: bool,
-    pool: Pool,
-}
-
-impl Drop for PageText {
-    fn drop(&mut self) {
-        self.pool.give(mem::take(&mut self.bytes));
-    }
 }
 
 impl ToNapiValue for PageText {
@@ -138,23 +122,14 @@ fn create_string(env: sys::napi_env, text: &[u8], is_ascii: bool) -> Result<sys:
 }
 
 /// The bytes of a page, made a Buffer; undefined when there are none.
-pub struct PageBytes {
-    bytes: Vec<u8>,
-    pool: Pool,
-}
-
-impl Drop for PageBytes {
-    fn drop(&mut self) {
-        self.pool.give(mem::take(&mut self.bytes));
-    }
-}
+pub struct PageBytes(Pooled);
 
 impl ToNapiValue for PageBytes {
     unsafe fn to_napi_value(env: sys::napi_env, binary: Self) -> Result<sys::napi_value> {
-        if binary.bytes.is_empty() {
+        if binary.0.is_empty() {
             return undefined(env);
         }
-        let (length, source) = (binary.bytes.len(), binary.bytes.as_ptr().cast());
+        let (length, source) = (binary.0.len(), binary.0.as_ptr().cast());
         let (mut copy, mut value) = (std::ptr::null_mut(), std::ptr::null_mut());
         // SAFETY: the pointer and the length are those of the vector.
         check_status!(unsafe {

@@ -12,7 +12,7 @@ use self::shaped::Shaped;
 pub use self::shaped::Shaper;
 pub use self::texts::Texts;
 use super::outbox::Receipt;
-use super::pool::Pool;
+use super::pool::{Pool, Pooled};
 use crate::backplane::Outcome;
 use crate::store::Lease;
 use crate::store::topics::Message;
@@ -108,7 +108,7 @@ pub struct Page {
     /// Texts that hold anything else, in UTF-8.
     pub wide: Texts,
     /// Binary messages and answers, one behind the other.
-    pub binary: Vec<u8>,
+    pub binary: Pooled,
     pub shaped: Shaped,
     /// JSON for JavaScript to learn before it builds a value.
     pub news: Option<String>,
@@ -253,10 +253,10 @@ mod tests {
         let s = page.separator;
         assert_eq!(page.words, [1, 4, 2, 5, 3, 4, 4, 2]);
         assert_eq!(
-            page.narrow.joined,
+            *page.narrow.joined,
             format!(r#"[{{"a":1}},{s},2,{s}]"#).as_bytes()
         );
-        assert_eq!(page.wide.joined, format!("[\"é\",{s}]").as_bytes());
+        assert_eq!(*page.wide.joined, format!("[\"é\",{s}]").as_bytes());
         assert_eq!(page.completed, 4);
     }
 
@@ -276,7 +276,7 @@ mod tests {
         page.finish(&mut shaper);
         let s = page.separator;
         assert_eq!(page.words, [2, kind::SHAPED, 3, kind::JSON_NARROW]);
-        assert_eq!(page.narrow.joined, format!("[no JSON,{s}]").as_bytes());
+        assert_eq!(*page.narrow.joined, format!("[no JSON,{s}]").as_bytes());
         assert_eq!(page.news, None);
     }
 
@@ -293,7 +293,7 @@ mod tests {
         let s = page.separator;
         assert_eq!(page.words, [1, kind::STALE | 4, 2, kind::ABSENT | 4]);
         assert_eq!(
-            page.narrow.joined,
+            *page.narrow.joined,
             format!("[1,2,{s},[1,7],{s},[0,3],{s}]").as_bytes()
         );
     }
@@ -316,7 +316,7 @@ mod tests {
         assert_eq!(page.words[..2], [7, kind::MESSAGE | kind::JSON_NARROW]);
         assert_eq!(page.words[2..6], [8, binary, NO_CHANNEL, 3]);
         assert_eq!(page.words[6..], [9, binary, 4, 3]);
-        assert_eq!(page.binary, b"[1]news[1]");
+        assert_eq!(*page.binary, b"[1]news[1]");
         assert_eq!(page.completed, 0);
     }
 
@@ -333,7 +333,7 @@ mod tests {
             page.words,
             [1, kind::BINARY, NO_CHANNEL, 7, 2, kind::JSON_NARROW]
         );
-        assert_eq!(page.binary, b"[1]\0[2]");
+        assert_eq!(*page.binary, b"[1]\0[2]");
         assert_eq!(page.completed, 2);
     }
 

@@ -3,12 +3,12 @@
 //! `JSON.parse` looks short strings up in V8's table of strings, which takes longer than all else about them. So these
 //! do not go through it.
 
-use crate::binding::pool::Pool;
+use crate::binding::pool::{Pool, Pooled};
 
 /// A JSON array, or nothing; or short strings, one behind the other, to be cut off one after the other.
 #[derive(Debug)]
 pub struct Strings {
-    pub joined: Vec<u8>,
+    pub joined: Pooled,
     count: u32,
 }
 
@@ -145,7 +145,7 @@ mod tests {
         strings.cut(mark);
         assert_eq!(strings.push_quoted(r#""\n""#), 1);
         strings.finish();
-        assert_eq!(strings.joined, r#"["é","\n"]"#.as_bytes());
+        assert_eq!(*strings.joined, r#"["é","\n"]"#.as_bytes());
     }
 
     #[test]
@@ -157,7 +157,7 @@ mod tests {
         let [a, empty, ab, quote] = again;
         let expected = [None, None, None, a, None, empty, ab, None, quote];
         assert_eq!(numbers, expected);
-        assert_eq!(strings.joined, b"aab\"\nb");
+        assert_eq!(*strings.joined, b"aab\"\nb");
     }
 
     #[test]
@@ -171,7 +171,7 @@ mod tests {
         assert_eq!(seen.find_or_push("other", &mut strings), None);
         assert_eq!(seen.find_or_push("gone", &mut strings), None);
         assert_eq!(seen.find_or_push("other", &mut strings), Some(1));
-        assert_eq!(strings.joined, b"staysothergone");
+        assert_eq!(*strings.joined, b"staysothergone");
     }
 
     #[test]
@@ -185,7 +185,7 @@ mod tests {
                 None => written.push(text),
             }
         }
-        assert_eq!(strings.joined, written.concat().as_bytes());
+        assert_eq!(*strings.joined, written.concat().as_bytes());
     }
 
     #[test]

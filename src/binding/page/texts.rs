@@ -3,12 +3,12 @@
 //! moves the separators, so that JavaScript notices and takes the page apart; it cannot put its
 //! content into the place of another call's.
 
-use crate::binding::pool::Pool;
+use crate::binding::pool::{Pool, Pooled};
 
 /// JSON texts joined into one array, a separator behind each.
 #[derive(Debug)]
 pub struct Texts {
-    pub joined: Vec<u8>,
+    pub joined: Pooled,
     pub values: u32,
 }
 
