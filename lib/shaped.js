@@ -1,6 +1,6 @@
 'use strict';
 
-// Builds the values that a page brings as codes; what these are is in src/binding/page/shaped.rs.
+// Builds the values that a page brings as codes; what these are is in src/binding/page/writer.rs.
 
 const PAGE_CODES = 48 * 1024;
 const PAGE_DOUBLES = 32 * 1024;

@@ -5,6 +5,7 @@ mod shaped;
 mod shapes;
 mod strings;
 mod texts;
+mod writer;
 
 use serde_json::Value as JsonValue;
 
