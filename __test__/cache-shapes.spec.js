@@ -58,15 +58,17 @@ const TEXTS = [
 
 const place = usePlace(onRedis);
 let cache;
-let wire;
+let keyPrefix;
 
 beforeEach(async () => {
-  const keyPrefix = uniquePrefix();
-  wire = (key) => `${keyPrefix}cache:${key}`;
+  keyPrefix = uniquePrefix();
   cache = await place.open({ keyPrefix, commandTimeoutMs: 10_000 });
 });
 
-const store = (texts) => Promise.all(texts.map((text, i) => place.redis.command('SET', wire(`text${i}`), Buffer.from(text))));
+const put = (key, text) => place.redis.command('SET', `${keyPrefix}cache:${key}`, Buffer.from(text));
+const store = (texts) => Promise.all(texts.map((text, i) => put(`text${i}`, text)));
+/** For a process that reads the same. */
+const sameKeys = () => ({ url: place.redis.url, keyPrefix });
 const read = (count) => Promise.all(Array.from({ length: count }, (_, i) => cache.cacheGet(`text${i}`)));
 
 /** What differs from the text, or from what JSON.parse makes of it. */
@@ -156,8 +158,7 @@ test.each([11, 12, 13, 14, 100])('a string of %i characters keeps nothing but it
   const perValue = Math.floor(60_000 / (length + 3));
   const strings = Array.from({ length: perValue }, (_, i) => String(i).padStart(length, 'x'));
   await cache.cacheSet('strings', strings);
-  const options = { url: place.redis.url, keyPrefix: wire('').slice(0, -'cache:'.length) };
-  const argument = { options, readings: 200, index: perValue - 1 };
+  const argument = { options: sameKeys(), readings: 200, index: perValue - 1 };
   const { grownBytes, kept } = await resultOf('keep-one-string.js', argument, { nodeArgs: ['--expose-gc'] });
   expect(kept).toBe(1);
   // All 200 texts would be 12 MB.
@@ -168,18 +169,15 @@ test('a value takes no more memory than one that JSON.parse makes', async () => 
   // V8 has shorter ones only once, as long as they have been parsed.
   const item = (i) => ({ sku: `SKU-${100_000 + i}-A`, price: i / 8, tags: ['a', 'b'], at: { x: i, weights: [i / 3, 2] } });
   const text = JSON.stringify({ id: 1, items: Array.from({ length: 40 }, (_, i) => item(i)), more: Array.from({ length: 100 }, (_, i) => i) });
-  await place.redis.command('SET', wire('value'), Buffer.from(text));
-  const options = { url: place.redis.url, keyPrefix: wire('').slice(0, -'cache:'.length) };
-  const { held, read, parsed } = await resultOf('hold-values.js', { options, readings: 1000, text }, { nodeArgs: ['--expose-gc'] });
+  await put('value', text);
+  const { held, read, parsed } = await resultOf('hold-values.js', { options: sameKeys(), readings: 1000, text }, { nodeArgs: ['--expose-gc'] });
   expect(held).toBe(2000);
   expect(read).toBeLessThan(1.1 * parsed);
 });
 
 test('where Node may not make functions of text, values are the same', async () => {
   await store(['{"id":1,"at":{"n":1.5}}', '[1,"a"]']);
-  const keyPrefix = wire('').slice(0, -'cache:'.length);
-  const options = { url: place.redis.url, keyPrefix };
   const nodeArgs = ['--disallow-code-generation-from-strings'];
-  const read = await resultOf('many-readings.js', { options, keys: ['text0', 'text1'], readings: READINGS }, { nodeArgs });
+  const read = await resultOf('many-readings.js', { options: sameKeys(), keys: ['text0', 'text1'], readings: READINGS }, { nodeArgs });
   expect(read).toEqual({ canMakeFunctions: false, values: [{ id: 1, at: { n: 1.5 } }, [1, 'a']] });
 });
