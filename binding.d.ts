@@ -201,7 +201,7 @@ export declare const enum Op {
 
 /**
  * Where JavaScript reads what of a page is numbers: id and kind of each answer, and what values are
- * built of (shaped.rs).
+ * built of (writer.rs).
  */
 export interface PageMemory {
   answers: Uint32Array

@@ -27,7 +27,7 @@ pub type PageArgs = FnArgs<(
 )>;
 
 /// Where JavaScript reads what of a page is numbers: id and kind of each answer, and what values are
-/// built of (shaped.rs).
+/// built of (writer.rs).
 #[napi(object, object_to_js = false)]
 pub struct PageMemory {
     pub answers: Uint32Array,
