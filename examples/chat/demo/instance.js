@@ -14,7 +14,12 @@ class Instance {
 
   constructor({ name, env, answers }) {
     this.name = name;
-    this.#child = fork(SERVER, [], { env: { ...process.env, ...env, INSTANCE: name }, stdio: ['ignore', 'pipe', 'pipe', 'ipc'] });
+    // In a session of its own: Ctrl-C is the demo's to hear, which then ends its instances.
+    this.#child = fork(SERVER, [], {
+      detached: true,
+      env: { ...process.env, ...env, INSTANCE: name },
+      stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
+    });
     /** Resolves to `{ code, signal }`. */
     this.ended = new Promise((resolve) => this.#child.once('exit', (code, signal) => resolve({ code, signal })));
     /** Resolves when it can be looked at. */

@@ -70,7 +70,7 @@ class OwnRedis {
 
   #spawn(directory) {
     const settings = ['--port', this.#port, '--bind', '127.0.0.1', '--dir', directory, '--save', '', '--appendonly', 'no'];
-    // In a session of its own: Ctrl-C ends the instances first.
+    // In a session of its own, as the instances are, which end first.
     const child = spawn(this.#command, settings.map(String), { detached: true, stdio: ['ignore', 'pipe', 'ignore'] });
     this.#child = child;
     if (child.pid) killWithUs(child.pid);
