@@ -1,0 +1,65 @@
+//! Telling who listens in this process.
+
+use std::collections::HashSet;
+
+use super::kept::{Kept, Standing};
+use super::{FOR_EVER, MemoryRoster};
+use crate::store::Ttl;
+use crate::store::presence::{News, Place, Socket};
+
+impl MemoryRoster {
+    /// Tells the places that a socket has left.
+    pub(super) fn tell_moved(&self, before: &Kept, now: &Socket, version: u64) {
+        let is_anothers = before.socket.user != now.user;
+        if is_anothers {
+            self.remember(before);
+        }
+        let rooms: HashSet<_> = now.rooms.iter().collect();
+        for room in &before.socket.rooms {
+            if is_anothers || !rooms.contains(room) {
+                self.tell_room_left(room, &before.socket, version);
+            }
+        }
+    }
+
+    /// Tells the places where a socket is new or different.
+    pub(super) fn tell_set(&self, before: Option<&Kept>, now: &Socket, standing: Standing) {
+        let time = self.clock.now_ms();
+        let is_same = before.is_some_and(|before| {
+            let socket = &before.socket;
+            before.is_alive(time) && socket.user == now.user && socket.metadata == now.metadata
+        });
+        if is_same {
+            return;
+        }
+        for (place, metadata) in now.places() {
+            let Place::Room(room) = place else {
+                continue;
+            };
+            let news = News::Is {
+                user: now.user.clone(),
+                socket: now.id.clone(),
+                life: None,
+                version: standing.version,
+                left: standing.ttl.map_or(FOR_EVER, Ttl::as_duration),
+                metadata,
+            };
+            (self.on_news)(room, news.text());
+        }
+    }
+
+    pub(super) fn tell_left(&self, kept: &Kept, version: u64) {
+        for room in &kept.socket.rooms {
+            self.tell_room_left(room, &kept.socket, version);
+        }
+    }
+
+    fn tell_room_left(&self, room: &str, socket: &Socket, version: u64) {
+        let news = News::Left {
+            user: socket.user.clone(),
+            socket: socket.id.clone(),
+            version,
+        };
+        (self.on_news)(room, news.text());
+    }
+}
