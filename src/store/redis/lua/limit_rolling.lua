@@ -5,13 +5,15 @@
 -- ARGV[2]  the limit, a whole number
 -- ARGV[3]  the window, milliseconds
 -- ARGV[4]  what this request costs, a whole number
--- ARGV[5]  the time, milliseconds since 1970; nothing: the server's
+-- ARGV[5]  the time, milliseconds since 1970, as a test moves it; nothing: the server's
 -- Answers allowed (1 or 0), count, when nothing counts any more (ms since 1970), ms until a retry,
 -- remaining.
 -- Writes only when the request is allowed or the clock was set back; the key always has a TTL. O(1).
 local algorithm = ARGV[1]
 local limit, window, cost = tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4])
 local now = tonumber(ARGV[5])
+-- The key ends by the server's clock. By another, which may stand still, it has ended only when that says so.
+local spare = now and 60000 or 0
 if not now then
   local time = redis.call('TIME')
   now = time[1] * 1000 + math.floor(time[2] / 1000)
@@ -74,11 +76,14 @@ elseif before > 0 then
   reset = left
 end
 
+local function ttl()
+  return string.format('%.0f', math.max(1, reset) + spare)
+end
 if allowed or was_set_back then
   local tally = string.format('%.0f:%.0f:%.0f', since, counted, before)
-  redis.call('SET', KEYS[1], tally, 'PX', string.format('%.0f', math.max(1, reset)))
+  redis.call('SET', KEYS[1], tally, 'PX', ttl())
 elseif redis.call('PTTL', KEYS[1]) == -1 then
-  redis.call('PEXPIRE', KEYS[1], string.format('%.0f', math.max(1, reset)))
+  redis.call('PEXPIRE', KEYS[1], ttl())
 end
 local total = used(counted)
 local remaining = math.max(0, math.floor((capacity - total) / window))
