@@ -120,4 +120,13 @@ impl MemoryRoster {
     pub fn lost(&self, kept: &Kept) {
         self.forget(&kept.socket.id, kept.order);
     }
+
+    fn chosen(&self, choose: impl Fn(&Kept, u64) -> bool) -> Vec<Kept> {
+        let (book, now) = (self.book(), self.clock.now_ms());
+        let chosen = book
+            .sockets
+            .values()
+            .filter(|kept| kept.is_alive(now) && choose(kept, now));
+        chosen.cloned().collect()
+    }
 }

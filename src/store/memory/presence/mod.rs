@@ -167,15 +167,6 @@ impl MemoryRoster {
         }
     }
 
-    fn chosen(&self, choose: impl Fn(&Kept, u64) -> bool) -> Vec<Kept> {
-        let (book, now) = (self.book(), self.clock.now_ms());
-        let chosen = book
-            .sockets
-            .values()
-            .filter(|kept| kept.is_alive(now) && choose(kept, now));
-        chosen.cloned().collect()
-    }
-
     pub fn clear(&self) {
         *self.book() = Book::default();
     }
