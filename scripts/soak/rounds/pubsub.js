@@ -5,13 +5,15 @@ const { KINDS } = require('../ears');
 // No channel is the beginning of another: a pattern hears one of them.
 const CHANNELS = Array.from({ length: 6 }, (_, i) => `channel ${i};`);
 const MOST = 20;
+/** Of each instance; with fewer the end would have little to examine. */
+const FEWEST = 3;
 
 function createRound({ x, world, below, pick, oneIn }) {
   const ears = world.ears.get(x);
 
   async function change() {
     const isFull = ears.size >= MOST;
-    if (isFull || (ears.size > 0 && oneIn(2))) await ears.end(pick(ears.all()));
+    if (isFull || (ears.size > FEWEST && oneIn(2))) await ears.end(pick(ears.all()));
     else await ears.open(pick(KINDS), pick(CHANNELS));
   }
 
