@@ -20,6 +20,22 @@ module.exports = [
     },
   },
   {
+    // What lib/clock.js took when it was loaded: a test's fake clocks stop none of it.
+    files: ['lib/**/*.js'],
+    ignores: ['lib/clock.js'],
+    rules: {
+      'no-restricted-globals': [
+        'error',
+        ...['setTimeout', 'clearTimeout', 'setInterval', 'setImmediate', 'queueMicrotask', 'performance'],
+      ],
+      'no-restricted-properties': [
+        'error',
+        ...['nextTick', 'hrtime'].map((property) => ({ object: 'process', property })),
+        { object: 'Date', property: 'now' },
+      ],
+    },
+  },
+  {
     files: ['examples/chat/public/**/*.js'],
     languageOptions: { sourceType: 'module', globals: globals.browser },
   },

@@ -8,6 +8,7 @@ const EventEmitter = require('node:events');
 const { isUint8Array } = require('node:util').types;
 
 const check = require('./check');
+const { inNextTurn } = require('./clock');
 const { ClientTopic } = require('./client-topic');
 const { encode, encodeCommand } = require('./command');
 const { typeError, failure, closed } = require('./errors');
@@ -47,7 +48,7 @@ class Client extends EventEmitter {
     this.#isQuiet = isQuiet;
     this.#subscriptions = new Subscriptions(core, this);
     core.events.on('state', this.#follower);
-    if (!isRoot && core.state() === 'ready') setImmediate(() => this.#announce());
+    if (!isRoot && core.state() === 'ready') inNextTurn(() => this.#announce());
   }
 
   get status() {

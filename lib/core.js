@@ -4,6 +4,7 @@
 
 const EventEmitter = require('node:events');
 
+const { now } = require('./clock');
 const { resolveConfig } = require('./config');
 const { closed } = require('./errors');
 const { narrate } = require('./log');
@@ -25,7 +26,7 @@ class Core {
     this.loads = { runs: 0, failures: 0, staleServed: 0 };
     /** Checks of a limit that was known to be exhausted. */
     this.deniedAtHand = 0;
-    this.madeAt = Date.now();
+    this.madeAt = now();
     this.closedAt = 0;
     /** As JSON, of a backplane that has been closed. */
     this.lastMetrics = null;
@@ -94,7 +95,7 @@ class Core {
 
   close() {
     if (this.closing === null) {
-      this.closedAt = Date.now();
+      this.closedAt = now();
       this.closing = this.end();
     }
     return this.closing;

@@ -4,6 +4,7 @@
 // known of a limit ends when it may have changed: after the time that Redis named, after a reset by
 // anybody (they tell each other), when Redis has been away, and after a second in any case.
 
+const { steadyMs } = require('./clock');
 const { Op } = require('./queue');
 const { Kind, Reach, Subscriptions } = require('./subscriptions');
 
@@ -31,7 +32,7 @@ class Exhausted {
     if (this.#known.size === 0) return undefined;
     const known = this.#known.get(nameOf(key, rule));
     if (known === undefined || !isSettledFor(rule, cost)) return undefined;
-    const now = performance.now();
+    const now = steadyMs();
     if (now >= known.until || known.limit !== rule.limit || known.windowMs !== rule.windowMs) return undefined;
     this.#core.deniedAtHand += 1;
     return { ...known.verdict, retryAfterMs: Math.ceil(known.retryAt - now) };
@@ -39,7 +40,7 @@ class Exhausted {
 
   /** To be called before Redis is asked: what to do with the answer, and pass it on. */
   note(key, rule, cost) {
-    const askedAt = performance.now();
+    const askedAt = steadyMs();
     const generation = this.#generation;
     return (verdict) => {
       if (verdict.allowed || verdict.source !== 'redis' || verdict.remaining > 0) return verdict;
@@ -48,7 +49,7 @@ class Exhausted {
         // The server looked after it was asked, so this ends in time; and before it was heard, so
         // whoever comes back after that does not come too early.
         const until = askedAt + Math.min(verdict.retryAfterMs, LONGEST_MS);
-        const retryAt = performance.now() + verdict.retryAfterMs;
+        const retryAt = steadyMs() + verdict.retryAfterMs;
         this.#remember(nameOf(key, rule), { limit: rule.limit, windowMs: rule.windowMs, retryAt, until, verdict: { ...verdict } });
       }
       return verdict;

@@ -6,6 +6,7 @@
 // whose lease has ended is not kept.
 
 const check = require('./check');
+const { clearTimeout, setTimeout, steadyMs } = require('./clock');
 const { failure } = require('./errors');
 
 /**
@@ -18,7 +19,7 @@ function createLoader(core) {
   const flights = new Map();
 
   async function read(source, loader, loaderTimeoutMs) {
-    const begun = performance.now();
+    const begun = steadyMs();
     return source.fetch().then((found) => {
       if (!found.isCorrupt) return answer(source, found, loader, loaderTimeoutMs, begun);
       // What is stored is not JSON. It is as good as absent, but it has no lease.
@@ -43,7 +44,7 @@ function createLoader(core) {
 
   /** Callers get the value when it is kept, unless that takes longer than a call may take. */
   function takeOff(name, source, { lease, isStale }, loader, loaderTimeoutMs, begun) {
-    const patienceMs = core.commandTimeoutMs - (performance.now() - begun);
+    const patienceMs = core.commandTimeoutMs - (steadyMs() - begun);
     const loaded = load(loader, loaderTimeoutMs);
     core.loads.runs += 1;
     const write = (act) => {

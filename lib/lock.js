@@ -1,6 +1,7 @@
 'use strict';
 
 const check = require('./check');
+const { clearTimeout, setTimeout } = require('./clock');
 const { closed, failure } = require('./errors');
 const { Op } = require('./queue');
 

@@ -1,6 +1,7 @@
 'use strict';
 
 const check = require('./check');
+const { now } = require('./clock');
 
 /**
  * The messages of a channel, one by one, as `{ data, channel }`. Subscribed from the first
@@ -99,8 +100,8 @@ class Inbox {
 
   #dropOldest() {
     this.#shift();
-    this.#overflow ??= { since: Date.now(), until: 0, reason: 'overflow', dropped: 0 };
-    this.#overflow.until = Date.now();
+    this.#overflow ??= { since: now(), until: 0, reason: 'overflow', dropped: 0 };
+    this.#overflow.until = now();
     this.#overflow.dropped += 1;
   }
 

@@ -1,5 +1,6 @@
 'use strict';
 
+const { now } = require('./clock');
 const { exposition } = require('./prometheus');
 const { Op } = require('./queue');
 
@@ -86,7 +87,7 @@ function createMetrics(core) {
     const error = core.unusable();
     if (core.state() === 'closed') return status('closed', core.closedAt, null);
     if (error) return status('degraded', core.madeAt, error.message);
-    return core.queue.ask(Op.Health, core.number).catch((gone) => status('degraded', Date.now(), gone.message));
+    return core.queue.ask(Op.Health, core.number).catch((gone) => status('degraded', now(), gone.message));
   }
 
   return { getMetrics, prometheusMetrics, health };

@@ -1,7 +1,7 @@
 'use strict';
 
-const { setImmediate: nextTurn } = require('node:timers/promises');
 const check = require('./check');
+const { inNextTurn } = require('./clock');
 const { callSafely } = require('./listeners');
 const { Op } = require('./queue');
 const { Subscriptions } = require('./subscriptions');
@@ -153,7 +153,7 @@ async function readInParts(answer) {
     const zero = answer.indexOf(0, start);
     end = zero === -1 ? answer.length : zero;
     for (const row of JSON.parse(answer.toString('utf8', start, end))) all.push(described(row));
-    await nextTurn();
+    await new Promise(inNextTurn);
   }
   return all;
 }

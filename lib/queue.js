@@ -4,6 +4,7 @@
 // handed over at once; all answers that are ready come back at once. The other end, and the
 // layout of both, is in src/binding (submission.rs, page).
 
+const { atEndOfTick } = require('./clock');
 const native = require('./native');
 const { readPage, PAGE_ANSWERS } = require('./page');
 const { canMakeFunctions, createBuilder, PAGE_CODES, PAGE_DOUBLES } = require('./shaped');
@@ -186,7 +187,7 @@ class CallQueue {
     words[this.used++] = backplane;
     if (!this.scheduled) {
       this.scheduled = true;
-      process.nextTick(this.flushTick);
+      atEndOfTick(this.flushTick);
     }
   }
 
@@ -254,7 +255,7 @@ class CallQueue {
       listener(event);
     } catch (error) {
       // A listener of the caller's threw: that is an uncaught exception, and nobody else's.
-      process.nextTick(() => {
+      atEndOfTick(() => {
         throw error;
       });
     }
