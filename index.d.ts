@@ -616,7 +616,7 @@ export class RedisPubSub {
   /**
    * The messages of a channel, for `for await`. Subscribed from the first step of the loop to its
    * end; a loop that is slower than the channel loses the oldest messages beyond
-   * `pubsub.maxQueued`. Ends with `close()`.
+   * `pubsub.maxQueued` or, about, `pubsub.maxQueuedBytes`. Ends with `close()`.
    *
    * @param options.signal ends the loop with the signal's reason.
    * @throws E_INVALID_CHANNEL, E_CLOSED

@@ -193,6 +193,56 @@ describe.each(PLACES)('messages() on %s', (_where, start) => {
     expect(before <= gaps[0].since && gaps[0].since <= gaps[0].until && gaps[0].until <= Date.now()).toBe(true);
   });
 
+  test.each([
+    ['text', (text) => text],
+    ['a list of short ones', (text) => text.match(/.{10}/g)],
+    ['names', (text) => ({ [text]: null })],
+    ['depth', (text) => [[[{ deep: [text] }]]]],
+  ])('a loop that is slower loses the oldest beyond maxQueuedBytes: %s', async (_what, make) => {
+    const BYTES = 100_000;
+    const small = await place.open({ pubsub: { maxQueuedBytes: BYTES } });
+    const slow = small.getPubSub();
+    const gaps = [];
+    slow.on('gap', (gap) => gaps.push(gap));
+    const iterator = slow.messages('c');
+    const first = iterator.next();
+    const listener = ear();
+    await slow.subscribe('c', listener);
+    await slow.publish('c', 'first');
+    await first;
+    for (let i = 0; i < 20; i += 1) {
+      await slow.publish('c', [i, make('x'.repeat(20_000))]);
+      await listener.times(i + 2);
+    }
+    await slow.publish('c', 'last');
+    await listener.times(22);
+    const seen = [];
+    do seen.push((await iterator.next()).value.data);
+    while (seen.at(-1) !== 'last');
+    const kept = seen.slice(0, -1);
+    expect(JSON.stringify(kept).length).toBeLessThanOrEqual(BYTES);
+    expect(kept.map(([i]) => i)).toEqual(Array.from({ length: kept.length }, (_, i) => 20 - kept.length + i));
+    expect(kept.length).toBeGreaterThan(0);
+    expect(gaps).toEqual([expect.objectContaining({ reason: 'overflow', dropped: 20 - kept.length })]);
+  });
+
+  test('one message that is larger than maxQueuedBytes is kept', async () => {
+    const small = await place.open({ pubsub: { maxQueuedBytes: 100_000 } });
+    const slow = small.getPubSub();
+    const iterator = slow.messages('c');
+    const first = iterator.next();
+    const listener = ear();
+    await slow.subscribe('c', listener);
+    await slow.publish('c', 'first');
+    await first;
+    for (const [i, size] of [10, 90_000].entries()) {
+      await slow.publish('c', ['x'.repeat(size)]);
+      await listener.times(i + 2);
+    }
+    expect((await iterator.next()).value.data[0]).toHaveLength(10);
+    expect((await iterator.next()).value.data[0]).toHaveLength(90_000);
+  });
+
   test('callbacks that are slower lose the oldest beyond maxQueued, counted, in order', async () => {
     const COUNT = 5000;
     const small = await place.open({ pubsub: { maxQueued: 10 } });

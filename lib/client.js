@@ -12,7 +12,7 @@ const { inNextTurn } = require('./clock');
 const { ClientTopic } = require('./client-topic');
 const { encode, encodeCommand } = require('./command');
 const { typeError, failure, closed } = require('./errors');
-const { callSafely, emitSafely } = require('./listeners');
+const { callSafely, emitSafely, emitToAll } = require('./listeners');
 const { Op } = require('./queue');
 const { readSubscribe, readUnsubscribe } = require('./subscribe-arguments');
 const { Kind, Reach, Subscriptions } = require('./subscriptions');
@@ -250,9 +250,9 @@ class Client extends EventEmitter {
         this.#announce();
         break;
       case 'degraded':
-        this.#fail(failure('E_UNAVAILABLE', `Redis unavailable: ${reason}`));
-        this.emit('close');
-        this.emit('reconnecting');
+        this.#tell('error', failure('E_UNAVAILABLE', `Redis unavailable: ${reason}`));
+        this.#tell('close');
+        this.#tell('reconnecting');
         break;
       case 'closed':
         this.#end();
@@ -263,8 +263,8 @@ class Client extends EventEmitter {
 
   #announce() {
     if (this.status !== 'ready') return;
-    this.emit('connect');
-    this.emit('ready');
+    this.#tell('connect');
+    this.#tell('ready');
   }
 
   #end() {
@@ -272,13 +272,14 @@ class Client extends EventEmitter {
     this.#isEnded = true;
     this.#core.events.off('state', this.#follower);
     this.#subscriptions.end();
-    this.emit('close');
-    this.emit('end');
+    this.#tell('close');
+    this.#tell('end');
   }
 
   /** An error that nobody listens to is in the log already; it does not end the process. */
-  #fail(error) {
-    if (this.listenerCount('error') > 0) this.emit('error', error);
+  #tell(event, ...args) {
+    if (event === 'error') emitToAll(this, EventEmitter.errorMonitor, ...args);
+    emitToAll(this, event, ...args);
   }
 }
 

@@ -20,6 +20,7 @@ class Core {
     this.logger = null;
     this.commandTimeoutMs = 0;
     this.maxQueued = 0;
+    this.maxQueuedBytes = 0;
     this.messages = null;
     this.hasLocalCache = false;
     /** Loaders that ran; of those, that failed; of these, whose place an old value took. */
@@ -62,6 +63,7 @@ class Core {
     this.logger = config.logger;
     this.commandTimeoutMs = config.native.commandTimeoutMs;
     this.maxQueued = config.native.maxQueued;
+    this.maxQueuedBytes = config.native.maxQueuedBytes;
     this.messages = config.messages;
     this.hasLocalCache = config.native.localCache !== undefined;
     const tell = narrate(config.logger);

@@ -1,22 +1,36 @@
 'use strict';
 
-// Calls functions of the caller's. One that throws, or whose promise rejects, hurts nobody: it is
-// logged, without what it was called with.
+// Calls functions of the caller's. None that throws keeps another from being called.
 
-/** Calls one function. */
+const { atEndOfTick } = require('./clock');
+
+/** Calls one function. When it throws, or its promise rejects, that is logged, without what it was called with. */
 function callSafely(logger, listener, self, ...args) {
   try {
-    const result = listener.apply(self, args);
+    const result = Reflect.apply(listener, self, args);
     if (typeof result?.then === 'function') result.then(undefined, (error) => complain(logger, error));
   } catch (error) {
     complain(logger, error);
   }
 }
 
-/** Emits an event whose listeners do not harm each other. */
+/** Emits an event; what its listeners throw is logged. */
 function emitSafely(logger, emitter, event, ...args) {
   // Raw: those that were added with `once` take themselves out.
   for (const listener of emitter.rawListeners(event)) callSafely(logger, listener, emitter, ...args);
+}
+
+/** Emits an event; what its listeners throw are uncaught exceptions, one by one, as with any emitter. */
+function emitToAll(emitter, event, ...args) {
+  for (const listener of emitter.rawListeners(event)) {
+    try {
+      Reflect.apply(listener, emitter, args);
+    } catch (error) {
+      atEndOfTick(() => {
+        throw error;
+      });
+    }
+  }
 }
 
 function complain(logger, error) {
@@ -31,4 +45,4 @@ function describe(error) {
   }
 }
 
-module.exports = { callSafely, emitSafely };
+module.exports = { callSafely, emitSafely, emitToAll };

@@ -1,5 +1,6 @@
 'use strict';
 
+const { onAbort } = require('./aborts');
 const check = require('./check');
 const { failure } = require('./errors');
 const { Lock } = require('./lock');
@@ -21,7 +22,7 @@ function createLocks(core) {
   function acquireLock(key, ttlSeconds = DEFAULT_TTL_SECONDS) {
     const error = check.key(key) ?? check.ttl(ttlSeconds) ?? core.unusable();
     if (error) return Promise.reject(error);
-    return ask(Op.LockTakeNamed, key, { ttlSeconds, waitMs: 0 }).answer;
+    return ask(Op.LockTakeNamed, key, ++lastHandle, { ttlSeconds, waitMs: 0 });
   }
 
   async function releaseLock(key) {
@@ -54,16 +55,29 @@ function createLocks(core) {
     if (error) throw error;
     const { ttlSeconds, signal } = options;
     if (signal?.aborted) throw signal.reason;
-    const { handle, answer } = ask(op, key, options);
-    const granted = await (signal ? unlessAborted(answer, signal, () => abandon(handle, answer)) : answer);
+    const handle = ++lastHandle;
+    const granted = await (signal ? askUnlessAborted(op, key, handle, options) : ask(op, key, handle, options));
     return granted && new Lock(core, watched, { key, handle, ttlSeconds }, granted);
   }
 
-  function ask(op, key, { ttlSeconds, waitMs }) {
-    const handle = ++lastHandle;
-    const { queue, number } = core;
-    const answer = queue.send(op, number, key, undefined, handle, ttlSeconds * 1000, waitMs);
-    return { handle, answer };
+  function ask(op, key, handle, { ttlSeconds, waitMs }) {
+    return core.queue.send(op, core.number, key, undefined, handle, ttlSeconds * 1000, waitMs);
+  }
+
+  /** Rejects with the signal's reason when that comes before the answer. Nothing is asked of whom cannot be listened to. */
+  function askUnlessAborted(op, key, handle, options) {
+    return new Promise((resolve, reject) => {
+      const stop = onAbort(options.signal, (reason) => {
+        abandon(handle, answer);
+        reject(reason);
+      });
+      const answer = ask(op, key, handle, options);
+      const settle = (how) => (value) => {
+        stop();
+        how(value);
+      };
+      answer.then(settle(resolve), settle(reject));
+    });
   }
 
   /** Stops waiting, and gives back what comes all the same. */
@@ -77,22 +91,6 @@ function createLocks(core) {
   }
 
   return { acquireLock, releaseLock, lock, withLock };
-}
-
-/** Rejects with the signal's reason when that comes before the answer. */
-function unlessAborted(answer, signal, onAbort) {
-  return new Promise((resolve, reject) => {
-    const abort = () => {
-      onAbort();
-      reject(signal.reason);
-    };
-    signal.addEventListener('abort', abort, { once: true });
-    const settle = (how) => (value) => {
-      signal.removeEventListener('abort', abort);
-      how(value);
-    };
-    answer.then(settle(resolve), settle(reject));
-  });
 }
 
 /** Reads each option once: all of them, or an error. */

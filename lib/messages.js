@@ -1,22 +1,29 @@
 'use strict';
 
+const { onAbort } = require('./aborts');
 const check = require('./check');
 const { now } = require('./clock');
+const { sizeOf } = require('./size');
 
 /**
  * The messages of a channel, one by one, as `{ data, channel }`. Subscribed from the first
  * `next()` to the end of the loop. A loop that is slower than the channel loses the oldest
- * beyond `pubsub.maxQueued`, which is a `gap` of the pubsub.
+ * beyond `pubsub.maxQueued` or `pubsub.maxQueuedBytes`, which is a `gap` of the pubsub.
  */
 function messages(around, channel, options) {
   const inbox = new Inbox(around.core);
   const generator = receive(around, inbox, channel, options);
   const finish = generator.return.bind(generator);
-  // Also while a `next()` waits, which would otherwise have to be answered first.
-  generator.return = (value) => {
-    inbox.end();
-    return finish(value);
-  };
+  // Also while a `next()` waits, which would otherwise have to be answered first. Defined: with frozen intrinsics nothing
+  // can be assigned that a prototype has.
+  Object.defineProperty(generator, 'return', {
+    configurable: true,
+    writable: true,
+    value(value) {
+      inbox.end();
+      return finish(value);
+    },
+  });
   return generator;
 }
 
@@ -25,9 +32,8 @@ async function* receive({ pubSub, iterators }, inbox, channel, options = {}) {
   if (error) throw error;
   const { signal } = options;
   signal?.throwIfAborted();
-  const onAbort = () => inbox.fail(signal.reason);
   const take = (data) => inbox.put({ data, channel });
-  signal?.addEventListener('abort', onAbort, { once: true });
+  const stop = signal && onAbort(signal, (reason) => inbox.fail(reason));
   iterators.add(inbox);
   try {
     await pubSub.subscribe(channel, take);
@@ -38,16 +44,17 @@ async function* receive({ pubSub, iterators }, inbox, channel, options = {}) {
     }
   } finally {
     iterators.delete(inbox);
-    signal?.removeEventListener('abort', onAbort);
+    stop?.();
     if (!pubSub.isClosed) await pubSub.unsubscribe(channel, take);
   }
 }
 
-/** What has come and has not been taken: a ring of bounded size. */
+/** What has come and has not been taken: a ring that is bounded in messages and in bytes. */
 class Inbox {
   #core;
   #queue = [];
   #head = 0;
+  #bytes = 0;
   #overflow = null;
   #wake = null;
   #isEnded = false;
@@ -58,8 +65,12 @@ class Inbox {
   }
 
   put(message) {
-    this.#queue.push(message);
-    if (this.#queue.length - this.#head > this.#core.maxQueued) this.#dropOldest();
+    const isFirst = this.#head === this.#queue.length;
+    // One that is taken at once need not be measured.
+    const bytes = isFirst ? 0 : sizeOf(message.data);
+    this.#queue.push({ message, bytes });
+    this.#bytes += bytes;
+    while (this.#isTooFull()) this.#dropOldest();
     this.#wake?.();
   }
 
@@ -86,10 +97,16 @@ class Inbox {
     }
   }
 
+  #isTooFull() {
+    const count = this.#queue.length - this.#head;
+    return count > this.#core.maxQueued || (count > 1 && this.#bytes > this.#core.maxQueuedBytes);
+  }
+
   #shift() {
-    const message = this.#queue[this.#head];
+    const { message, bytes } = this.#queue[this.#head];
     this.#queue[this.#head] = undefined;
     this.#head += 1;
+    this.#bytes -= bytes;
     // Moves what is left only when that is the smaller half.
     if (this.#head * 2 > this.#queue.length) {
       this.#queue = this.#queue.slice(this.#head);
