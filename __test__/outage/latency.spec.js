@@ -1,5 +1,6 @@
 'use strict';
 
+const { until } = require('../support');
 const { useStage } = require('../support/stage');
 const { expectService } = require('../support/service');
 
@@ -89,6 +90,23 @@ describe('a slow network', () => {
       const backplane = await nearTheDeadline((b) => b.cacheGet('k'), { localCache: {} });
       expect([true, false]).toContain(await backplane.cacheSet('k', 1));
       expect([true, false]).toContain(await backplane.cacheDelete('k'));
+    });
+
+    it('a load, of which the others are told', async () => {
+      const backplane = await nearTheDeadline((b) => b.cacheGet('k'), { localCache: {} });
+      expect(await backplane.cacheGetOrSet('k', () => 1)).toBe(1);
+    });
+
+    it('watching a room, on a connection that is new; its view is right as soon as that can be', async () => {
+      const { backplane, proxy } = await stage.ready({ connectTimeoutMs: 4000, commandTimeoutMs: 600 });
+      await backplane.setPresence('u', 's', { roomId: 'r' });
+      const told = [];
+      proxy.delay(200);
+      await backplane.watch('watchRoom', () => backplane.watchRoom('r', ({ type }) => told.push(type)));
+      proxy.delay(0);
+      await backplane.removePresence('u', 's');
+      await until(() => told.includes('leave'));
+      expect(told.filter((type) => type === 'leave')).toEqual(['leave']);
     });
 
     it('calls that wait for one another: of a socket', async () => {

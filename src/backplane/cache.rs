@@ -7,6 +7,7 @@ use std::time::Instant;
 use super::Backplane;
 use super::counts::From;
 use super::local::LocalLayer;
+use super::remote::within;
 use crate::store::memory::Bounds;
 use crate::store::{Fetched, Json, Key, Lease, Lifetime, Pattern, Store, Ttl};
 
@@ -39,7 +40,7 @@ impl Backplane {
     pub async fn cache_get(&self, name: &[u8]) -> Option<Json> {
         let key = &self.cache_key(name);
         if let Some(local) = &self.local_cache {
-            return Box::pin(self.cache_get_timed(local, key)).await;
+            return Box::pin(self.cache_get_timed(local, key, Instant::now())).await;
         }
         let remote = self.on_remote(move |store| async move { store.get(key).await });
         let (found, from) = match remote.await {
@@ -52,10 +53,13 @@ impl Backplane {
     }
 
     /// Keeps what it reads on Redis at hand.
-    async fn cache_get_timed(&self, local: &LocalCache, key: &Key) -> Option<Json> {
+    async fn cache_get_timed(&self, local: &LocalCache, key: &Key, begun: Instant) -> Option<Json> {
         self.news.listen(&self.surroundings);
         let passage = local.layer.begin(key);
-        let remote = self.on_remote(move |store| async move { store.get_timed(key).await });
+        let remote = self.on_remote_since(
+            begun,
+            move |store| async move { store.get_timed(key).await },
+        );
         let (found, from) = match remote.await {
             Some(Ok(Some((text, left)))) => {
                 passage.keep(&text, local.ttl.min(left));
@@ -174,13 +178,21 @@ impl Backplane {
     /// Reads for somebody who can load the value; a lease is good for one [`Self::cache_fill`].
     /// What cannot be read is absent, without a lease: the value is loaded, and not kept.
     pub async fn cache_fetch(&self, name: &[u8], lease_ttl: Ttl) -> Fetched {
-        let key = &self.cache_key(name);
-        if let Some(local) = &self.local_cache
-            && let Some(text) = Box::pin(self.cache_get_timed(local, key)).await
-        {
-            return Fetched::Fresh(text);
+        let (key, begun) = (&self.cache_key(name), Instant::now());
+        let mut left = None;
+        if let Some(local) = &self.local_cache {
+            if let Some(text) = Box::pin(self.cache_get_timed(local, key, begun)).await {
+                return Fetched::Fresh(text);
+            }
+            left = Some(self.time_left(begun));
         }
-        let remote = self.on_remote(move |store| async move { store.fetch(key, lease_ttl).await });
+        let remote = self.on_remote_since(begun, move |store| async move {
+            let fetched = store.fetch(key, lease_ttl);
+            match left {
+                Some(left) => within(left, fetched).await,
+                None => fetched.await,
+            }
+        });
         let (fetched, from) = match remote.await {
             Some(outcome) => (outcome, From::Redis),
             None => (self.memory.fetch(key, lease_ttl).await, From::Memory),

@@ -2,6 +2,7 @@
 //! and goes when one of them is invalidated.
 
 use std::fmt::Write;
+use std::time::Instant;
 
 use ring::digest::{Context, SHA256};
 
@@ -32,7 +33,7 @@ impl Backplane {
     /// A miss is remembered: until then nothing was known of what is set next.
     pub async fn query_get(&self, query: &Query) -> Option<Json> {
         let entry = self.query_entry(query);
-        let looked = self.look(&entry).await;
+        let looked = self.look(&entry, Instant::now()).await;
         looked.count(&self.counts.queries);
         match looked {
             Looked::Hit(value, _) => Some(value),
@@ -66,10 +67,10 @@ impl Backplane {
 
     /// Reads for somebody who can load the value; a lease is good for one [`Self::query_fill`].
     pub async fn query_fetch(&self, query: &Query) -> Fetched {
-        let entry = self.query_entry(query);
+        let (entry, asked) = (self.query_entry(query), Instant::now());
         for _ in 0..MOST_LOOKS {
             let begun = self.fills.begin();
-            let looked = self.look(&entry).await;
+            let looked = self.look(&entry, asked).await;
             match looked {
                 Looked::Hit(value, from) => {
                     self.counts.queries.read(true, from);

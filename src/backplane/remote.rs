@@ -114,7 +114,7 @@ impl Backplane {
         }
     }
 
-    fn is_ready(&self) -> bool {
+    pub(super) fn is_ready(&self) -> bool {
         matches!(self.switch.now(), Availability::Ready(_))
     }
 

@@ -36,8 +36,8 @@ impl Looked {
 }
 
 impl Backplane {
-    pub(super) async fn look(&self, entry: &Entry) -> Looked {
-        let begun = Instant::now();
+    /// For a call that has `begun` already.
+    pub(super) async fn look(&self, entry: &Entry, begun: Instant) -> Looked {
         let left = self.time_left(begun);
         let remote = self.on_remote_since(begun, move |store| async move {
             within(left, look(&*store, entry, From::Redis)).await

@@ -1,6 +1,7 @@
 //! This process's own life, and what is known of those of others.
 
 use std::collections::{HashMap, HashSet};
+use std::mem;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -86,6 +87,8 @@ struct Known {
     /// Those that the store knows nothing of, for ever.
     lost: HashSet<Life>,
     asked: Option<Instant>,
+    /// As of the last look of those who watch: readers ask as well, and tell nobody.
+    watched: HashMap<Life, Beat>,
 }
 
 impl KnownLives {
@@ -104,11 +107,12 @@ impl KnownLives {
         Ok(())
     }
 
-    /// Asks again; whether one does not go on of which that was not known.
+    /// Asks again, for those who watch; whether one does not go on of which they have not been told.
     pub async fn look_again<L: Lives>(&self, store: &L) -> Result<bool> {
-        let before = self.known().beats.clone();
         self.ask(store).await?;
-        let known = self.known();
+        let mut known = self.known();
+        let now = known.beats.clone();
+        let before = mem::replace(&mut known.watched, now);
         let had_ended = |life| before.get(life).is_some_and(|beat| beat.left.is_zero());
         let mut all = before.keys().chain(known.beats.keys());
         Ok(all.any(|life| known.goes_on(*life) != Some(true) && !had_ended(life)))

@@ -13,7 +13,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::AbortHandle;
-use tokio::time::{sleep, timeout_at};
+use tokio::time::{Instant, sleep, timeout_at};
 
 use crate::backplane::mailbox::Mailbox;
 use crate::backplane::{Backplane, Event};
@@ -135,12 +135,14 @@ impl Backplane {
         feed.topics.want(&channel, tag);
         let (ready, is_ready) = oneshot::channel();
         let view = View::new(self.clone(), room, tag, feed.mailbox.clone());
-        let wait = self.wait(std::time::Instant::now());
-        let heard = match self.store_within(&wait).await {
-            Some(_) => timeout_at(wait.answer_by().into(), feed.topics.settled(&channel)).await,
-            None => Ok(true),
+        let wait = self.wait(Instant::now().into_std());
+        let is_there = self.store_within(&wait).await.is_some();
+        let (begun, answer_by) = (Instant::now(), wait.answer_by().into());
+        let heard = match is_there {
+            true => timeout_at(answer_by, feed.topics.settled(&channel)).await,
+            false => Ok(true),
         };
-        tokio::spawn(view.keep(inbox, ready));
+        tokio::spawn(view.keep(inbox, ready, begun));
         is_ready.await.is_ok() && heard.unwrap_or(false)
     }
 

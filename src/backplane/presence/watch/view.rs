@@ -60,15 +60,17 @@ impl View {
         }
     }
 
-    /// Until the watch ends. `ready`: from now on every change is told.
+    /// Until the watch ends. `ready`: from now on every change is told. The watch was asked for when it
+    /// had `begun`, which is what its first look may take its time from.
     pub async fn keep(
         mut self,
         mut signals: mpsc::UnboundedReceiver<Signal>,
         ready: oneshot::Sender<()>,
+        begun: Instant,
     ) {
         // What was told before is part of what is found now.
         while signals.try_recv().is_ok() {}
-        self.begin().await;
+        self.begin(begun).await;
         let _ = ready.send(());
         loop {
             tokio::select! {
@@ -90,24 +92,24 @@ impl View {
     }
 
     /// Whoever is there at the beginning has not come.
-    async fn begin(&mut self) {
-        let (there, _) = self.list().await;
+    async fn begin(&mut self, begun: Instant) {
+        let (there, is_whole) = self.list(begun).await;
         for (id, seen) in there.into_iter().filter_map(seen) {
             self.there.insert(id, seen);
         }
-        self.look_later();
+        self.look_later(is_whole);
     }
 
-    async fn list(&self) -> (Vec<Present>, bool) {
+    async fn list(&self, begun: Instant) -> (Vec<Present>, bool) {
         let place = Place::Room(&self.room);
         self.backplane
-            .presence_list(place, Detail::Records, Instant::now().into_std())
+            .presence_list(place, Detail::Records, begun.into_std())
             .await
     }
 
     /// Tells what is different from the view. News that come meanwhile are heard afterwards.
     async fn look(&mut self) {
-        let (there, is_whole) = self.list().await;
+        let (there, is_whole) = self.list(Instant::now()).await;
         let mut found = HashSet::new();
         for (id, seen) in there.into_iter().filter_map(seen) {
             found.insert(id.clone());
@@ -116,11 +118,7 @@ impl View {
         if is_whole {
             self.miss(&found);
         }
-        self.look_later();
-        if !is_whole {
-            // It will be said when Redis is back.
-            self.look_at = Instant::now() + FAR;
-        }
+        self.look_later(is_whole);
     }
 
     fn hear(&mut self, text: &Bytes) {
@@ -140,7 +138,14 @@ impl View {
                     ends: end(left),
                     missing_since: None,
                 };
-                self.look_at = self.look_at.min(seen.ends);
+                // Of a life that has ended nobody tells again.
+                let has_ended = self.backplane.presence.lives.has_ended(life);
+                let until = if has_ended {
+                    Instant::now() + LOOK_AGAIN
+                } else {
+                    seen.ends
+                };
+                self.look_at = self.look_at.min(until);
                 self.see((user, socket), seen);
             }
             Some(News::Left {
@@ -215,10 +220,15 @@ impl View {
         self.there.values().any(|seen| !lives.is_alive(seen.life))
     }
 
-    fn look_later(&mut self) {
+    fn look_later(&mut self, is_whole: bool) {
         let now = Instant::now();
-        let first = self.there.values().map(|seen| seen.ends).min();
-        self.look_at = first.unwrap_or(now + FAR).max(now + LOOK_AGAIN);
+        let next = if is_whole {
+            self.there.values().map(|seen| seen.ends).min()
+        } else {
+            // Redis is there and did not answer; while it is away nothing is asked, and its return is said.
+            self.backplane.is_ready().then_some(now)
+        };
+        self.look_at = next.unwrap_or(now + FAR).max(now + LOOK_AGAIN);
     }
 
     fn tell(&self, kind: &str, (user, socket): &Id, metadata: &Json) {
