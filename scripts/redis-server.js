@@ -10,6 +10,7 @@ const { freePort } = require('./free-port');
 const reaper = require('./reaper');
 const { ensureRedisServer } = require('./redis-binary');
 const { RespClient } = require('./resp-client');
+const { ensureServer } = require('./servers');
 
 const START_DEADLINE_MS = 10_000;
 const STOP_DEADLINE_MS = 5_000;
@@ -210,9 +211,12 @@ class RedisServer {
   }
 }
 
-/** `args` may be a function of `{ port, dir }`. A given `dir` is kept by `stop()`. */
-async function startRedis({ port, args = [], dir } = {}) {
-  const binary = await ensureRedisServer();
+/**
+ * `args` may be a function of `{ port, dir }`. A given `dir` is kept by `stop()`. `server` is one of
+ * `SERVERS` (servers.js), or the one that the machine has.
+ */
+async function startRedis({ port, args = [], dir, server } = {}) {
+  const binary = await (server ? ensureServer(server) : ensureRedisServer());
   for (let attempt = 1; ; attempt += 1) {
     try {
       return await RedisServer.start(binary, { port: port ?? (await freePort()), args, dir });

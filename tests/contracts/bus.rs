@@ -155,6 +155,7 @@ contract!(
     what_is_not_wanted_any_more_does_not_come,
     what_is_wanted_again_comes_once,
     names_are_counted_and_patterns_are_not,
+    sharded_channels_are_counted_apart,
     payloads_are_bytes,
 );
 
@@ -238,11 +239,19 @@ async fn names_are_counted_and_patterns_are_not(world: &impl World) {
     let (one, other) = (Receiver::new(world), Receiver::new(world));
     one.wants(TopicKind::Channel, "a", 1).await;
     one.wants(TopicKind::Pattern, "*", 2).await;
-    one.wants(TopicKind::Shard, "b", 3).await;
     other.wants(TopicKind::Channel, "a", 1).await;
+    let names = [key("a"), key("b")];
+    let counted = world.bus().receivers(Reach::Everywhere, &names).await;
+    assert_eq!(counted, Ok(vec![2, 0]));
+}
+
+async fn sharded_channels_are_counted_apart(world: &impl World) {
+    let receiver = Receiver::new(world);
+    receiver.wants(TopicKind::Channel, "a", 1).await;
+    receiver.wants(TopicKind::Shard, "b", 2).await;
     let names = [key("a"), key("b"), key("c")];
     let counted = world.bus().receivers(Reach::Everywhere, &names).await;
-    assert_eq!(counted, Ok(vec![2, 0, 0]));
+    assert_eq!(counted, Ok(vec![1, 0, 0]));
     let counted = world.bus().receivers(Reach::Shard, &names).await;
     assert_eq!(counted, Ok(vec![0, 1, 0]));
 }
