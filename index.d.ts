@@ -424,7 +424,8 @@ export interface Present extends PresenceMetadata {
  * Every socket ends by itself, exactly. With `presence: { heartbeat: true }` it does not while this backplane
  * lives (docs/presence.md). While Redis is away it is there for this backplane, and is set on Redis afterwards.
  *
- * @param metadata an object that JSON can hold, up to 1 MiB; default `{}`. `roomId` is one room or an array.
+ * @param metadata an object that JSON can hold, up to 1 MiB, and up to 8 MiB times the number of rooms, `roomId` not
+ * counted; default `{}`. `roomId` is one room or an array.
  * @param ttlSeconds default 300; fractions are fine; above 0, at most 10 years.
  * @throws E_INVALID_KEY (`userId`, `socketId`, `roomId`: 1 byte to 64 KiB of well-formed Unicode), E_INVALID_VALUE,
  * E_INVALID_TTL, E_CLOSED

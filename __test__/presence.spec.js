@@ -7,6 +7,8 @@ const { createBackplane } = require('..');
 
 const HOSTILE = ['user', 'a:b', 'b:c', '*', '{x}', '{', '__proto__', 'constructor', '1:a', '3:a:b', 'a\0b', '😀'.repeat(256), 'x'.repeat(65536)];
 
+const rooms = (count) => Array.from({ length: count }, (_, i) => `r${i}`);
+
 describe.each(PLACES)('presence on %s', (_where, start) => {
   const place = usePlace(start);
   let presence;
@@ -255,6 +257,9 @@ describe('wrong use of presence', () => {
     ['of ill-formed names', { roomId: 'r', '\ud800': 1 }],
     ['a BigInt inside', { n: 1n }],
     ['over 1 MiB', { text: 'x'.repeat(1024 * 1024) }],
+    ['over 8 MiB in all rooms together', { roomId: rooms(1000), text: 'x'.repeat(500_000) }],
+    ['just over 8 MiB in all rooms together', { roomId: rooms(17), text: 'x'.repeat(500_000) }],
+    ['over 8 MiB of characters of more than one byte', { roomId: rooms(1000), text: 'é'.repeat(5000) }],
     ['a getter that throws', { get roomId() { throw new Error('no'); } }],
   ])('metadata that are %s are refused', async (_what, metadata) => {
     await expect(setPresence('u', 's', metadata)).rejects.toMatchObject({ code: 'E_INVALID_VALUE' });

@@ -165,4 +165,4 @@ function kindOf(value) {
   return value === null ? 'null' : typeof value;
 }
 
-module.exports = { DEFAULT_TTL_SECONDS, key, id, ids, size, channel, pattern, ttl, optionalTtl, count, object, option, value, callback, optionalCallback, payload, timeoutMs, waitMs, abortSignal, read, json, kindOf };
+module.exports = { DEFAULT_TTL_SECONDS, UTF8_PER_UNIT, key, id, ids, size, channel, pattern, ttl, optionalTtl, count, object, option, value, callback, optionalCallback, payload, timeoutMs, waitMs, abortSignal, read, json, kindOf };

@@ -1,6 +1,7 @@
 'use strict';
 
 const check = require('./check');
+const { rangeError } = require('./errors');
 const { inNextTurn } = require('./clock');
 const { callSafely } = require('./listeners');
 const { Op } = require('./queue');
@@ -9,6 +10,8 @@ const { Subscriptions } = require('./subscriptions');
 const DEFAULT_TTL_SECONDS = 300;
 /** With it a socket is written down in each of its rooms. */
 const MAX_METADATA_BYTES = 1024 * 1024;
+/** Of what is written down in all rooms of one socket: its metadata as often as it has rooms. */
+const MAX_BYTES_IN_ROOMS = 8 * 1024 * 1024;
 /** In the place of the kind of a topic. */
 const ROOM = 0;
 const OF_ROOMS = { join: Op.PresenceWatch, leave: Op.PresenceUnwatch, end: Op.PresenceUnwatchAll };
@@ -121,7 +124,7 @@ function readMetadata(metadata) {
   if (json.text.includes('\\ud') && !Object.keys(JSON.parse(json.text)).every((name) => name.isWellFormed())) {
     return { error: check.value('the names in metadata must be well-formed Unicode') };
   }
-  const error = checkRooms(typeof metadata.toJSON === 'function' ? JSON.parse(json.text) : metadata);
+  const error = checkRooms(typeof metadata.toJSON === 'function' ? JSON.parse(json.text) : metadata, json.text);
   return error ? { error } : json;
 }
 
@@ -129,8 +132,8 @@ function notAnObject(value) {
   return check.value(`metadata must be an object, not ${Array.isArray(value) ? 'an array' : check.kindOf(value)}`);
 }
 
-/** One room, several, or none. */
-function checkRooms(metadata) {
+/** One room, several, or none; `text` is the metadata as JSON. */
+function checkRooms(metadata, text) {
   let roomId;
   try {
     ({ roomId } = metadata);
@@ -138,7 +141,16 @@ function checkRooms(metadata) {
     return check.value('metadata.roomId cannot be read', cause);
   }
   if (roomId === undefined || roomId === null) return null;
-  return Array.isArray(roomId) ? check.ids(roomId, 'metadata.roomId') : check.id(roomId, 'metadata.roomId');
+  if (!Array.isArray(roomId)) return check.id(roomId, 'metadata.roomId');
+  return check.ids(roomId, 'metadata.roomId') ?? checkBytesInRooms(roomId, text);
+}
+
+/** What each room keeps are the metadata without the names of the others. */
+function checkBytesInRooms(rooms, text) {
+  if (rooms.length * text.length * check.UTF8_PER_UNIT <= MAX_BYTES_IN_ROOMS) return null;
+  const bytes = Buffer.byteLength(text) - Buffer.byteLength(JSON.stringify(rooms));
+  if (new Set(rooms).size * bytes <= MAX_BYTES_IN_ROOMS) return null;
+  return rangeError('E_INVALID_VALUE', `metadata times rooms must not be more than ${MAX_BYTES_IN_ROOMS} bytes`);
 }
 
 /** Whatever the metadata say, whose they are is not theirs to say. */

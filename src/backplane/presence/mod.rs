@@ -11,6 +11,7 @@ mod watch;
 use std::mem;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use bytes::Bytes;
 use futures_util::future::join_all;
 use tokio::sync::Notify;
 use tokio::task::AbortHandle;
@@ -55,7 +56,7 @@ impl Presence {
     pub fn new(heartbeat: bool, prefix: &[u8]) -> Self {
         let watches = Arc::new(Watches::default());
         let told = watches.clone();
-        let on_news = Box::new(move |room: &str, text| told.hear(room, text));
+        let on_news = Box::new(move |room: &str, text: &dyn Fn() -> Bytes| told.hear(room, text));
         Self {
             heartbeat,
             names: Names::new(prefix),

@@ -35,64 +35,66 @@ pub struct Socket {
     /// Each once.
     pub rooms: Vec<Box<str>>,
     pub metadata: Json,
+    /// The metadata without the rooms, if a room is told of itself alone.
+    others: Option<Json>,
     /// What this is known by on the server: whoever has lost the answer, and sets it again, finds it there.
     pub claim: u64,
 }
 
-/// A socket in more rooms is not written down in each of them with the names of all.
+/// A socket in more rooms is not written down in each of them with the names of all,
 const MOST_ROOMS_NAMED: usize = 100;
+/// nor one whose metadata would take more bytes then.
+const MOST_BYTES_NAMED: usize = 8 * 1024 * 1024;
 
 impl Socket {
     /// A copy of `metadata`, which tells the rooms.
     pub fn new(user: &str, id: &str, metadata: &[u8]) -> Self {
+        let mut members = members_of(metadata);
+        let rooms = members.remove("roomId").map_or_else(Vec::new, names_in);
+        let is_alone = rooms.len() > MOST_ROOMS_NAMED
+            || rooms.len().saturating_mul(metadata.len()) > MOST_BYTES_NAMED;
+        let others = || serde_json::to_vec(&members).unwrap_or_default().into();
         Self {
             user: user.into(),
             id: id.into(),
-            rooms: rooms_of(metadata),
+            others: is_alone.then(others),
+            rooms,
             metadata: Json::copy_from_slice(metadata),
             claim: fastrand::u64(..),
         }
     }
 
-    /// Its user and its rooms, each with the metadata that are kept there.
-    pub fn places(&self) -> Vec<(Place<'_>, Json)> {
-        let metadata = self.metadata_of();
+    /// Its user and its rooms.
+    pub fn places(&self) -> impl Iterator<Item = Place<'_>> {
         let rooms = self.rooms.iter().map(|room| Place::Room(room));
-        std::iter::once(Place::User(&self.user))
-            .chain(rooms)
-            .map(|place| (place, metadata(place)))
-            .collect()
+        std::iter::once(Place::User(&self.user)).chain(rooms)
     }
 
-    /// The metadata that are kept in a place.
+    /// The metadata that are kept in a place; made for it, where they name one room.
     pub fn metadata_at(&self, place: Place<'_>) -> Json {
-        self.metadata_of()(place)
-    }
-
-    fn metadata_of(&self) -> impl Fn(Place<'_>) -> Json {
-        let others = (self.rooms.len() > MOST_ROOMS_NAMED).then(|| {
-            let mut others = members_of(&self.metadata);
-            others.remove("roomId");
-            serde_json::to_string(&others).unwrap_or_default()
-        });
-        move |place| match (&others, place) {
+        match (&self.others, place) {
             (Some(others), Place::Room(room)) => in_one_room(others, room),
             _ => self.metadata.clone(),
         }
     }
 }
 
-fn in_one_room(others: &str, room: &str) -> Json {
-    let others = others.trim_start_matches('{');
-    let comma = if others == "}" { "" } else { "," };
-    format!(r#"{{"roomId":{}{comma}{others}"#, JsonValue::from(room)).into()
+fn in_one_room(others: &[u8], room: &str) -> Json {
+    let others = others.strip_prefix(b"{").unwrap_or(others);
+    let comma: &[u8] = if others == b"}" { b"" } else { b"," };
+    let room = JsonValue::from(room).to_string();
+    [b"{\"roomId\":", room.as_bytes(), comma, others]
+        .concat()
+        .into()
 }
 
 /// The rooms that metadata name: `roomId` is one, or an array of them.
 pub fn rooms_of(metadata: &[u8]) -> Vec<Box<str>> {
-    let Some(named) = members_of(metadata).remove("roomId") else {
-        return Vec::new();
-    };
+    let named = members_of(metadata).remove("roomId");
+    named.map_or_else(Vec::new, names_in)
+}
+
+fn names_in(named: &RawValue) -> Vec<Box<str>> {
     let named = match serde_json::from_str(named.get()) {
         Ok(JsonValue::Array(rooms)) => rooms,
         Ok(one) => vec![one],
@@ -210,16 +212,23 @@ mod tests {
             let rooms: Vec<_> = (0..=MOST_ROOMS_NAMED).map(|i| format!("r{i}")).collect();
             let metadata = format!(r#"{{{others}"roomId":{}}}"#, JsonValue::from(rooms));
             let socket = Socket::new("u", "s", metadata.as_bytes());
-            let places = socket.places();
-            assert_eq!(places.len(), 2 + MOST_ROOMS_NAMED);
-            assert_eq!(places[0], (Place::User("u"), socket.metadata.clone()));
-            assert_eq!(places[8], (Place::Room("r7"), Json::from(expected)));
+            assert_eq!(socket.places().count(), 2 + MOST_ROOMS_NAMED);
+            assert_eq!(socket.metadata_at(Place::User("u")), socket.metadata);
+            assert_eq!(socket.metadata_at(Place::Room("r7")), Json::from(expected));
         }
         let few = Socket::new("u", "s", br#"{"roomId":["a","b"]}"#);
         assert!(
             few.places()
-                .iter()
-                .all(|(_, metadata)| *metadata == few.metadata)
+                .all(|place| few.metadata_at(place) == few.metadata)
         );
+    }
+
+    #[test]
+    fn rooms_with_long_names_do_not_have_each_others() {
+        let rooms: Vec<_> = (0..20).map(|i| format!("{i:050000}")).collect();
+        let metadata = format!(r#"{{"roomId":{}}}"#, JsonValue::from(rooms.clone()));
+        let socket = Socket::new("u", "s", metadata.as_bytes());
+        let own = format!(r#"{{"roomId":"{}"}}"#, rooms[3]);
+        assert_eq!(socket.metadata_at(Place::Room(&rooms[3])), Json::from(own));
     }
 }

@@ -69,16 +69,16 @@ impl Watched {
         }
     }
 
-    fn hear(&self, room: &str, text: Bytes) {
+    fn hear(&self, room: &str, text: impl FnOnce() -> Bytes) {
         if let Some(watch) = self.rooms.get(room) {
-            let _ = watch.signals.send(Signal::News(text));
+            let _ = watch.signals.send(Signal::News(text()));
         }
     }
 }
 
 impl Watches {
-    /// Something happened in a room.
-    pub fn hear(&self, room: &str, text: Bytes) {
+    /// Something happened in a room; the text is made if somebody watches it.
+    pub fn hear(&self, room: &str, text: impl FnOnce() -> Bytes) {
         self.watched().hear(room, text);
     }
 
@@ -94,7 +94,7 @@ impl Watches {
     fn hear_tagged(&self, message: Message) {
         let watched = self.watched();
         if let Some(room) = watched.tags.get(&message.tag.0) {
-            watched.hear(room, message.payload);
+            watched.hear(room, || message.payload);
         }
     }
 

@@ -30,8 +30,8 @@ const MOST_LAST_SEEN: usize = 100_000;
 /// What is left of what lasts as long as the process: some 500,000 years.
 const FOR_EVER: Duration = Duration::from_millis(u64::MAX >> 10);
 
-/// Told what happens in a room.
-pub type OnNews = Box<dyn Fn(&str, Bytes) + Send + Sync>;
+/// Told what happens in a room; its text is made for who listens.
+pub type OnNews = Box<dyn Fn(&str, &dyn Fn() -> Bytes) + Send + Sync>;
 
 pub struct MemoryRoster {
     book: Mutex<Book>,

@@ -32,19 +32,19 @@ impl MemoryRoster {
         if is_same {
             return;
         }
-        for (place, metadata) in now.places() {
-            let Place::Room(room) = place else {
-                continue;
+        for room in &now.rooms {
+            let text = || {
+                let news = News::Is {
+                    user: now.user.clone(),
+                    socket: now.id.clone(),
+                    life: None,
+                    version: standing.version,
+                    left: standing.ttl.map_or(FOR_EVER, Ttl::as_duration),
+                    metadata: now.metadata_at(Place::Room(room)),
+                };
+                news.text()
             };
-            let news = News::Is {
-                user: now.user.clone(),
-                socket: now.id.clone(),
-                life: None,
-                version: standing.version,
-                left: standing.ttl.map_or(FOR_EVER, Ttl::as_duration),
-                metadata,
-            };
-            (self.on_news)(room, news.text());
+            (self.on_news)(room, &text);
         }
     }
 
@@ -55,11 +55,14 @@ impl MemoryRoster {
     }
 
     fn tell_room_left(&self, room: &str, socket: &Socket, version: u64) {
-        let news = News::Left {
-            user: socket.user.clone(),
-            socket: socket.id.clone(),
-            version,
+        let text = || {
+            let news = News::Left {
+                user: socket.user.clone(),
+                socket: socket.id.clone(),
+                version,
+            };
+            news.text()
         };
-        (self.on_news)(room, news.text());
+        (self.on_news)(room, &text);
     }
 }

@@ -59,12 +59,18 @@ impl Roster for RedisRoster<'_> {
             return Ok(None);
         };
         let life = Life::text(life);
-        let places = socket.places();
-        let puts = places.iter().map(|(place, metadata)| {
-            let args = [life.as_bytes(), version.as_bytes(), ms.as_bytes(), metadata];
-            self.put(*place, &socket.user, &socket.id, args)
-        });
-        let stays: &HashSet<_> = &places.iter().map(|(at, _)| *at).collect();
+        let put = async |place| {
+            let metadata = socket.metadata_at(place);
+            let args = [
+                life.as_bytes(),
+                version.as_bytes(),
+                ms.as_bytes(),
+                &metadata,
+            ];
+            self.put(place, &socket.user, &socket.id, args).await
+        };
+        let puts = socket.places().map(put);
+        let stays: &HashSet<_> = &socket.places().collect();
         let left = before.iter().flat_map(|before| {
             let is_same = before.user == socket.user;
             let places = before
@@ -75,9 +81,9 @@ impl Roster for RedisRoster<'_> {
         try_join(try_join_all(puts), try_join_all(left)).await?;
         if self.version(&socket.id).await? != version {
             // Somebody set or removed it meanwhile, and may not have met it here.
-            let drops = places
-                .iter()
-                .map(|(place, _)| self.drop(*place, &socket.user, &socket.id, &version));
+            let drops = socket
+                .places()
+                .map(|place| self.drop(place, &socket.user, &socket.id, &version));
             try_join_all(drops).await?;
         }
         Ok(Some(number(version.as_bytes())))
