@@ -11,8 +11,11 @@ export declare const __napiBindingTarget: 'native' | 'wasm32-wasi' | 'wasm32-was
 
 /** Calls in, answers out. Keeps the process alive exactly while a call is pending. */
 export declare class Queue {
-  /** `shapes`: whether JavaScript can make functions, and so build values of shapes. */
-  constructor(memory: CallMemory, pageMemory: PageMemory, shapes: boolean, onPage: (arg: PageArgs) => void)
+  /**
+   * `shapes`: whether JavaScript can make functions, and so build values of shapes. `resource` is what async_hooks
+   * shows of the queue.
+   */
+  constructor(memory: CallMemory, pageMemory: PageMemory, shapes: boolean, onPage: (arg: PageArgs) => void, resource: object)
   /** Makes a backplane and answers its number. Opens no connection. */
   open(options: BackplaneOptions): number
   /** Forgets a backplane that has been closed. */
@@ -22,6 +25,8 @@ export declare class Queue {
   /** Keeps the process alive until [`Self::release`], for something that is no call. */
   hold(): void
   release(): void
+  /** Whether it keeps the process alive now. */
+  isHeld(): boolean
   /** `idle`, `connecting`, `ready`, `degraded` or `closed`. */
   state(backplane: number): string
   /** Answers a question for credentials; or tells `why` there are none, without a secret. */

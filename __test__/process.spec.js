@@ -87,6 +87,16 @@ describe('a process that ends in the middle of its calls crashes in no other way
   });
 });
 
+test('nothing is left open but what keeps the process alive, as async_hooks shows it', async () => {
+  expect(await resultOf('open-handles.js', { url: redis.url })).toEqual({
+    loaded: [],
+    idle: [],
+    subscribed: ['redis-backplane'],
+    unsubscribed: [],
+    closed: [],
+  });
+});
+
 test('jest ends by itself after close, and finds no open handle', async () => {
   const jest = path.join(path.dirname(require.resolve('jest/package.json')), 'bin', 'jest.js');
   const { code, stdout, stderr } = await runProgram('run-jest.js', { jest, url: redis.url }, { timeoutMs: 25_000 });

@@ -5,11 +5,12 @@
 //!
 //! - [`queue`]: the object that JavaScript holds, one for each environment.
 //! - [`submission`], [`op`] and [`call`]: what comes in; [`dispatch`] calls the backplane; [`answers`].
-//! - [`outbox`] and [`page`]: what goes out, in buffers of the [`pool`].
+//! - [`outbox`] and [`page`]: what goes out, in buffers of the [`pool`]; [`carrier`] takes it to JavaScript.
 //! - [`options`]: the configuration of a backplane; [`metrics`]: what it has counted.
 
 mod answers;
 mod call;
+mod carrier;
 mod dispatch;
 mod metrics;
 mod op;

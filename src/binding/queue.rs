@@ -1,6 +1,5 @@
 //! The two queues of one environment (a main thread, a worker, a jest context).
 
-use std::cell::Cell;
 use std::collections::HashMap;
 use std::rc::Rc;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -8,11 +7,10 @@ use std::time::Instant;
 
 use bytes::Bytes;
 use napi::bindgen_prelude::*;
-use napi::sys;
-use napi::threadsafe_function::ThreadsafeFunctionCallMode;
 use napi_derive::napi;
 use serde_json::json;
 
+use super::carrier::{Carrier, KeepAlive};
 use super::dispatch::dispatch;
 use super::metrics::metrics;
 use super::op::Op;
@@ -49,7 +47,8 @@ pub struct Queue {
 
 #[napi]
 impl Queue {
-    /// `shapes`: whether JavaScript can make functions, and so build values of shapes.
+    /// `shapes`: whether JavaScript can make functions, and so build values of shapes. `resource` is what async_hooks
+    /// shows of the queue.
     #[napi(constructor)]
     pub fn new(
         env: Env,
@@ -57,23 +56,15 @@ impl Queue {
         page_memory: PageMemory,
         shapes: bool,
         on_page: Function<'_, PageArgs, ()>,
+        resource: Object<'_>,
     ) -> Result<Self> {
         let alive = Rc::new(KeepAlive::new(env));
-        let carrier = {
-            let alive = alive.clone();
-            let mut page_memory = page_memory;
-            on_page
-                .build_threadsafe_function::<Page>()
-                .weak::<true>()
-                .build_callback(move |context| {
-                    alive.completed(context.value.completed);
-                    Ok(page_memory.open(context.value))
-                })?
-        };
-        alive.attach(carrier.raw());
+        let mut page_memory = page_memory;
+        let open = move |page| page_memory.open(page);
+        let carrier = Carrier::new(env, &on_page, &resource, alive.clone(), open)?;
         let carry = move |page: Page| {
             busy_poll::page_left(page.completed);
-            carrier.call(page, ThreadsafeFunctionCallMode::NonBlocking);
+            carrier.call(page);
         };
         Ok(Self {
             memory,
@@ -106,6 +97,7 @@ impl Queue {
     /// Releases what the environment holds for the queue. Nothing can be called after it.
     #[napi]
     pub fn end(&self) {
+        self.alive.end();
         self.outbox.close();
     }
 
@@ -118,6 +110,12 @@ impl Queue {
     #[napi]
     pub fn release(&self) {
         self.alive.completed(1);
+    }
+
+    /// Whether it keeps the process alive now.
+    #[napi]
+    pub fn is_held(&self) -> bool {
+        self.alive.is_needed()
     }
 
     /// `idle`, `connecting`, `ready`, `degraded` or `closed`.
@@ -280,43 +278,4 @@ fn teller(outbox: Arc<Outbox>, number: u32) -> OnEvent {
         };
         outbox.push(number, Answer::Event(event));
     })
-}
-
-/// References the page function while calls are pending, so that the process stays alive for
-/// their answers and for nothing else. Lives on the JavaScript thread.
-struct KeepAlive {
-    env: Env,
-    pending: Cell<u32>,
-    function: Cell<sys::napi_threadsafe_function>,
-}
-
-impl KeepAlive {
-    fn new(env: Env) -> Self {
-        Self {
-            env,
-            pending: Cell::new(0),
-            function: Cell::new(std::ptr::null_mut()),
-        }
-    }
-
-    fn attach(&self, function: sys::napi_threadsafe_function) {
-        self.function.set(function);
-    }
-
-    fn submitted(&self, calls: u32) {
-        if self.pending.get() == 0 && calls > 0 {
-            // SAFETY: the function lives as long as its environment, in which this runs.
-            unsafe { sys::napi_ref_threadsafe_function(self.env.raw(), self.function.get()) };
-        }
-        self.pending.set(self.pending.get() + calls);
-    }
-
-    fn completed(&self, calls: u32) {
-        let pending = self.pending.get().saturating_sub(calls);
-        if pending == 0 && calls > 0 {
-            // SAFETY: as above.
-            unsafe { sys::napi_unref_threadsafe_function(self.env.raw(), self.function.get()) };
-        }
-        self.pending.set(pending);
-    }
 }

@@ -1,0 +1,268 @@
+//! Takes pages to the JavaScript thread: a thread-safe function.
+//!
+//! On Node-API itself. Those of napi-rs bring one more with them for each environment (its feature `napi4`, "CustomGC"),
+//! which nobody can release, and which jest reports as an open handle.
+
+use std::cell::Cell;
+use std::ffi::c_void;
+use std::panic::{self, AssertUnwindSafe};
+use std::ptr;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use napi::bindgen_prelude::*;
+use napi::{check_status, sys};
+
+use super::page::Page;
+use super::page::crossing::PageArgs;
+
+const NAME: &str = "redis-backplane";
+
+/// Takes pages to one function, from any thread, until it is dropped or the environment is gone.
+pub struct Carrier(Arc<Line>);
+
+/// `None`: nobody takes pages any more.
+struct Line(Mutex<Option<Raw>>);
+
+struct Raw(sys::napi_threadsafe_function);
+
+// SAFETY: thread-safe functions are there to be called from other threads.
+unsafe impl Send for Raw {}
+
+/// What the thread-safe function keeps, on the JavaScript thread.
+struct Receiver {
+    line: Arc<Line>,
+    alive: std::rc::Rc<KeepAlive>,
+    open: Box<dyn FnMut(Page) -> PageArgs>,
+}
+
+impl Carrier {
+    /// `resource` is what async_hooks shows of it. Does not keep the process alive, but for `alive`.
+    pub fn new(
+        env: Env,
+        on_page: &Function<'_, PageArgs, ()>,
+        resource: &Object<'_>,
+        alive: std::rc::Rc<KeepAlive>,
+        open: impl FnMut(Page) -> PageArgs + 'static,
+    ) -> Result<Self> {
+        let line = Arc::new(Line(Mutex::default()));
+        let receiver = Box::into_raw(Box::new(Receiver {
+            line: line.clone(),
+            alive: alive.clone(),
+            open: Box::new(open),
+        }));
+        // SAFETY: all values are of this environment, and `receiver` lives until `finalize`.
+        let created = unsafe { create(env, on_page.raw(), resource.raw(), receiver.cast()) };
+        let raw = created.inspect_err(|_| {
+            // SAFETY: nobody has got it.
+            drop(unsafe { Box::from_raw(receiver) });
+        })?;
+        *line.raw() = Some(Raw(raw));
+        alive.function.set(raw);
+        Ok(Self(line))
+    }
+
+    /// A page that nobody can take is dropped.
+    pub fn call(&self, page: Page) {
+        let mut line = self.0.raw();
+        let Some(Raw(raw)) = *line else { return };
+        let page = Box::into_raw(Box::new(page));
+        // SAFETY: it is there as long as the line says so; the page is taken back in `deliver`, or here.
+        let status = unsafe {
+            let how = sys::ThreadsafeFunctionCallMode::nonblocking;
+            sys::napi_call_threadsafe_function(raw, page.cast(), how)
+        };
+        if status == sys::Status::napi_ok {
+            return;
+        }
+        if status == sys::Status::napi_closing {
+            *line = None;
+        }
+        drop(line);
+        // SAFETY: nobody has got it.
+        drop(unsafe { Box::from_raw(page) });
+    }
+}
+
+impl Drop for Carrier {
+    fn drop(&mut self) {
+        self.0.release();
+    }
+}
+
+impl Line {
+    fn raw(&self) -> MutexGuard<'_, Option<Raw>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn release(&self) {
+        let mut line = self.raw();
+        if let Some(Raw(raw)) = line.take() {
+            // SAFETY: it was there until now, and is not named again.
+            unsafe {
+                let how = sys::ThreadsafeFunctionReleaseMode::release;
+                sys::napi_release_threadsafe_function(raw, how)
+            };
+        }
+    }
+}
+
+/// # Safety
+/// The values are of this environment, in which this runs; `receiver` is a `Receiver`.
+unsafe fn create(
+    env: Env,
+    on_page: sys::napi_value,
+    resource: sys::napi_value,
+    receiver: *mut c_void,
+) -> Result<sys::napi_threadsafe_function> {
+    let env = env.raw();
+    let (mut name, mut raw) = (ptr::null_mut(), ptr::null_mut());
+    let length = NAME.len() as isize;
+    // SAFETY: the caller's.
+    unsafe {
+        check_status!(sys::napi_create_string_utf8(
+            env,
+            NAME.as_ptr().cast(),
+            length,
+            &mut name
+        ))?;
+        check_status!(sys::napi_create_threadsafe_function(
+            env,
+            on_page,
+            resource,
+            name,
+            0,
+            1,
+            receiver,
+            Some(finalize),
+            receiver,
+            Some(deliver),
+            &mut raw,
+        ))?;
+        sys::napi_unref_threadsafe_function(env, raw);
+    }
+    Ok(raw)
+}
+
+/// Nothing comes any more: it was released, or the environment ends. On the JavaScript thread.
+unsafe extern "C" fn finalize(_env: sys::napi_env, receiver: *mut c_void, _hint: *mut c_void) {
+    // SAFETY: it was made for this, and this is called once.
+    let receiver = unsafe { Box::from_raw(receiver.cast::<Receiver>()) };
+    receiver.alive.function.set(ptr::null_mut());
+    receiver.line.release();
+}
+
+unsafe extern "C" fn deliver(
+    env: sys::napi_env,
+    on_page: sys::napi_value,
+    receiver: *mut c_void,
+    page: *mut c_void,
+) {
+    // SAFETY: `call` made it.
+    let page = unsafe { Box::from_raw(page.cast::<Page>()) };
+    // The environment is gone, and the receiver may be.
+    if env.is_null() {
+        return;
+    }
+    let handed_over = panic::catch_unwind(AssertUnwindSafe(|| {
+        // SAFETY: it lives until `finalize`, and this is its thread.
+        let receiver = unsafe { &mut *receiver.cast::<Receiver>() };
+        receiver.alive.completed(page.completed);
+        let args = (receiver.open)(*page).into_vec(env)?;
+        // SAFETY: the arguments are of this environment.
+        unsafe { hand_over(env, on_page, &args) }
+    }));
+    if !matches!(handed_over, Ok(Ok(()))) {
+        // SAFETY: this is the environment's thread.
+        unsafe { complain(env) };
+    }
+}
+
+/// # Safety
+/// The values are of this environment, in which this runs.
+unsafe fn hand_over(
+    env: sys::napi_env,
+    on_page: sys::napi_value,
+    args: &[sys::napi_value],
+) -> Result<()> {
+    let (mut this, mut answer) = (ptr::null_mut(), ptr::null_mut());
+    // SAFETY: the caller's.
+    unsafe {
+        check_status!(sys::napi_get_undefined(env, &mut this))?;
+        let (count, first) = (args.len(), args.as_ptr());
+        check_status!(sys::napi_call_function(
+            env,
+            this,
+            on_page,
+            count,
+            first,
+            &mut answer
+        ))
+    }
+}
+
+/// What was thrown is an uncaught exception, as it is in any callback of Node's.
+///
+/// # Safety
+/// To be called on the thread of the environment.
+unsafe fn complain(env: sys::napi_env) {
+    let mut error = ptr::null_mut();
+    let mut is_pending = false;
+    // SAFETY: the caller's.
+    unsafe {
+        sys::napi_is_exception_pending(env, &mut is_pending);
+        if !is_pending {
+            let what = c"redis-backplane: answers could not be handed over".as_ptr();
+            sys::napi_throw_error(env, c"E_INTERNAL".as_ptr(), what);
+        }
+        if sys::napi_get_and_clear_last_exception(env, &mut error) == sys::Status::napi_ok {
+            sys::napi_fatal_exception(env, error);
+        }
+    }
+}
+
+/// References the page function while calls are pending, so that the process stays alive for
+/// their answers and for nothing else. Lives on the JavaScript thread.
+pub struct KeepAlive {
+    env: Env,
+    pending: Cell<u32>,
+    /// Null before it is made, and after its end.
+    function: Cell<sys::napi_threadsafe_function>,
+}
+
+impl KeepAlive {
+    pub fn new(env: Env) -> Self {
+        Self {
+            env,
+            pending: Cell::new(0),
+            function: Cell::new(ptr::null_mut()),
+        }
+    }
+
+    pub fn is_needed(&self) -> bool {
+        self.pending.get() > 0
+    }
+
+    pub fn submitted(&self, calls: u32) {
+        let function = self.function.get();
+        if self.pending.get() == 0 && calls > 0 && !function.is_null() {
+            // SAFETY: the function is there, and this is its thread.
+            unsafe { sys::napi_ref_threadsafe_function(self.env.raw(), function) };
+        }
+        self.pending.set(self.pending.get() + calls);
+    }
+
+    pub fn completed(&self, calls: u32) {
+        let pending = self.pending.get().saturating_sub(calls);
+        let function = self.function.get();
+        if pending == 0 && calls > 0 && !function.is_null() {
+            // SAFETY: as above.
+            unsafe { sys::napi_unref_threadsafe_function(self.env.raw(), function) };
+        }
+        self.pending.set(pending);
+    }
+
+    /// The page function is let go.
+    pub fn end(&self) {
+        self.function.set(ptr::null_mut());
+    }
+}
