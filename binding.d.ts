@@ -53,6 +53,40 @@ export declare class Queue {
   submit(calls: number, words: number, text: number, textIsAscii: boolean, bytes: number, extras?: Array<Uint8Array> | undefined | null): void
 }
 
+/** How a value is written. */
+export declare const enum AnswerForm {
+  Undefined = 0,
+  Null = 1,
+  True = 2,
+  False = 3,
+  /** A text that should be JSON, in ASCII. */
+  Narrow = 4,
+  /** A text that should be JSON, with other characters. */
+  Wide = 5,
+  /** Codes, of which a value is built. */
+  Shaped = 6,
+  /** Bytes. */
+  Binary = 7,
+  /** Stored bytes that are certainly not JSON, and did not come along. */
+  Unreadable = 8,
+}
+
+/** What a record is for. */
+export declare const enum AnswerRole {
+  /** The value that a call answers. */
+  Value = 0,
+  /** The answers of a fetch: a value; an old value and a lease; a lease. */
+  Fresh = 1,
+  Stale = 2,
+  Absent = 3,
+  /** A call rejects; the value is `[code, message]`. */
+  Error = 4,
+  /** Not an answer: something that happened to a backplane. */
+  Event = 5,
+  /** Not an answer: what was published to a topic. */
+  Message = 6,
+}
+
 /** Every value has been checked by `lib/config.js`. */
 export interface BackplaneOptions {
   host: string
@@ -90,13 +124,71 @@ export interface CallMemory {
   bytes: Uint8Array
 }
 
+/** What each call begins with. JavaScript gets these numbers from the addon (`lib/queue.js`). */
+export declare const enum CallWord {
+  /** Words of the call, with these. */
+  Size = 0,
+  /** An [`Op`](super::op::Op). */
+  Op = 1,
+  /** By which the answer finds its call; or [`NO_ANSWER`]. */
+  Id = 2,
+  Backplane = 3,
+  /** UTF-16 units of its text. */
+  Text = 4,
+  /**
+   * Bytes of its value; or less than 0: minus the place of the value among those that come by
+   * themselves, counted from 1.
+   */
+  Value = 5,
+  /** Here its arguments begin. */
+  Arguments = 6,
+}
+
+/** The last bits of a code say what it is (a [`CodeKind`]); the rest is a number. */
+export declare const CODE_BITS: number
+
+export declare const enum CodeKind {
+  /** The longer string in ASCII that is so numbered. */
+  Narrow = 0,
+  /** The string with other characters that is so numbered. */
+  Wide = 1,
+  /** The short string that is so numbered. */
+  Short = 2,
+  /** An integer, itself. */
+  Small = 3,
+  /** A [`CodeOther`]. */
+  Other = 4,
+  /** As many values follow. */
+  Array = 5,
+  /** Of the shape that is so numbered; its values follow. */
+  Object = 6,
+}
+
+/** The numbers of [`CodeKind::Other`]. */
+export declare const enum CodeOther {
+  Null = 0,
+  False = 1,
+  True = 2,
+  /** From here on: the first double of the page, and so on. */
+  Doubles = 3,
+}
+
 export interface LocalCacheSettings {
   maxEntries: number
   maxBytes: number
   ttlMs: number
 }
 
-/** What JavaScript can ask for. The comment names the arguments in the order of their words. */
+/** In the place of the id of a call that wants no answer. */
+export declare const NO_ANSWER: number
+
+/** In the place of a channel that the topic tells already. */
+export declare const NO_CHANNEL: number
+
+/**
+ * What JavaScript can ask for. The comment names the text, the arguments in the order of their words,
+ * and the value.
+ */
 export declare const enum Op {
   /** Begins to connect. Nothing is answered. */
   Start = 0,
@@ -171,7 +263,7 @@ export declare const enum Op {
   PresenceRemove = 35,
   /** user */
   PresenceIsOnline = 36,
-  /** nothing, an array of users */
+  /** an array of users, as a value */
   PresenceAreOnline = 37,
   /** user */
   PresenceLastSeen = 38,
@@ -208,14 +300,48 @@ export declare const enum Op {
   Close = 54,
 }
 
+export declare const PAGE_CODES: number
+
+export declare const PAGE_DOUBLES: number
+
+/** A page holds at most as many records, codes, doubles and short strings. */
+export declare const PAGE_RECORDS: number
+
+export declare const PAGE_SHORTS: number
+
 /**
- * Where JavaScript reads what of a page is numbers: id and kind of each answer, and what values are
- * built of (writer.rs).
+ * Where JavaScript reads what of a page is numbers (layout.rs): the records; the codes and doubles of
+ * which values are built; and where each short string begins, and the last one ends.
  */
 export interface PageMemory {
-  answers: Uint32Array
+  records: Uint32Array
   codes: Int32Array
   doubles: Float64Array
+  shorts: Uint32Array
+}
+
+/** The words of a record, in their order. */
+export declare const enum RecordWord {
+  /** Of the call, the backplane or the topic that the record is for. */
+  Id = 0,
+  /** An [`AnswerRole`]. */
+  Role = 1,
+  /** An [`AnswerForm`]. */
+  Form = 2,
+  /** Where the value begins: the number of a text, of a code, or of a byte. */
+  At = 3,
+  /** Of bytes, where they end. */
+  End = 4,
+  /**
+   * Of a message in bytes: where the name of its channel begins, which ends where the payload
+   * begins; or [`NO_CHANNEL`].
+   */
+  ChannelAt = 5,
+  /** Of an answer with a lease: its upper and its lower 32 bits. */
+  LeaseHigh = 6,
+  LeaseLow = 7,
+  /** As many words are in a record. */
+  Size = 8,
 }
 
 export interface TlsSettings {

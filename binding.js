@@ -836,4 +836,17 @@ function __napiStampBindingTarget(exportsObject, target) {
 module.exports.__napiBindingTarget = __napiStampBindingTarget(nativeBinding, __napiLoadedBindingTarget)
 module.exports = nativeBinding
 module.exports.Queue = nativeBinding.Queue
+module.exports.AnswerForm = nativeBinding.AnswerForm
+module.exports.AnswerRole = nativeBinding.AnswerRole
+module.exports.CallWord = nativeBinding.CallWord
+module.exports.CODE_BITS = nativeBinding.CODE_BITS
+module.exports.CodeKind = nativeBinding.CodeKind
+module.exports.CodeOther = nativeBinding.CodeOther
+module.exports.NO_ANSWER = nativeBinding.NO_ANSWER
+module.exports.NO_CHANNEL = nativeBinding.NO_CHANNEL
 module.exports.Op = nativeBinding.Op
+module.exports.PAGE_CODES = nativeBinding.PAGE_CODES
+module.exports.PAGE_DOUBLES = nativeBinding.PAGE_DOUBLES
+module.exports.PAGE_RECORDS = nativeBinding.PAGE_RECORDS
+module.exports.PAGE_SHORTS = nativeBinding.PAGE_SHORTS
+module.exports.RecordWord = nativeBinding.RecordWord

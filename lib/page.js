@@ -1,95 +1,154 @@
 'use strict';
 
-// Reads a page of answers; how it is written, and why a stored text cannot harm its neighbours,
-// is in src/binding/page.
+// Reads a page of answers. How it is laid out is said once, in src/binding/page/layout.rs; why a stored
+// text cannot harm its neighbours, in src/binding/page/texts.rs.
 
 const { failure } = require('./errors');
+const { AnswerForm, AnswerRole, NO_CHANNEL, RecordWord } = require('./native');
 
-const PAGE_ANSWERS = 4096;
-
-const UNDEFINED = 0;
-const NULL = 1;
-const TRUE = 2;
-const FALSE = 3;
-const JSON_NARROW = 4;
-const JSON_WIDE = 5;
-const ERROR = 6;
-const EVENT = 7;
-const BINARY = 8;
-const SHAPED = 9;
-/** Where a text is; above it, what it is the answer of. */
-const KIND_BITS = 8;
-const KIND_MASK = (1 << KIND_BITS) - 1;
-const FRESH = 1;
-const STALE = 2;
-const MESSAGE = 4;
-/** In the place of the length of a channel that the topic tells already. */
-const NO_CHANNEL = 0xffff_ffff;
+const { Id: ID, Role: ROLE, Form: FORM, At: AT, End: END, Size: SIZE } = RecordWord;
+const { ChannelAt: CHANNEL_AT, LeaseHigh: LEASE_HIGH, LeaseLow: LEASE_LOW } = RecordWord;
+const { Value: VALUE, Fresh: FRESH, Stale: STALE, Absent: ABSENT } = AnswerRole;
+const { Error: ERROR, Event: EVENT, Message: MESSAGE } = AnswerRole;
+const { Undefined: UNDEFINED, Null: NULL, True: TRUE, False: FALSE } = AnswerForm;
+const { Narrow: NARROW, Wide: WIDE, Shaped: SHAPED, Binary: BINARY, Unreadable: UNREADABLE } = AnswerForm;
 const NO_BYTES = Buffer.alloc(0);
 
 /**
  * Hands everything on a page, in order, to `settle` (answers; a text that is not JSON is a miss),
- * `tell` (events), `deliver` and `deliverBytes` (messages). None of them throws.
+ * `tell` (events), `deliver` and `deliverBytes` (messages). Never throws: an answer that cannot be read
+ * is a rejection of its own call, and what else goes wrong is told to `trouble`.
  */
-function readPage(page, answers, builder, { settle, tell, deliver, deliverBytes }) {
-  const narrow = parse(page.narrow, page.narrowCount, page.separator);
-  const wide = parse(page.wide, page.wideCount, page.separator);
-  builder.begin(page.strings);
-  let nextNarrow = 0;
-  let nextWide = 0;
-  const read = (kind) => {
-    if (kind === SHAPED) return builder.read();
-    if (kind === JSON_NARROW) return narrow[(nextNarrow += 2) - 2];
-    return wide[(nextWide += 2) - 2];
-  };
-  // Empty messages alone make no bytes.
-  const binary = page.binary ?? NO_BYTES;
-  let nextByte = 0;
-  for (let i = 0; i < page.count; i++) {
-    const id = answers[2 * i];
-    const kind = answers[2 * i + 1];
-    if (kind === SHAPED || kind === JSON_NARROW || kind === JSON_WIDE) settle(id, read(kind) ?? null);
-    else if (kind < JSON_NARROW) settle(id, constant(kind));
-    else if (kind === EVENT) tell(id, read(kind));
-    else if (kind === ERROR) settle(id, rejection(read(kind)));
-    else if (kind === BINARY) {
-      i += 1;
-      const start = nextByte;
-      nextByte += answers[2 * i + 1];
-      // The page's memory is used again.
-      settle(id, Buffer.from(binary.subarray(start, nextByte)));
-    } else if (kind >> KIND_BITS !== MESSAGE) {
-      settle(id, fetched(kind >> KIND_BITS, read(kind & KIND_MASK), () => read(JSON_NARROW)));
-    } else if ((kind & KIND_MASK) === BINARY) {
-      i += 1;
-      const channelBytes = answers[2 * i];
-      const start = nextByte;
-      const middle = start + (channelBytes === NO_CHANNEL ? 0 : channelBytes);
-      nextByte = middle + answers[2 * i + 1];
-      deliverBytes(id, binary, channelBytes === NO_CHANNEL ? -1 : start, middle, nextByte);
-    } else {
-      // Text that is not even UTF-8 has not come along.
-      deliver(id, (kind & KIND_MASK) === NULL ? undefined : read(kind & KIND_MASK));
+function readPage(page, records, builder, readers) {
+  const reader = new PageReader(page, records, builder, readers);
+  reader.begin();
+  const end = page.count * SIZE;
+  for (let at = 0; at < end; at += SIZE) {
+    try {
+      reader.take(at);
+    } catch (error) {
+      reader.fail(at, error);
     }
   }
 }
 
-function constant(kind) {
-  switch (kind) {
-    case NULL:
-      return null;
-    case TRUE:
-      return true;
-    case FALSE:
-      return false;
-    case UNDEFINED:
-    default:
-      return undefined;
+class PageReader {
+  constructor(page, records, builder, readers) {
+    this.page = page;
+    this.records = records;
+    this.builder = builder;
+    this.readers = readers;
+    this.narrow = parse(page.narrow, page.narrowCount, page.separator);
+    this.wide = parse(page.wide, page.wideCount, page.separator);
+    // Empty messages alone make no bytes.
+    this.binary = page.binary ?? NO_BYTES;
   }
+
+  begin() {
+    try {
+      this.builder.begin(this.page.strings);
+    } catch (error) {
+      this.readers.trouble(error);
+    }
+  }
+
+  take(at) {
+    const { records, readers } = this;
+    const id = records[at + ID];
+    switch (records[at + ROLE]) {
+      case VALUE:
+        return readers.settle(id, this.value(at) ?? this.nothing(at));
+      case FRESH:
+        return readers.settle(id, fresh(this.value(at)));
+      case STALE:
+        return readers.settle(id, stale(this.value(at), this.lease(at)));
+      case ABSENT:
+        return readers.settle(id, { lease: this.lease(at) });
+      case ERROR:
+        return readers.settle(id, rejection(this.value(at)));
+      case EVENT:
+        return readers.tell(id, this.value(at));
+      default:
+        return this.takeMessage(at, id);
+    }
+  }
+
+  takeMessage(at, id) {
+    const { records, readers } = this;
+    if (records[at + FORM] !== BINARY) return readers.deliver(id, this.value(at));
+    const channelAt = records[at + CHANNEL_AT];
+    const start = channelAt === NO_CHANNEL ? -1 : channelAt;
+    return readers.deliverBytes(id, this.binary, start, records[at + AT], records[at + END]);
+  }
+
+  /** Undefined for a text that is not JSON, too. */
+  value(at) {
+    const { records } = this;
+    const place = records[at + AT];
+    switch (records[at + FORM]) {
+      case SHAPED:
+        return this.builder.readAt(place);
+      case NARROW:
+        return textAt(this.narrow, place);
+      case WIDE:
+        return textAt(this.wide, place);
+      case TRUE:
+        return true;
+      case FALSE:
+        return false;
+      case NULL:
+        return null;
+      case BINARY:
+        // The page's memory is used again.
+        return Buffer.from(this.binary.subarray(place, records[at + END]));
+      case UNDEFINED:
+      case UNREADABLE:
+        return undefined;
+      default:
+        throw new TypeError('a form that is not known');
+    }
+  }
+
+  /** What a call answers that has no value. */
+  nothing(at) {
+    return this.records[at + FORM] === UNDEFINED ? undefined : null;
+  }
+
+  lease(at) {
+    return [this.records[at + LEASE_HIGH], this.records[at + LEASE_LOW]];
+  }
+
+  /** Nobody else's answer is touched. */
+  fail(at, error) {
+    const { records, readers } = this;
+    const role = records[at + ROLE];
+    if (role !== EVENT && role !== MESSAGE) readers.settle(records[at + ID], Promise.reject(unreadable(error)));
+    else readers.trouble(error);
+  }
+}
+
+function textAt(values, place) {
+  if (2 * place >= values.length) throw new RangeError('a text that did not come along');
+  return values[2 * place];
+}
+
+function unreadable(cause) {
+  const error = failure('E_INTERNAL', 'redis-backplane could not read an answer; this is a bug in it');
+  error.cause = cause;
+  return error;
 }
 
 function rejection([code, message]) {
   return Promise.reject(failure(code, message));
+}
+
+/** What a fetch found: a value, a lease (two words), or both. */
+function fresh(value) {
+  return { isFresh: true, isCorrupt: value === undefined, value };
+}
+
+function stale(value, lease) {
+  return { isStale: value !== undefined, value, lease };
 }
 
 /** A text that is at hand as `{ value }`; undefined for none, or one that is not JSON. */
@@ -102,24 +161,13 @@ function readText(text) {
   }
 }
 
-/** What a fetch found: a value, a lease (two words), or both; `isCorrupt` when it is not JSON. */
-function fetched(role, value, readLease) {
-  switch (role) {
-    case FRESH:
-      return { isFresh: true, isCorrupt: value === undefined, value };
-    case STALE:
-      return { isStale: value !== undefined, value, lease: readLease() };
-    default:
-      return { lease: value ?? [0, 0] };
-  }
-}
-
 /**
  * Parses a text of the page, `[value, separator, value, separator, …]`: a value at every even
  * place, undefined where the text is not JSON, which no JSON text is.
  */
 function parse(text, count, separator) {
-  if (count === 0) return [];
+  // Undefined: V8 had no room for it.
+  if (count === 0 || text === undefined) return [];
   try {
     const values = JSON.parse(text);
     if (isIntact(values, count, separator)) return values;
@@ -153,4 +201,4 @@ function takeApart(text, count, separator) {
   return values;
 }
 
-module.exports = { readPage, readText, PAGE_ANSWERS };
+module.exports = { readPage, readText };

@@ -2,12 +2,15 @@
 
 // The JavaScript end of the two queues. All calls of one tick are written into shared memory and
 // handed over at once; all answers that are ready come back at once. The other end, and the
-// layout of both, is in src/binding (submission.rs, page).
+// layout of both, is in src/binding (submission.rs, page/layout.rs).
 
 const { atEndOfTick } = require('./clock');
 const native = require('./native');
-const { readPage, PAGE_ANSWERS } = require('./page');
-const { canMakeFunctions, createBuilder, PAGE_CODES, PAGE_DOUBLES } = require('./shaped');
+const { readPage } = require('./page');
+const { canMakeFunctions, createBuilder } = require('./shaped');
+
+const { CallWord, NO_ANSWER, RecordWord } = native;
+const { Size: SIZE, Op: OP, Id: ID, Backplane: BACKPLANE, Text: TEXT, Value: VALUE, Arguments: ARGUMENTS } = CallWord;
 
 const WORDS = 16 * 1024;
 const TEXT_BYTES = 256 * 1024;
@@ -34,14 +37,16 @@ class CallQueue {
     this.words = memory.calls.words;
     this.textMemory = memory.calls.text;
     this.valueMemory = memory.calls.bytes;
-    this.answers = memory.page.answers;
+    this.records = memory.page.records;
     this.builder = createBuilder(memory.page);
     this.native = new native.Queue(
       memory.calls,
       memory.page,
       canMakeFunctions(),
-      (count, separator, narrowCount, narrow, wideCount, wide, binary, ...strings) =>
-        this.take({ count, separator, narrowCount, narrow, wideCount, wide, binary, strings }),
+      (count, separator, narrowCount, narrow, wideCount, wide, binary, shortStrings, narrowStrings, wideStrings, news) => {
+        const strings = { short: shortStrings, narrow: narrowStrings, wide: wideStrings, news };
+        this.take({ count, separator, narrowCount, narrow, wideCount, wide, binary, strings });
+      },
       // As timers and sockets say it. Whoever looks for open handles (jest) takes what does not say it for one.
       { hasRef: () => this.native.isHeld() }
     );
@@ -55,6 +60,7 @@ class CallQueue {
       tell: (backplane, event) => this.tell(backplane, event),
       deliver: (id, value) => this.topics.get(id)?.deliver(value),
       deliverBytes: (id, bytes, start, middle, end) => this.topics.get(id)?.deliverBytes(bytes, start, middle, end),
+      trouble: throwLater,
     };
     this.reset();
     this.scheduled = false;
@@ -113,34 +119,37 @@ class CallQueue {
   /** Writes a call that wants no answer; it may have a number. */
   post(op, backplane, n0) {
     this.reserve(0, 0);
-    this.begin(op, 0, backplane);
+    this.begin(op, NO_ANSWER, backplane);
     if (n0 !== undefined) this.words[this.used++] = n0;
+    this.finish();
   }
 
   /**
-   * Writes a call: its text, then its numbers (up to the first undefined), then its value.
-   * Answers a promise of the result; a stored value that is not JSON is `null`. The value is a
-   * string or bytes.
+   * Writes a call: its text, its value (a string or bytes) and its numbers, up to the first undefined.
+   * Answers a promise of the result; a stored value that is not JSON is `null`.
    */
   send(op, backplane, text, value, n0, n1, n2, n3, n4) {
     const valueUnits = value === undefined ? 0 : value.length;
     this.reserve(text.length, valueUnits);
     const promise = this.expect(op, backplane);
-    const { words } = this;
-    words[this.used++] = text.length;
+    const { words, at } = this;
+    words[at + TEXT] = text.length;
     this.text += text;
     if (n0 !== undefined) words[this.used++] = n0;
     if (n1 !== undefined) words[this.used++] = n1;
     if (n2 !== undefined) words[this.used++] = n2;
     if (n3 !== undefined) words[this.used++] = n3;
     if (n4 !== undefined) words[this.used++] = n4;
-    if (value !== undefined) {
-      words[this.used++] = this.write(value);
-      this.holdsLarge ||= valueUnits > LARGE_UNITS;
-      if (this.valueBytes >= EAGER_BYTES && !this.holdsLarge) this.flush();
-      // The caller may change a Buffer that has not been copied.
-      if (this.extras.length > 0 && typeof value !== 'string') this.flush();
+    if (value === undefined) {
+      this.finish();
+      return promise;
     }
+    words[at + VALUE] = this.write(value);
+    this.finish();
+    this.holdsLarge ||= valueUnits > LARGE_UNITS;
+    if (this.valueBytes >= EAGER_BYTES && !this.holdsLarge) this.flush();
+    // The caller may change a Buffer that has not been copied.
+    if (this.extras.length > 0 && typeof value !== 'string') this.flush();
     return promise;
   }
 
@@ -150,16 +159,18 @@ class CallQueue {
     const promise = this.expect(op, backplane);
     if (n0 !== undefined) this.words[this.used++] = n0;
     if (n1 !== undefined) this.words[this.used++] = n1;
+    this.finish();
     return promise;
   }
 
-  /** Writes a call whose only arguments are binary and, before that, perhaps a number. */
+  /** Writes a call whose only arguments are binary and perhaps a number. */
   sendBytes(op, backplane, bytes, n0) {
     this.reserve(0, 0);
     const promise = this.expect(op, backplane);
     if (n0 !== undefined) this.words[this.used++] = n0;
     this.extras.push(bytes);
-    this.words[this.used++] = -this.extras.length;
+    this.words[this.at + VALUE] = -this.extras.length;
+    this.finish();
     return promise;
   }
 
@@ -183,14 +194,24 @@ class CallQueue {
   }
 
   begin(op, id, backplane) {
+    const at = this.used;
     const { words } = this;
-    words[this.used++] = op;
-    words[this.used++] = id;
-    words[this.used++] = backplane;
+    words[at + OP] = op;
+    words[at + ID] = id;
+    words[at + BACKPLANE] = backplane;
+    words[at + TEXT] = 0;
+    words[at + VALUE] = 0;
+    this.at = at;
+    this.used = at + ARGUMENTS;
     if (!this.scheduled) {
       this.scheduled = true;
       atEndOfTick(this.flushTick);
     }
+  }
+
+  /** Its arguments have been written. */
+  finish() {
+    this.words[this.at + SIZE] = this.used - this.at;
   }
 
   /** Puts a value into shared memory, or beside it when it is too large; answers its length. */
@@ -231,6 +252,8 @@ class CallQueue {
     this.eagerCalls = underWay < MANY_CALLS ? EAGER_CALLS : EAGER_CALLS_OF_MANY;
     this.calls = 0;
     this.used = 0;
+    /** Where the call begins that is being written. */
+    this.at = 0;
     this.text = '';
     this.valueBytes = 0;
     this.extras = [];
@@ -239,12 +262,14 @@ class CallQueue {
 
   /** Settles the calls of a page, delivers its messages and tells what happened, in order. */
   take(page) {
-    readPage(page, this.answers, this.builder, this.readers);
+    readPage(page, this.records, this.builder, this.readers);
     if (this.listeners.size === 0) this.endIfUnused();
   }
 
   settle(id, value) {
     const resolve = this.settlers[id];
+    // Settled before: its number may be another call's by now.
+    if (resolve === undefined) return;
     this.settlers[id] = undefined;
     this.freeIds.push(id);
     resolve(value);
@@ -256,12 +281,17 @@ class CallQueue {
     try {
       listener(event);
     } catch (error) {
-      // A listener of the caller's threw: that is an uncaught exception, and nobody else's.
-      atEndOfTick(() => {
-        throw error;
-      });
+      // A listener of the caller's threw.
+      throwLater(error);
     }
   }
+}
+
+/** An uncaught exception, and nobody else's. */
+function throwLater(error) {
+  atEndOfTick(() => {
+    throw error;
+  });
 }
 
 /** What both ends of a queue write into. */
@@ -273,9 +303,10 @@ function allocate() {
       bytes: Buffer.from(new ArrayBuffer(VALUE_BYTES)),
     },
     page: {
-      answers: new Uint32Array(2 * PAGE_ANSWERS),
-      codes: new Int32Array(PAGE_CODES),
-      doubles: new Float64Array(PAGE_DOUBLES),
+      records: new Uint32Array(RecordWord.Size * native.PAGE_RECORDS),
+      codes: new Int32Array(native.PAGE_CODES),
+      doubles: new Float64Array(native.PAGE_DOUBLES),
+      shorts: new Uint32Array(native.PAGE_SHORTS),
     },
   };
 }

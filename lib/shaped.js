@@ -1,52 +1,40 @@
 'use strict';
 
-// Builds the values that a page brings as codes; what these are is in src/binding/page/writer.rs.
+// Builds the values that a page brings as codes; what these are is in src/binding/page/layout.rs.
 
-const PAGE_CODES = 48 * 1024;
-const PAGE_DOUBLES = 32 * 1024;
+const { CODE_BITS, CodeKind, CodeOther } = require('./native');
 
-const KIND_BITS = 3;
-const KIND_MASK = (1 << KIND_BITS) - 1;
-const NARROW = 0;
-const WIDE = 1;
-const SHORT = 2;
-const AGAIN = 3;
-const SMALL = 4;
-const OTHER = 5;
-const ARRAY = 6;
-/** The numbers of other codes; the rest are doubles. */
-const NULL = 0;
-const FALSE = 1;
-const TRUE = 2;
+const KIND_MASK = (1 << CODE_BITS) - 1;
+const { Narrow: NARROW, Wide: WIDE, Short: SHORT, Small: SMALL, Other: OTHER, Array: ARRAY } = CodeKind;
+const { Null: NULL, True: TRUE, Doubles: DOUBLES } = CodeOther;
 
 /** Longer arrays grow while they are read, which leaves room in them: too much in a short one. */
 const LITERAL_ITEMS = 64;
 
-/** What builds the values of each page of a queue, which writes into `codes` and `doubles`. */
-function createBuilder({ codes, doubles }) {
+/**
+ * What builds the values of each page of a queue, which writes into `codes`, `doubles` and `shorts`. Each value, and each
+ * string and number in it, is found by its place, so that a value takes nothing from the next.
+ */
+function createBuilder({ codes, doubles, shorts: shortStarts }) {
   let next = 0;
-  let nextDouble = 0;
   let short;
-  let nextShort = 0;
   let shorts = [];
   let narrow;
   let wide;
   let makers = [];
   const arrayMakers = [];
 
-  /** The value that comes next on the page. */
+  /** The value whose codes are next. */
   function read() {
     const code = codes[next++];
-    const number = code >> KIND_BITS;
+    const number = code >> CODE_BITS;
     switch (code & KIND_MASK) {
       case NARROW:
         return narrow[number];
       case WIDE:
         return wide[number];
       case SHORT:
-        return readShort(number);
-      case AGAIN:
-        return shorts[number];
+        return (shorts[number] ??= short.slice(shortStarts[number], shortStarts[number + 1]));
       case SMALL:
         return number;
       case OTHER:
@@ -58,17 +46,9 @@ function createBuilder({ codes, doubles }) {
     }
   }
 
-  function readShort(length) {
-    const string = short.slice(nextShort, nextShort + length);
-    nextShort += length;
-    shorts.push(string);
-    return string;
-  }
-
   function readOther(number) {
     if (number === NULL) return null;
-    if (number === FALSE || number === TRUE) return number === TRUE;
-    return doubles[nextDouble++];
+    return number < DOUBLES ? number === TRUE : doubles[number - DOUBLES];
   }
 
   function readArray(length) {
@@ -85,13 +65,15 @@ function createBuilder({ codes, doubles }) {
   }
 
   return {
-    read,
+    /** The value whose codes begin at a place. */
+    readAt(place) {
+      next = place;
+      return read();
+    },
+
     /** Before the first value of a page: its strings, as they come from the other side. */
-    begin([shortText = '', narrowText, wideText, news]) {
-      next = 0;
-      nextDouble = 0;
+    begin({ short: shortText = '', narrow: narrowText, wide: wideText, news }) {
       short = shortText;
-      nextShort = 0;
       shorts = [];
       narrow = narrowText && JSON.parse(narrowText);
       wide = wideText && JSON.parse(wideText);
@@ -106,25 +88,24 @@ function createBuilder({ codes, doubles }) {
  */
 function makerOf(keys, read) {
   const members = keys.map((key) => `${JSON.stringify(key)}:read()`);
-  return literal(`{${members.join(',')}}`, read);
+  return literal(`{${members.join(',')}}`, read) ?? (() => Object.fromEntries(keys.map((key) => [key, read()])));
 }
 
 function arrayMakerOf(length, read) {
-  return literal(`[${'read(),'.repeat(length)}]`, read);
+  return literal(`[${'read(),'.repeat(length)}]`, read) ?? (() => Array.from({ length }, read));
 }
 
+/** Undefined where Node is told to make no function of text. */
 function literal(text, read) {
-  return new Function('read', `return () => (${text});`)(read);
-}
-
-/** Node can be told to make no function of text. */
-function canMakeFunctions() {
   try {
-    literal('null');
-    return true;
+    return new Function('read', `return () => (${text});`)(read);
   } catch {
-    return false;
+    return undefined;
   }
 }
 
-module.exports = { canMakeFunctions, createBuilder, PAGE_CODES, PAGE_DOUBLES };
+function canMakeFunctions() {
+  return literal('null') !== undefined;
+}
+
+module.exports = { canMakeFunctions, createBuilder };

@@ -6,7 +6,7 @@ use bytes::Bytes;
 
 use super::op::Op;
 use super::page::tag;
-use super::submission::Reader;
+use super::submission::Arguments;
 use crate::backplane::{Keeping, LockRequest, Query};
 use crate::store::bus::{Reach, TopicKind};
 use crate::store::limits::{Algorithm, Rule};
@@ -86,7 +86,7 @@ pub struct SocketName {
 }
 
 impl SocketName {
-    fn read(from: &mut Reader) -> Self {
+    fn read(from: &mut Arguments) -> Self {
         let [user, socket] = from.texts();
         Self {
             user: id(&user),
@@ -96,7 +96,13 @@ impl SocketName {
 }
 
 impl Call {
-    pub fn read(op: Op, from: &mut Reader) -> Self {
+    /// `None` when the arguments are not those of the operation.
+    pub fn read(op: Op, mut from: Arguments) -> Option<Self> {
+        let call = Self::read_as(op, &mut from);
+        from.are_understood().then_some(call)
+    }
+
+    fn read_as(op: Op, from: &mut Arguments) -> Self {
         match op {
             Op::Start => Self::Start,
             Op::CacheGet => Self::Get(from.text()),
@@ -138,7 +144,7 @@ impl Call {
             Op::LimitCheck => {
                 let key = from.text();
                 let rule = Rule {
-                    algorithm: choose(&ALGORITHMS, from),
+                    algorithm: from.choose(&ALGORITHMS),
                     limit: from.number() as u64,
                     window_ms: ttl(from).as_millis(),
                 };
@@ -162,10 +168,7 @@ impl Call {
             }
             Op::PresenceRemove => Self::PresenceRemove(SocketName::read(from)),
             Op::PresenceIsOnline => Self::PresenceIsOnline(id(&from.text())),
-            Op::PresenceAreOnline => {
-                let _nothing = from.text();
-                Self::PresenceAreOnline(from.value())
-            }
+            Op::PresenceAreOnline => Self::PresenceAreOnline(from.value()),
             Op::PresenceLastSeen => Self::PresenceLastSeen(id(&from.text())),
             Op::PresenceOfUser => Self::PresenceOfUser(id(&from.text())),
             Op::PresenceOfRoom => Self::PresenceOfRoom(id(&from.text())),
@@ -184,16 +187,15 @@ impl Call {
                 let _receiver = from.u32();
                 Self::PresenceUnwatchAll
             }
-            Op::Publish => Self::Publish(from.text(), choose(&REACHES, from), from.value()),
-            Op::Receivers => Self::Receivers(choose(&REACHES, from), from.value()),
+            Op::Publish => Self::Publish(from.text(), from.choose(&REACHES), from.value()),
+            Op::Receivers => Self::Receivers(from.choose(&REACHES), from.value()),
             Op::Subscribe => {
-                let (name, subscriber, kind) =
-                    (from.text(), from.u32(), choose(&TOPIC_KINDS, from));
+                let (name, subscriber, kind) = (from.text(), from.u32(), from.choose(&TOPIC_KINDS));
                 let id = from.u32();
                 Self::Subscribe(name, subscriber, kind, tag::new(id, from.u32() != 0))
             }
             Op::Unsubscribe => {
-                Self::Unsubscribe(from.text(), from.u32(), choose(&TOPIC_KINDS, from))
+                Self::Unsubscribe(from.text(), from.u32(), from.choose(&TOPIC_KINDS))
             }
             Op::CloseSubscriber => Self::CloseSubscriber(from.u32()),
             Op::Initialize => Self::Initialize,
@@ -215,7 +217,7 @@ impl Call {
     }
 }
 
-fn lock_take(from: &mut Reader, keeping: Keeping) -> Call {
+fn lock_take(from: &mut Arguments, keeping: Keeping) -> Call {
     Call::LockTake(LockRequest {
         name: from.text(),
         handle: from.number() as u64,
@@ -225,7 +227,7 @@ fn lock_take(from: &mut Reader, keeping: Keeping) -> Call {
     })
 }
 
-fn query(from: &mut Reader) -> Query {
+fn query(from: &mut Arguments) -> Query {
     let [name, params, rooms] = from.texts();
     Query {
         name,
@@ -244,12 +246,6 @@ fn id(text: &[u8]) -> Box<str> {
     String::from_utf8_lossy(text).into()
 }
 
-fn ttl(arguments: &mut Reader) -> Ttl {
+fn ttl(arguments: &mut Arguments) -> Ttl {
     Ttl::from_millis(arguments.number())
-}
-
-/// One of a few, by its number.
-fn choose<T: Copy>(from: &[T], arguments: &mut Reader) -> T {
-    let number = arguments.u32() as usize;
-    from[number.min(from.len() - 1)]
 }

@@ -13,7 +13,7 @@ use super::metrics::health;
 use super::op::OPS;
 use super::outbox::{Outbox, Reply};
 use super::page::Answer;
-use super::submission::{Reader, Submission};
+use super::submission::{NO_ANSWER, Submission, Written};
 use crate::backplane::{Backplane, Keeping, Watched};
 use crate::store::presence::{Place, Socket};
 
@@ -23,31 +23,36 @@ pub fn dispatch(
     outbox: &Arc<Outbox>,
     backplane_of: impl Fn(u32) -> Option<Arc<Backplane>>,
 ) {
-    let mut reader = Reader::new(submission);
     let mut current: Option<(u32, Arc<Backplane>)> = None;
-    while !reader.is_done() {
-        let (op, id, number) = (reader.u32() as usize, reader.u32(), reader.u32());
+    for written in submission.calls() {
+        let Written { op, id, .. } = written;
+        let number = written.backplane;
+        let reply = |id| Reply::new(outbox, id);
         if current.as_ref().is_none_or(|(known, _)| *known != number) {
             current = backplane_of(number).map(|backplane| (number, backplane));
         }
-        let Some(op) = OPS.get(op) else {
-            // Where the next call would begin is not known.
-            return;
+        let Some(call) = understand(written) else {
+            // Dropped, a duty to answer says that this is a bug.
+            drop(id.map(reply));
+            continue;
         };
-        let call = Call::read(*op, &mut reader);
-        match &current {
-            Some((_, backplane)) => {
+        match (&current, id) {
+            (Some((_, backplane)), id) => {
                 backplane.start();
-                let asked = Asked {
-                    kind: *op as usize,
-                    at: submission.at,
-                };
-                begin(call, backplane.clone(), || (asked, Reply::new(outbox, id)));
+                let at = submission.at;
+                let asked = Asked { kind: op, at };
+                let reply = || (asked, reply(id.unwrap_or(NO_ANSWER)));
+                begin(call, backplane.clone(), reply);
             }
-            None if call.wants_no_answer() => {}
-            None => Reply::new(outbox, id).send(gone()),
+            (None, Some(id)) => reply(id).send(gone()),
+            (None, None) => {}
         }
     }
+}
+
+fn understand(written: Written) -> Option<Call> {
+    let call = Call::read(*OPS.get(written.op)?, written.arguments)?;
+    (call.wants_no_answer() == written.id.is_none()).then_some(call)
 }
 
 /// What kind of call came, and when.

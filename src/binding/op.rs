@@ -2,7 +2,8 @@
 
 use napi_derive::napi;
 
-/// What JavaScript can ask for. The comment names the arguments in the order of their words.
+/// What JavaScript can ask for. The comment names the text, the arguments in the order of their words,
+/// and the value.
 #[napi]
 #[derive(Clone, Copy)]
 pub enum Op {
@@ -79,7 +80,7 @@ pub enum Op {
     PresenceRemove,
     /// user
     PresenceIsOnline,
-    /// nothing, an array of users
+    /// an array of users, as a value
     PresenceAreOnline,
     /// user
     PresenceLastSeen,

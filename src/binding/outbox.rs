@@ -216,6 +216,7 @@ impl Drop for Reply {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::binding::page::layout::{AnswerRole, RecordWord};
 
     fn recording() -> (Arc<Outbox>, Arc<Mutex<Vec<Page>>>) {
         let pages = Arc::new(Mutex::new(Vec::new()));
@@ -250,12 +251,17 @@ mod tests {
         assert!(failed.await.unwrap_err().is_panic());
         Reply::new(&outbox, 8).send(Answer::Null);
         tokio::task::yield_now().await;
-        let words: Vec<u32> = pages
-            .lock()
-            .unwrap()
+        let pages = pages.lock().unwrap();
+        let records = pages
             .iter()
-            .flat_map(|p| p.words.clone())
+            .flat_map(|page| page.words.chunks(RecordWord::Size as usize));
+        let of_calls: Vec<_> = records
+            .map(|record| {
+                let role = record[RecordWord::Role as usize];
+                (record[RecordWord::Id as usize], role)
+            })
             .collect();
-        assert_eq!(words, [7, 6, 8, 1]);
+        let (failed, answered) = (AnswerRole::Error as u32, AnswerRole::Value as u32);
+        assert_eq!(of_calls, [(7, failed), (8, answered)]);
     }
 }

@@ -1,8 +1,9 @@
 //! One tick's calls, as JavaScript wrote them into shared memory.
 //!
-//! - `words`: numbers, one call after the other: operation, id, backplane, then its arguments.
-//!   A string is there as its length.
-//! - `text`: all short strings, joined. Lengths count UTF-16 units, as JavaScript does; as long
+//! - `words`: numbers, one call after the other. Each begins with its [`CallWord`]s, which say how
+//!   many words, how much text and how large a value belong to it; its arguments follow. So a call
+//!   that is not understood takes nothing from those behind it.
+//! - `text`: the texts of all calls, joined. Lengths count UTF-16 units, as JavaScript does; as long
 //!   as the text is ASCII, which is told by its length, these are bytes.
 //! - `bytes`: all values, joined; lengths count bytes. A value that is too large for the shared
 //!   memory comes by itself, and its place is told by a negative length.
@@ -10,6 +11,31 @@
 use std::time::Instant;
 
 use bytes::Bytes;
+use napi_derive::napi;
+
+/// What each call begins with. JavaScript gets these numbers from the addon (`lib/queue.js`).
+#[napi]
+#[derive(Clone, Copy)]
+pub enum CallWord {
+    /// Words of the call, with these.
+    Size,
+    /// An [`Op`](super::op::Op).
+    Op,
+    /// By which the answer finds its call; or [`NO_ANSWER`].
+    Id,
+    Backplane,
+    /// UTF-16 units of its text.
+    Text,
+    /// Bytes of its value; or less than 0: minus the place of the value among those that come by
+    /// themselves, counted from 1.
+    Value,
+    /// Here its arguments begin.
+    Arguments,
+}
+
+/// In the place of the id of a call that wants no answer.
+#[napi]
+pub const NO_ANSWER: u32 = u32::MAX;
 
 pub struct Submission {
     /// When it left JavaScript.
@@ -21,33 +47,92 @@ pub struct Submission {
     pub extras: Vec<Bytes>,
 }
 
-/// Reads a submission from front to end. What does not fit reads as empty: the two ends are
-/// built together, and a panic would cost every call of the batch.
-pub struct Reader<'a> {
-    words: std::slice::Iter<'a, f64>,
+/// A call as it was written.
+pub struct Written<'a> {
+    pub op: usize,
+    pub id: Option<u32>,
+    pub backplane: u32,
+    pub arguments: Arguments<'a>,
+}
+
+/// Reads the calls of a submission, one after the other.
+pub struct Calls<'a> {
+    words: &'a [f64],
     text: &'a [u8],
     text_is_ascii: bool,
     bytes: Bytes,
     extras: &'a [Bytes],
 }
 
-impl<'a> Reader<'a> {
-    pub fn new(submission: &'a Submission) -> Self {
-        Self {
-            words: submission.words.iter(),
-            text: &submission.text,
-            text_is_ascii: submission.text_is_ascii,
-            bytes: submission.bytes.clone(),
-            extras: &submission.extras,
+/// Reads the arguments of one call in their order. What is not there reads as empty.
+pub struct Arguments<'a> {
+    words: std::slice::Iter<'a, f64>,
+    text: &'a [u8],
+    text_is_ascii: bool,
+    value: Bytes,
+    is_misread: bool,
+}
+
+impl Submission {
+    pub fn calls(&self) -> Calls<'_> {
+        Calls {
+            words: &self.words,
+            text: &self.text,
+            text_is_ascii: self.text_is_ascii,
+            bytes: self.bytes.clone(),
+            extras: &self.extras,
         }
     }
+}
 
-    pub fn is_done(&self) -> bool {
-        self.words.len() == 0
+impl<'a> Iterator for Calls<'a> {
+    type Item = Written<'a>;
+
+    fn next(&mut self) -> Option<Written<'a>> {
+        let header = self.words.get(..CallWord::Arguments as usize)?;
+        let word = |word: CallWord| header[word as usize];
+        let size = (word(CallWord::Size) as usize).clamp(header.len(), self.words.len());
+        let (words, rest) = self.words.split_at(size);
+        self.words = rest;
+        let id = word(CallWord::Id) as u32;
+        Some(Written {
+            op: word(CallWord::Op) as usize,
+            id: (id != NO_ANSWER).then_some(id),
+            backplane: word(CallWord::Backplane) as u32,
+            arguments: Arguments {
+                words: words[header.len()..].iter(),
+                text: self.take_text(word(CallWord::Text) as usize),
+                text_is_ascii: self.text_is_ascii,
+                value: self.take_value(word(CallWord::Value)),
+                is_misread: false,
+            },
+        })
+    }
+}
+
+impl<'a> Calls<'a> {
+    fn take_text(&mut self, units: usize) -> &'a [u8] {
+        let end = utf8_length(self.text, units, self.text_is_ascii);
+        let (text, rest) = self.text.split_at(end);
+        self.text = rest;
+        text
     }
 
+    fn take_value(&mut self, length: f64) -> Bytes {
+        if length < 0.0 {
+            let index = -length as usize - 1;
+            return self.extras.get(index).cloned().unwrap_or_default();
+        }
+        let length = (length as usize).min(self.bytes.len());
+        self.bytes.split_to(length)
+    }
+}
+
+impl Arguments<'_> {
     pub fn number(&mut self) -> f64 {
-        self.words.next().copied().unwrap_or(0.0)
+        let number = self.words.next();
+        self.is_misread |= number.is_none();
+        number.copied().unwrap_or(0.0)
     }
 
     pub fn u32(&mut self) -> u32 {
@@ -60,21 +145,24 @@ impl<'a> Reader<'a> {
         high << 32 | u64::from(self.u32())
     }
 
-    pub fn text(&mut self) -> Box<[u8]> {
-        let end = self.length(self.text);
-        let (text, rest) = self.text.split_at(end);
-        self.text = rest;
-        text.into()
+    /// One of a few, by its number.
+    pub fn choose<T: Copy>(&mut self, from: &[T]) -> T {
+        let chosen = from.get(self.u32() as usize);
+        self.is_misread |= chosen.is_none();
+        chosen.copied().unwrap_or(from[0])
     }
 
-    /// Several texts that came as one; the lengths of all but the last follow that of the whole.
+    pub fn text(&self) -> Box<[u8]> {
+        self.text.into()
+    }
+
+    /// Several texts that came as one; the lengths of all but the last are the next arguments.
     pub fn texts<const N: usize>(&mut self) -> [Box<[u8]>; N] {
-        let whole = self.text();
-        let mut rest = &whole[..];
+        let mut rest = self.text;
         std::array::from_fn(|i| {
             let end = match i + 1 == N {
                 true => rest.len(),
-                false => self.length(rest),
+                false => utf8_length(rest, self.number() as usize, self.text_is_ascii),
             };
             let (text, after) = rest.split_at(end);
             rest = after;
@@ -82,28 +170,21 @@ impl<'a> Reader<'a> {
         })
     }
 
-    /// Reads a length in UTF-16 units; answers it in bytes of `text`.
-    fn length(&mut self, text: &[u8]) -> usize {
-        let units = self.number() as usize;
-        match self.text_is_ascii {
-            true => units.min(text.len()),
-            false => utf8_length(text, units),
-        }
+    pub fn value(&self) -> Bytes {
+        self.value.clone()
     }
 
-    pub fn value(&mut self) -> Bytes {
-        let length = self.number();
-        if length < 0.0 {
-            let index = -length as usize - 1;
-            return self.extras.get(index).cloned().unwrap_or_default();
-        }
-        let length = (length as usize).min(self.bytes.len());
-        self.bytes.split_to(length)
+    /// Whether all that was read was there, and all that is there was read.
+    pub fn are_understood(&self) -> bool {
+        self.words.len() == 0 && !self.is_misread
     }
 }
 
 /// Bytes that hold the first `units` UTF-16 units of a UTF-8 text.
-fn utf8_length(text: &[u8], units: usize) -> usize {
+fn utf8_length(text: &[u8], units: usize, is_ascii: bool) -> usize {
+    if is_ascii {
+        return units.min(text.len());
+    }
     let mut seen = 0;
     let mut at = 0;
     while at < text.len() && seen < units {
@@ -123,10 +204,18 @@ fn utf8_length(text: &[u8], units: usize) -> usize {
 mod tests {
     use super::*;
 
-    fn submission(words: Vec<f64>, text: &str, bytes: &'static [u8]) -> Submission {
+    /// A call of `op` with the id and backplane 9.
+    fn call(op: u32, text: &str, value: f64, arguments: &[f64]) -> Vec<f64> {
+        let size = CallWord::Arguments as usize + arguments.len();
+        let units = text.encode_utf16().count();
+        let header = [size as f64, op.into(), 9.0, 9.0, units as f64, value];
+        [&header[..], arguments].concat()
+    }
+
+    fn submission(calls: &[Vec<f64>], text: &str, bytes: &'static [u8]) -> Submission {
         Submission {
             at: Instant::now(),
-            words,
+            words: calls.concat(),
             text_is_ascii: text.is_ascii(),
             text: text.as_bytes().to_vec(),
             bytes: Bytes::from_static(bytes),
@@ -136,25 +225,36 @@ mod tests {
 
     #[test]
     fn reads_in_order() {
-        let submission = submission(vec![7.0, 3.0, 2.0, -1.0, 1.0, 2.0], "keyrest", b"42");
-        let mut reader = Reader::new(&submission);
-        assert_eq!(reader.u32(), 7);
-        assert_eq!(&*reader.text(), b"key");
-        assert_eq!(&reader.value()[..], b"42");
-        assert_eq!(&reader.value()[..], b"extra");
-        assert_eq!(reader.u64(), 1 << 32 | 2);
-        assert!(reader.is_done());
+        let calls = [
+            call(1, "key", 2.0, &[7.0, 1.0, 2.0]),
+            call(2, "other", -1.0, &[]),
+        ];
+        let submission = submission(&calls, "keyother", b"42");
+        let mut calls = submission.calls();
+        let mut first = calls.next().unwrap();
+        assert_eq!((first.op, first.id, first.backplane), (1, Some(9), 9));
+        assert_eq!(first.arguments.u32(), 7);
+        assert_eq!(&*first.arguments.text(), b"key");
+        assert_eq!(&first.arguments.value()[..], b"42");
+        assert!(!first.arguments.are_understood());
+        assert_eq!(first.arguments.u64(), 1 << 32 | 2);
+        assert!(first.arguments.are_understood());
+        let second = calls.next().unwrap();
+        assert_eq!(&*second.arguments.text(), b"other");
+        assert_eq!(&second.arguments.value()[..], b"extra");
+        assert!(second.arguments.are_understood() && calls.next().is_none());
     }
 
     #[test]
     fn counts_utf16_units_in_utf8() {
         let parts = ["é", "a", "漢字", "😀x", ""];
-        let units = parts.map(|part| part.encode_utf16().count() as f64);
-        let submission = submission(units.to_vec(), &parts.concat(), b"");
-        let mut reader = Reader::new(&submission);
-        for part in parts {
-            assert_eq!(&*reader.text(), part.as_bytes());
-        }
+        let calls = parts.map(|part| call(0, part, 0.0, &[]));
+        let submission = submission(&calls, &parts.concat(), b"");
+        let texts: Vec<_> = submission
+            .calls()
+            .map(|call| call.arguments.text())
+            .collect();
+        assert_eq!(texts, parts.map(|part| part.as_bytes().into()));
     }
 
     #[test]
@@ -168,9 +268,10 @@ mod tests {
         for texts in all {
             let units = |text: &str| text.encode_utf16().count() as f64;
             let whole = texts.concat();
-            let words = vec![units(&whole), units(texts[0]), units(texts[1])];
-            let submission = submission(words, &whole, b"");
-            let read: [Box<[u8]>; 3] = Reader::new(&submission).texts();
+            let words = call(0, &whole, 0.0, &[units(texts[0]), units(texts[1])]);
+            let submission = submission(&[words], &whole, b"");
+            let mut call = submission.calls().next().unwrap();
+            let read: [Box<[u8]>; 3] = call.arguments.texts();
             assert_eq!(
                 read.each_ref().map(|text| &**text),
                 texts.map(str::as_bytes)
@@ -179,11 +280,37 @@ mod tests {
     }
 
     #[test]
-    fn a_short_submission_reads_as_empty() {
-        let submission = submission(vec![100.0], "abc", b"");
-        let mut reader = Reader::new(&submission);
-        assert_eq!(&*reader.text(), b"abc");
-        assert_eq!(&*reader.text(), b"");
-        assert!(reader.value().is_empty());
+    fn what_is_read_beyond_the_end_is_empty_and_not_understood() {
+        let submission = submission(&[call(0, "abc", 7.0, &[])], "abc", b"");
+        let mut call = submission.calls().next().unwrap();
+        let [abc, nothing]: [Box<[u8]>; 2] = call.arguments.texts();
+        assert_eq!((&*nothing, &*abc), (&b"abc"[..], &b""[..]));
+        assert!(call.arguments.value().is_empty());
+        assert!(!call.arguments.are_understood());
+    }
+
+    #[test]
+    fn a_number_that_names_nothing_is_not_understood() {
+        let submission = submission(&[call(0, "", 0.0, &[1.0, 2.0])], "", b"");
+        let mut call = submission.calls().next().unwrap();
+        assert_eq!(call.arguments.choose(&['a', 'b']), 'b');
+        assert!(!call.arguments.is_misread);
+        call.arguments.choose(&['a', 'b']);
+        assert!(call.arguments.is_misread);
+    }
+
+    #[test]
+    fn a_call_that_is_not_understood_takes_nothing_from_the_next() {
+        let calls = [
+            call(1000, "é", 1.0, &[1.0, 2.0, 3.0]),
+            call(1, "key", 1.0, &[4.0]),
+        ];
+        let submission = submission(&calls, "ékey", b"xy");
+        let mut second = submission.calls().nth(1).unwrap();
+        assert_eq!(second.op, 1);
+        assert_eq!(&*second.arguments.text(), b"key");
+        assert_eq!(&second.arguments.value()[..], b"y");
+        assert_eq!(second.arguments.u32(), 4);
+        assert!(second.arguments.are_understood());
     }
 }

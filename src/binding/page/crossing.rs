@@ -9,7 +9,7 @@ use super::Page;
 use super::shaped::Shaped;
 use crate::binding::pool::Pooled;
 
-/// Arguments of the JavaScript function that takes a page: the number of answers, the separator, both texts, each after the number
+/// Arguments of the JavaScript function that takes a page: the number of records, the separator, both texts, each after the number
 /// of values in it, and the bytes of binary messages; then the strings of values that are built, short, narrow and wide, and
 /// the news of shapes, or null. What is empty is undefined.
 pub type PageArgs = FnArgs<(
@@ -26,18 +26,19 @@ pub type PageArgs = FnArgs<(
     Option<JsonText>,
 )>;
 
-/// Where JavaScript reads what of a page is numbers: id and kind of each answer, and what values are
-/// built of (writer.rs).
+/// Where JavaScript reads what of a page is numbers (layout.rs): the records; the codes and doubles of
+/// which values are built; and where each short string begins, and the last one ends.
 #[napi(object, object_to_js = false)]
 pub struct PageMemory {
-    pub answers: Uint32Array,
+    pub records: Uint32Array,
     pub codes: Int32Array,
     pub doubles: Float64Array,
+    pub shorts: Uint32Array,
 }
 
 impl PageMemory {
     pub fn open(&mut self, page: Page) -> PageArgs {
-        let count = page.words.len() as u32 / 2;
+        let count = page.records();
         self.fill(&page);
         let text = |bytes, is_ascii| PageText { bytes, is_ascii };
         let Shaped {
@@ -63,21 +64,24 @@ impl PageMemory {
     }
 
     fn fill(&mut self, page: &Page) {
+        let shaped = &page.shaped;
         // SAFETY: this runs on the JavaScript thread, while no JavaScript runs.
-        let (answers, codes, doubles) = unsafe {
-            (
-                self.answers.as_mut(),
-                self.codes.as_mut(),
-                self.doubles.as_mut(),
-            )
-        };
-        answers[..page.words.len()].copy_from_slice(&page.words);
-        codes[..page.shaped.codes.len()].copy_from_slice(&page.shaped.codes);
-        doubles[..page.shaped.doubles.len()].copy_from_slice(&page.shaped.doubles);
+        unsafe {
+            copy(&page.words, self.records.as_mut());
+            copy(&shaped.codes, self.codes.as_mut());
+            copy(&shaped.doubles, self.doubles.as_mut());
+            copy(&shaped.short_starts, self.shorts.as_mut());
+        }
     }
 }
 
-/// A text of a page, made a JavaScript string when it is handed over; undefined when it is empty.
+/// A page holds no more than there is room for.
+fn copy<T: Copy>(from: &[T], to: &mut [T]) {
+    to[..from.len()].copy_from_slice(from);
+}
+
+/// A text of a page, made a JavaScript string when it is handed over; undefined when it is empty, or when
+/// V8 has no room for it: then the answers that stand in it fail, and no others.
 pub struct PageText {
     /// UTF-8.
     bytes: Pooled,
@@ -88,7 +92,7 @@ impl ToNapiValue for PageText {
     unsafe fn to_napi_value(env: sys::napi_env, text: Self) -> Result<sys::napi_value> {
         match text.bytes.is_empty() {
             true => undefined(env),
-            false => create_string(env, &text.bytes, text.is_ascii),
+            false => create_string(env, &text.bytes, text.is_ascii).or_else(|_| undefined(env)),
         }
     }
 }
@@ -121,7 +125,7 @@ fn create_string(env: sys::napi_env, text: &[u8], is_ascii: bool) -> Result<sys:
     Ok(string)
 }
 
-/// The bytes of a page, made a Buffer; undefined when there are none.
+/// The bytes of a page, made a Buffer; undefined when there are none, or no room for them.
 pub struct PageBytes(Pooled);
 
 impl ToNapiValue for PageBytes {
@@ -132,9 +136,11 @@ impl ToNapiValue for PageBytes {
         let (length, source) = (binary.0.len(), binary.0.as_ptr().cast());
         let (mut copy, mut value) = (std::ptr::null_mut(), std::ptr::null_mut());
         // SAFETY: the pointer and the length are those of the vector.
-        check_status!(unsafe {
-            sys::napi_create_buffer_copy(env, length, source, &mut copy, &mut value)
-        })?;
-        Ok(value)
+        let status =
+            unsafe { sys::napi_create_buffer_copy(env, length, source, &mut copy, &mut value) };
+        match status {
+            sys::Status::napi_ok => Ok(value),
+            _ => undefined(env),
+        }
     }
 }

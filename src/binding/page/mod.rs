@@ -1,6 +1,7 @@
 //! Answers on their way to JavaScript: many of them, one crossing, one `JSON.parse`.
 
 pub mod crossing;
+pub mod layout;
 mod shaped;
 mod shapes;
 mod strings;
@@ -9,6 +10,7 @@ mod writer;
 
 use serde_json::Value as JsonValue;
 
+use self::layout::{AnswerForm, AnswerRole, NO_CHANNEL, PAGE_RECORDS, RecordWord};
 use self::shaped::Shaped;
 pub use self::shaped::Shaper;
 pub use self::texts::Texts;
@@ -22,8 +24,8 @@ use crate::store::topics::Message;
 /// and for what is parsed from one page to be garbage before the next: with 1 MiB the collector
 /// copied it all, which took a third of the time.
 pub const PAGE_BYTES: usize = 64 * 1024;
-/// Two words each; the shared memory on the other side holds as many.
-pub const PAGE_ANSWERS: usize = 4096;
+/// Beyond, V8 makes no string of it; a text this long is not read.
+const LONGEST_TEXT: usize = 256 << 20;
 
 #[derive(Debug)]
 pub enum Answer {
@@ -59,32 +61,6 @@ impl Answer {
 
 pub type Text = bytes::Bytes;
 
-/// How an answer is written, for JavaScript (`lib/page.js`).
-mod kind {
-    pub const UNDEFINED: u32 = 0;
-    pub const NULL: u32 = 1;
-    pub const TRUE: u32 = 2;
-    pub const FALSE: u32 = 3;
-    pub const JSON_NARROW: u32 = 4;
-    pub const JSON_WIDE: u32 = 5;
-    pub const ERROR: u32 = 6;
-    pub const EVENT: u32 = 7;
-    /// Bytes; two more words tell how many are the channel's (of a message, or none) and how many the payload's.
-    pub const BINARY: u32 = 8;
-    /// A value that is built of the page's codes.
-    pub const SHAPED: u32 = 9;
-
-    /// Added to the kind of the answer's text. A stale value's text is followed by its lease.
-    pub const FRESH: u32 = 1 << 8;
-    pub const STALE: u32 = 2 << 8;
-    pub const ABSENT: u32 = 3 << 8;
-    /// Not an answer: what was published to a topic.
-    pub const MESSAGE: u32 = 4 << 8;
-}
-
-/// In the place of the length of a channel that the topic tells already.
-const NO_CHANNEL: u32 = u32::MAX;
-
 /// How JavaScript takes the messages of a topic, as it is told by the topic's tag: the number of
 /// the topic and, in the last bit, whether its payloads are JSON.
 pub mod tag {
@@ -101,7 +77,7 @@ pub mod tag {
 
 #[derive(Debug)]
 pub struct Page {
-    /// Id and kind of every answer; a binary one has two more.
+    /// Records, one behind the other (layout.rs).
     pub words: Vec<u32>,
     pub separator: u32,
     /// Texts in ASCII, which JavaScript stores and parses at one byte a character.
@@ -117,6 +93,26 @@ pub struct Page {
     pub completed: u32,
     /// Present when there are messages: says that there may be more of them, when it is dropped.
     pub receipt: Option<Receipt>,
+}
+
+/// Where a value has been written.
+#[derive(Clone, Copy)]
+struct Written {
+    form: AnswerForm,
+    at: u32,
+    end: u32,
+}
+
+impl Written {
+    /// The form says it all.
+    fn nowhere(form: AnswerForm) -> Self {
+        let (at, end) = (0, 0);
+        Self { form, at, end }
+    }
+
+    fn at(form: AnswerForm, at: u32) -> Self {
+        Self { form, at, end: at }
+    }
 }
 
 impl Page {
@@ -142,55 +138,72 @@ impl Page {
     pub fn is_full(&self) -> bool {
         let texts = self.narrow.joined.len() + self.wide.joined.len();
         let bytes = texts + self.binary.len() + self.shaped.bytes;
-        // The next may take four words.
-        self.words.len() + 4 > 2 * PAGE_ANSWERS || bytes >= PAGE_BYTES
+        self.records() >= PAGE_RECORDS || bytes >= PAGE_BYTES
+    }
+
+    pub fn records(&self) -> u32 {
+        self.words.len() as u32 / RecordWord::Size as u32
     }
 
     pub fn push(&mut self, id: u32, answer: Answer, shaper: &mut Shaper) {
         self.completed += u32::from(!matches!(answer, Answer::Event(_)));
-        let kind = match answer {
-            Answer::Undefined => kind::UNDEFINED,
-            Answer::Null => kind::NULL,
-            Answer::Bool(true) => kind::TRUE,
-            Answer::Bool(false) => kind::FALSE,
-            Answer::Json(text) => self.push_json(&text, shaper),
-            Answer::Fresh(text) => kind::FRESH | self.push_json(&text, shaper),
+        let (role, value) = match answer {
+            Answer::Undefined => (AnswerRole::Value, Written::nowhere(AnswerForm::Undefined)),
+            Answer::Null => (AnswerRole::Value, Written::nowhere(AnswerForm::Null)),
+            Answer::Bool(true) => (AnswerRole::Value, Written::nowhere(AnswerForm::True)),
+            Answer::Bool(false) => (AnswerRole::Value, Written::nowhere(AnswerForm::False)),
+            Answer::Json(text) => (AnswerRole::Value, self.write_json(&text, shaper)),
+            Answer::Fresh(text) => (AnswerRole::Fresh, self.write_json(&text, shaper)),
             Answer::Stale(text, lease) => {
-                let kind = self.push_json(&text, shaper);
-                self.push_lease(lease);
-                kind::STALE | kind
+                let value = self.write_json(&text, shaper);
+                return self.record(id, AnswerRole::Stale, value, NO_CHANNEL, lease);
             }
-            Answer::Absent(lease) => kind::ABSENT | self.push_lease(lease),
-            Answer::Bytes(bytes) => return self.push_binary(id, kind::BINARY, None, &bytes),
+            Answer::Absent(lease) => {
+                let nothing = Written::nowhere(AnswerForm::Undefined);
+                return self.record(id, AnswerRole::Absent, nothing, NO_CHANNEL, lease);
+            }
+            Answer::Bytes(bytes) => (AnswerRole::Value, self.write_bytes(&bytes)),
             Answer::Error { code, message } => {
-                self.push_value(&serde_json::json!([code, message]));
-                kind::ERROR
+                let error = serde_json::json!([code, message]);
+                (AnswerRole::Error, self.write_value(&error))
             }
-            Answer::Event(event) => {
-                self.push_value(&event);
-                kind::EVENT
-            }
+            Answer::Event(event) => (AnswerRole::Event, self.write_value(&event)),
         };
-        self.words.extend([id, kind]);
+        self.record(id, role, value, NO_CHANNEL, Lease(0));
     }
 
     pub fn push_message(&mut self, message: &Message, shaper: &mut Shaper) {
         let (id, is_json) = tag::read(message.tag);
-        if is_json {
-            let kind = kind::MESSAGE | self.push_json(&message.payload, shaper);
-            self.words.extend([id, kind]);
-            return;
-        }
-        let kind = kind::MESSAGE | kind::BINARY;
-        self.push_binary(id, kind, message.channel.as_deref(), &message.payload);
+        let mut channel_at = NO_CHANNEL;
+        let value = if is_json {
+            self.write_json(&message.payload, shaper)
+        } else {
+            if let Some(channel) = &message.channel {
+                channel_at = self.write_bytes(channel).at;
+            }
+            self.write_bytes(&message.payload)
+        };
+        self.record(id, AnswerRole::Message, value, channel_at, Lease(0));
     }
 
-    fn push_binary(&mut self, id: u32, kind: u32, channel: Option<&[u8]>, payload: &[u8]) {
-        let channel_bytes = channel.map_or(NO_CHANNEL, |channel| channel.len() as u32);
-        self.binary.extend_from_slice(channel.unwrap_or_default());
-        self.binary.extend_from_slice(payload);
-        let payload_bytes = payload.len() as u32;
-        self.words.extend([id, kind, channel_bytes, payload_bytes]);
+    fn record(
+        &mut self,
+        id: u32,
+        role: AnswerRole,
+        value: Written,
+        channel_at: u32,
+        Lease(lease): Lease,
+    ) {
+        let mut record = [0; RecordWord::Size as usize];
+        record[RecordWord::Id as usize] = id;
+        record[RecordWord::Role as usize] = role as u32;
+        record[RecordWord::Form as usize] = value.form as u32;
+        record[RecordWord::At as usize] = value.at;
+        record[RecordWord::End as usize] = value.end;
+        record[RecordWord::ChannelAt as usize] = channel_at;
+        record[RecordWord::LeaseHigh as usize] = (lease >> 32) as u32;
+        record[RecordWord::LeaseLow as usize] = lease as u32;
+        self.words.extend(record);
     }
 
     /// Closes the arrays.
@@ -204,34 +217,40 @@ impl Page {
         self.news = shaper.end_page();
     }
 
-    /// Two words: JavaScript has no integers of 64 bits.
-    fn push_lease(&mut self, lease: Lease) -> u32 {
-        let words = format!("[{},{}]", lease.0 >> 32, lease.0 & 0xffff_ffff);
-        self.push_text(&words)
-    }
-
-    fn push_json(&mut self, text: &[u8], shaper: &mut Shaper) -> u32 {
-        match std::str::from_utf8(text) {
-            Ok(text) if self.shaped.push(text, shaper) => kind::SHAPED,
-            Ok(text) => self.push_text(text),
-            // Not UTF-8, so not JSON: a miss, as any other text that is not JSON.
-            Err(_) => kind::NULL,
+    fn write_json(&mut self, text: &[u8], shaper: &mut Shaper) -> Written {
+        // What is not UTF-8 is not JSON.
+        let text = std::str::from_utf8(text).ok();
+        let Some(text) = text.filter(|text| text.len() <= LONGEST_TEXT) else {
+            return Written::nowhere(AnswerForm::Unreadable);
+        };
+        match self.shaped.push(text, shaper) {
+            Some(at) => Written::at(AnswerForm::Shaped, at),
+            None if text.is_ascii() => self.write_narrow(text),
+            None => self.write_wide(text),
         }
     }
 
-    fn push_text(&mut self, text: &str) -> u32 {
-        if text.is_ascii() {
-            self.narrow.append(text.as_bytes(), self.separator);
-            return kind::JSON_NARROW;
-        }
-        self.wide.append(text.as_bytes(), self.separator);
-        kind::JSON_WIDE
+    fn write_narrow(&mut self, text: &str) -> Written {
+        let at = self.narrow.append(text.as_bytes(), self.separator);
+        Written::at(AnswerForm::Narrow, at)
+    }
+
+    fn write_wide(&mut self, text: &str) -> Written {
+        let at = self.wide.append(text.as_bytes(), self.separator);
+        Written::at(AnswerForm::Wide, at)
     }
 
     /// Errors and events: rare, and always in the wide text, whatever they hold.
-    fn push_value(&mut self, value: &JsonValue) {
-        self.wide
-            .append(value.to_string().as_bytes(), self.separator);
+    fn write_value(&mut self, value: &JsonValue) -> Written {
+        self.write_wide(&value.to_string())
+    }
+
+    fn write_bytes(&mut self, bytes: &[u8]) -> Written {
+        let at = self.binary.len() as u32;
+        self.binary.extend_from_slice(bytes);
+        let end = self.binary.len() as u32;
+        let form = AnswerForm::Binary;
+        Written { form, at, end }
     }
 }
 
@@ -243,16 +262,44 @@ mod tests {
         Answer::Json(Text::from_static(text.as_bytes()))
     }
 
+    fn page_of(answers: Vec<Answer>, shaper: &mut Shaper) -> Page {
+        let mut page = Page::new(&Pool::default());
+        for (id, answer) in answers.into_iter().enumerate() {
+            page.push(id as u32, answer, shaper);
+        }
+        page.finish(shaper);
+        page
+    }
+
+    /// One word of each record.
+    fn words(page: &Page, word: RecordWord) -> Vec<u32> {
+        let records = page.words.chunks(RecordWord::Size as usize);
+        records.map(|record| record[word as usize]).collect()
+    }
+
+    fn forms(page: &Page) -> Vec<u32> {
+        words(page, RecordWord::Form)
+    }
+
     #[test]
     fn texts_are_joined_with_the_separator_behind_each() {
-        let mut page = Page::new(&Pool::default());
-        page.push(1, json(r#"{"a":1}"#), &mut Shaper::new(false));
-        page.push(2, json("\"é\""), &mut Shaper::new(false));
-        page.push(3, json("2"), &mut Shaper::new(false));
-        page.push(4, Answer::Bool(true), &mut Shaper::new(false));
-        page.finish(&mut Shaper::new(false));
+        let answers = vec![
+            json(r#"{"a":1}"#),
+            json("\"é\""),
+            json("2"),
+            Answer::Bool(true),
+        ];
+        let page = page_of(answers, &mut Shaper::new(false));
         let s = page.separator;
-        assert_eq!(page.words, [1, 4, 2, 5, 3, 4, 4, 2]);
+        let forms_are = [
+            AnswerForm::Narrow,
+            AnswerForm::Wide,
+            AnswerForm::Narrow,
+            AnswerForm::True,
+        ];
+        assert_eq!(forms(&page), forms_are.map(|form| form as u32));
+        assert_eq!(words(&page, RecordWord::Id), [0, 1, 2, 3]);
+        assert_eq!(words(&page, RecordWord::At), [0, 0, 1, 0]);
         assert_eq!(
             *page.narrow.joined,
             format!(r#"[{{"a":1}},{s},2,{s}]"#).as_bytes()
@@ -264,39 +311,32 @@ mod tests {
     #[test]
     fn values_of_known_shapes_come_as_codes_beside_the_texts() {
         let mut shaper = Shaper::new(true);
-        let mut page = Page::new(&Pool::default());
-        while page.words.last() != Some(&kind::SHAPED) {
-            page.push(1, json(r#"{"a":"x"}"#), &mut shaper);
-        }
-        page.finish(&mut shaper);
+        let known = || json(r#"{"a":"x"}"#);
+        let page = page_of((0..100).map(|_| known()).collect(), &mut shaper);
         assert_eq!(page.news.unwrap(), r#"{"isAnew":false,"shapes":[["a"]]}"#);
 
-        let mut page = Page::new(&Pool::default());
-        page.push(2, json(r#"{"a":"x"}"#), &mut shaper);
-        page.push(3, json("no JSON"), &mut shaper);
-        page.finish(&mut shaper);
+        let page = page_of(vec![known(), json("no JSON"), known()], &mut shaper);
         let s = page.separator;
-        assert_eq!(page.words, [2, kind::SHAPED, 3, kind::JSON_NARROW]);
+        let shaped = AnswerForm::Shaped as u32;
+        assert_eq!(forms(&page), [shaped, AnswerForm::Narrow as u32, shaped]);
+        assert_eq!(words(&page, RecordWord::At), [0, 0, 2]);
         assert_eq!(*page.narrow.joined, format!("[no JSON,{s}]").as_bytes());
         assert_eq!(page.news, None);
     }
 
     #[test]
-    fn a_lease_comes_beside_the_text_never_inside() {
-        let mut page = Page::new(&Pool::default());
-        page.push(
-            1,
-            Answer::Stale(Text::from_static(b"1,2"), Lease(1 << 32 | 7)),
+    fn a_lease_is_in_the_record_never_in_a_text() {
+        let stale = Answer::Stale(Text::from_static(b"1,2"), Lease(1 << 32 | 7));
+        let page = page_of(
+            vec![stale, Answer::Absent(Lease(3))],
             &mut Shaper::new(false),
         );
-        page.push(2, Answer::Absent(Lease(3)), &mut Shaper::new(false));
-        page.finish(&mut Shaper::new(false));
         let s = page.separator;
-        assert_eq!(page.words, [1, kind::STALE | 4, 2, kind::ABSENT | 4]);
-        assert_eq!(
-            *page.narrow.joined,
-            format!("[1,2,{s},[1,7],{s},[0,3],{s}]").as_bytes()
-        );
+        let roles = [AnswerRole::Stale as u32, AnswerRole::Absent as u32];
+        assert_eq!(words(&page, RecordWord::Role), roles);
+        assert_eq!(words(&page, RecordWord::LeaseHigh), [1, 0]);
+        assert_eq!(words(&page, RecordWord::LeaseLow), [7, 3]);
+        assert_eq!(*page.narrow.joined, format!("[1,2,{s}]").as_bytes());
     }
 
     #[test]
@@ -307,47 +347,40 @@ mod tests {
             payload: Text::from_static(b"[1]"),
         };
         let mut page = Page::new(&Pool::default());
-        page.push_message(&message(tag::new(7, true), None), &mut Shaper::new(false));
-        page.push_message(&message(tag::new(8, false), None), &mut Shaper::new(false));
-        page.push_message(
-            &message(tag::new(9, false), Some("news")),
-            &mut Shaper::new(false),
-        );
-        let binary = kind::MESSAGE | kind::BINARY;
-        assert_eq!(page.words[..2], [7, kind::MESSAGE | kind::JSON_NARROW]);
-        assert_eq!(page.words[2..6], [8, binary, NO_CHANNEL, 3]);
-        assert_eq!(page.words[6..], [9, binary, 4, 3]);
+        let shaper = &mut Shaper::new(false);
+        page.push_message(&message(tag::new(7, true), None), shaper);
+        page.push_message(&message(tag::new(8, false), None), shaper);
+        page.push_message(&message(tag::new(9, false), Some("news")), shaper);
+        let binary = AnswerForm::Binary as u32;
+        assert_eq!(words(&page, RecordWord::Id), [7, 8, 9]);
+        assert_eq!(forms(&page), [AnswerForm::Narrow as u32, binary, binary]);
+        let channels = [NO_CHANNEL, NO_CHANNEL, 3];
+        assert_eq!(words(&page, RecordWord::ChannelAt), channels);
+        assert_eq!(words(&page, RecordWord::At), [0, 0, 7]);
+        assert_eq!(words(&page, RecordWord::End)[1..], [3, 10]);
         assert_eq!(*page.binary, b"[1]news[1]");
         assert_eq!(page.completed, 0);
     }
 
     #[test]
     fn bytes_come_beside_the_texts() {
-        let mut page = Page::new(&Pool::default());
-        page.push(
-            1,
-            Answer::Bytes(Text::from_static(b"[1]\0[2]")),
-            &mut Shaper::new(false),
-        );
-        page.push(2, json("3"), &mut Shaper::new(false));
-        assert_eq!(
-            page.words,
-            [1, kind::BINARY, NO_CHANNEL, 7, 2, kind::JSON_NARROW]
-        );
+        let bytes = Answer::Bytes(Text::from_static(b"[1]\0[2]"));
+        let page = page_of(vec![bytes, json("3")], &mut Shaper::new(false));
+        assert_eq!(words(&page, RecordWord::End)[0], 7);
         assert_eq!(*page.binary, b"[1]\0[2]");
         assert_eq!(page.completed, 2);
     }
 
     #[test]
-    fn bytes_that_are_no_text_are_a_miss() {
-        let mut page = Page::new(&Pool::default());
-        page.push(
-            1,
-            Answer::Json(Text::from_static(&[0xff, 0xfe])),
-            &mut Shaper::new(false),
-        );
-        page.finish(&mut Shaper::new(false));
-        assert_eq!(page.words, [1, kind::NULL]);
-        assert_eq!(page.wide.values, 0);
+    fn bytes_that_are_no_text_are_unreadable_and_take_nothing() {
+        let gzip = || Text::from_static(&[0x1f, 0x8b, 0xff]);
+        let answers = vec![
+            Answer::Json(gzip()),
+            Answer::Fresh(gzip()),
+            Answer::Stale(gzip(), Lease(5)),
+        ];
+        let page = page_of(answers, &mut Shaper::new(false));
+        assert_eq!(forms(&page), [AnswerForm::Unreadable as u32; 3]);
+        assert_eq!(page.wide.values + page.narrow.values, 0);
     }
 }

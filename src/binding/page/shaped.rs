@@ -8,6 +8,7 @@
 
 use serde::de::DeserializeSeed;
 
+use super::layout::{PAGE_CODES, PAGE_DOUBLES, PAGE_SHORTS};
 use super::shapes::Shapes;
 use super::strings::{Seen, Strings};
 use super::writer::Writer;
@@ -15,10 +16,6 @@ use crate::binding::pool::Pool;
 
 /// One that takes longer would hold up what comes behind it on the I/O thread.
 const MOST_BYTES: usize = 64 * 1024;
-/// Of a page. JavaScript has room for as many.
-pub const MOST_CODES: usize = 48 * 1024;
-pub const MOST_DOUBLES: usize = 32 * 1024;
-
 /// The values of a page.
 #[derive(Debug)]
 pub struct Shaped {
@@ -26,6 +23,8 @@ pub struct Shaped {
     pub doubles: Vec<f64>,
     /// Short ones in ASCII.
     pub short: Strings,
+    /// Where each of them begins; when the page is finished, also where the last one ends.
+    pub short_starts: Vec<u32>,
     /// Longer ones in ASCII.
     pub narrow: Strings,
     /// Others.
@@ -48,19 +47,20 @@ impl Shaped {
             codes: Vec::new(),
             doubles: Vec::new(),
             short: Strings::new(pool),
+            short_starts: Vec::new(),
             narrow: Strings::new(pool),
             wide: Strings::new(pool),
             bytes: 0,
         }
     }
 
-    /// Writes a value; or nothing, when it is to go as a text.
-    pub fn push(&mut self, text: &str, shaper: &mut Shaper) -> bool {
+    /// Writes a value and answers where it begins; or writes nothing, when it is to go as a text.
+    pub fn push(&mut self, text: &str, shaper: &mut Shaper) -> Option<u32> {
         if !shaper.is_on || text.len() > MOST_BYTES || !self.has_room(text.len()) {
-            return false;
+            return None;
         }
         let (codes, doubles) = (self.codes.len(), self.doubles.len());
-        let short = self.short.mark();
+        let (short, starts) = (self.short.mark(), self.short_starts.len());
         let (narrow, wide) = (self.narrow.mark(), self.wide.mark());
         let mut json = serde_json::Deserializer::from_str(text);
         let mut writer = Writer {
@@ -72,25 +72,42 @@ impl Shaped {
             self.codes.truncate(codes);
             self.doubles.truncate(doubles);
             self.short.cut(short);
+            self.short_starts.truncate(starts);
             self.narrow.cut(narrow);
             self.wide.cut(wide);
             shaper.seen.forget();
-            return false;
+            return None;
         }
         self.bytes += text.len();
-        true
+        Some(codes as u32)
+    }
+
+    /// Answers the number of the string.
+    pub fn push_short(&mut self, text: &str, seen: &mut Seen) -> u32 {
+        let start = self.short.joined.len() as u32;
+        let (number, is_there) = seen.find_or_push(text, &mut self.short);
+        if !is_there {
+            self.short_starts.push(start);
+        }
+        number
     }
 
     /// Closes the arrays.
     pub fn finish(&mut self) {
         self.narrow.finish();
         self.wide.finish();
+        if !self.short_starts.is_empty() {
+            self.short_starts.push(self.short.joined.len() as u32);
+        }
     }
 
-    /// A node takes a byte and a separator; one that is a double, two and a separator.
+    /// A node takes a byte and a separator; one that is a double or a string, two and a separator. The
+    /// end of the last short string takes a place, too.
     fn has_room(&self, bytes: usize) -> bool {
-        self.codes.len() + bytes.div_ceil(2) <= MOST_CODES
-            && self.doubles.len() + bytes.div_ceil(3) <= MOST_DOUBLES
+        let (nodes, long_nodes) = (bytes.div_ceil(2), bytes.div_ceil(3));
+        self.codes.len() + nodes <= PAGE_CODES as usize
+            && self.doubles.len() + long_nodes <= PAGE_DOUBLES as usize
+            && self.short_starts.len() + long_nodes < PAGE_SHORTS as usize
     }
 }
 
@@ -115,15 +132,20 @@ impl Shaper {
 mod tests {
     use serde_json::{Value as JsonValue, json};
 
-    use super::super::writer::code;
+    use super::super::layout::{CODE_BITS, CodeKind, CodeOther};
     use super::*;
+
+    const NARROW: i32 = CodeKind::Narrow as i32;
+    const WIDE: i32 = CodeKind::Wide as i32;
+    const SHORT: i32 = CodeKind::Short as i32;
+    const SMALL: i32 = CodeKind::Small as i32;
+    const OTHER: i32 = CodeKind::Other as i32;
+    const ARRAY: i32 = CodeKind::Array as i32;
 
     /// As `lib/shaped.js` reads a page.
     struct Reader<'a> {
         codes: std::slice::Iter<'a, i32>,
-        doubles: std::slice::Iter<'a, f64>,
-        short: std::slice::Iter<'a, u8>,
-        shorts: Vec<String>,
+        page: &'a Shaped,
         narrow: Vec<JsonValue>,
         wide: Vec<JsonValue>,
         shapes: &'a [Vec<String>],
@@ -132,26 +154,28 @@ mod tests {
     impl Reader<'_> {
         fn read(&mut self) -> JsonValue {
             let code = *self.codes.next().unwrap();
-            let number = (code >> code::BITS) as usize;
-            match code & ((1 << code::BITS) - 1) {
-                code::NARROW => self.narrow[number].clone(),
-                code::WIDE => self.wide[number].clone(),
-                code::SMALL => json!(code >> code::BITS),
-                code::SHORT => {
-                    let text = self.short.by_ref().take(number);
-                    let text = text.map(|&byte| char::from(byte)).collect();
-                    self.shorts.push(text);
-                    json!(self.shorts.last())
-                }
-                code::AGAIN => json!(self.shorts[number]),
-                code::NULL if code == code::DOUBLE => json!(self.doubles.next().unwrap()),
-                code::NULL => [json!(null), json!(false), json!(true)][number].clone(),
-                code::ARRAY => (0..number).map(|_| self.read()).collect(),
+            let number = (code >> CODE_BITS) as usize;
+            match code & ((1 << CODE_BITS) - 1) {
+                NARROW => self.narrow[number].clone(),
+                WIDE => self.wide[number].clone(),
+                SHORT => self.short(number),
+                SMALL => json!(code >> CODE_BITS),
+                OTHER => match number.checked_sub(CodeOther::Doubles as usize) {
+                    Some(number) => json!(self.page.doubles[number]),
+                    None => [json!(null), json!(false), json!(true)][number].clone(),
+                },
+                ARRAY => (0..number).map(|_| self.read()).collect(),
                 _ => {
                     let keys = self.shapes[number].clone();
                     keys.into_iter().map(|key| (key, self.read())).collect()
                 }
             }
+        }
+
+        fn short(&self, number: usize) -> JsonValue {
+            let starts = &self.page.short_starts[number..=number + 1];
+            let text = &self.page.short.joined[starts[0] as usize..starts[1] as usize];
+            json!(std::str::from_utf8(text).unwrap())
         }
     }
 
@@ -162,24 +186,21 @@ mod tests {
             json => serde_json::from_slice(json).unwrap(),
         };
         let mut reader = Reader {
-            short: page.short.joined.iter(),
-            shorts: Vec::new(),
             narrow: list(&page.narrow),
             wide: list(&page.wide),
             codes: page.codes.iter(),
-            doubles: page.doubles.iter(),
+            page,
             shapes,
         };
         let read = (0..values).map(|_| reader.read()).collect();
-        assert!(reader.codes.next().is_none() && reader.doubles.next().is_none());
-        assert!(reader.short.next().is_none());
+        assert!(reader.codes.next().is_none());
         read
     }
 
     /// Pushes a text until it is taken; the shapes that were new.
     fn learn(text: &str, shaper: &mut Shaper) -> Vec<Vec<String>> {
         let mut page = Shaped::new(&Pool::default());
-        let tries = (0..100).find(|_| page.push(text, shaper));
+        let tries = (0..100).find(|_| page.push(text, shaper).is_some());
         assert!(tries.is_some(), "{text}");
         let news = shaper
             .end_page()
@@ -189,7 +210,7 @@ mod tests {
     }
 
     fn is_untouched(page: &Shaped) -> bool {
-        let numbers = page.codes.len() + page.doubles.len() + page.bytes;
+        let numbers = page.codes.len() + page.doubles.len() + page.short_starts.len() + page.bytes;
         let strings = [&page.narrow, &page.wide].map(|strings| strings.joined.len());
         numbers == 0 && strings == [0; 2] && page.short.joined.is_empty()
     }
@@ -211,7 +232,7 @@ mod tests {
         }
         let mut page = Shaped::new(&Pool::default());
         for text in texts {
-            assert!(page.push(text, &mut shaper));
+            assert!(page.push(text, &mut shaper).is_some());
         }
         let read = read_all(&mut page, &shapes, texts.len());
         let parse = |text: &str| -> JsonValue { serde_json::from_str(text).unwrap() };
@@ -235,7 +256,7 @@ mod tests {
     #[test]
     fn minus_zero_stays_one() {
         let mut page = Shaped::new(&Pool::default());
-        assert!(page.push("[-0,-0.0,0]", &mut Shaper::new(true)));
+        assert!(page.push("[-0,-0.0,0]", &mut Shaper::new(true)).is_some());
         assert_eq!(page.doubles.len(), 2);
         assert!(page.doubles.iter().all(|zero| zero.is_sign_negative()));
     }
@@ -260,34 +281,48 @@ mod tests {
         ];
         for text in texts {
             let mut page = Shaped::new(&Pool::default());
-            assert!(!page.push(text, &mut shaper), "{text}");
+            assert!(page.push(text, &mut shaper).is_none(), "{text}");
             assert!(is_untouched(&page), "{text}");
         }
         let deep = format!("{}{}", "[".repeat(500), "]".repeat(500));
-        assert!(!Shaped::new(&Pool::default()).push(&deep, &mut shaper));
+        assert!(
+            Shaped::new(&Pool::default())
+                .push(&deep, &mut shaper)
+                .is_none()
+        );
     }
 
     #[test]
     fn a_page_takes_no_more_than_javascript_has_room_for() {
         let mut shaper = Shaper::new(true);
-        for (text, most) in [("[0,", MOST_CODES), ("[-0,", MOST_DOUBLES)] {
-            let item = &text[1..];
+        for (item, most) in [
+            ("0,", PAGE_CODES),
+            ("-0,", PAGE_DOUBLES),
+            ("\"\",", PAGE_SHORTS),
+        ] {
             let body = item.repeat((MOST_BYTES - 4) / item.len());
             let value = format!("[{body}0]");
             let mut page = Shaped::new(&Pool::default());
-            while page.push(&value, &mut shaper) {}
+            while page.push(&value, &mut shaper).is_some() {}
+            page.finish();
             let used = page.codes.len().max(page.doubles.len());
-            assert!(page.bytes > 0 && used <= most);
-            assert!(page.push("[0,-0]", &mut shaper));
+            let used = used.max(page.short_starts.len());
+            assert!(page.bytes > 0 && used <= most as usize);
+            let mut page = Shaped::new(&Pool::default());
+            assert!(page.push("[0,-0]", &mut shaper).is_some());
         }
         let large = format!("\"{}\"", "x".repeat(MOST_BYTES));
-        assert!(!Shaped::new(&Pool::default()).push(&large, &mut shaper));
+        assert!(
+            Shaped::new(&Pool::default())
+                .push(&large, &mut shaper)
+                .is_none()
+        );
     }
 
     #[test]
     fn one_that_is_off_takes_nothing() {
         let mut page = Shaped::new(&Pool::default());
-        assert!(!page.push("1", &mut Shaper::new(false)));
+        assert!(page.push("1", &mut Shaper::new(false)).is_none());
         assert!(is_untouched(&page));
     }
 }

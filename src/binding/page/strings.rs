@@ -92,8 +92,8 @@ impl Default for Seen {
 }
 
 impl Seen {
-    /// The number of a string that is there; else writes it, as the next one.
-    pub fn find_or_push(&mut self, text: &str, strings: &mut Strings) -> Option<u32> {
+    /// The number of a string, which is written unless it is there, and whether it was.
+    pub fn find_or_push(&mut self, text: &str, strings: &mut Strings) -> (u32, bool) {
         let slot = &mut self.slots[hash(text.as_bytes()) % SLOTS];
         if let Some(Slot {
             start,
@@ -103,17 +103,18 @@ impl Seen {
         {
             let start = start as usize;
             if strings.joined[start..start + usize::from(bytes)] == *text.as_bytes() {
-                return Some(number);
+                return (number, true);
             }
         }
+        let number = strings.count;
         *slot = Some(Slot {
             start: strings.joined.len() as u32,
             bytes: text.len() as u8,
-            number: strings.count,
+            number,
         });
         strings.push_short(text);
         self.is_clean = false;
-        None
+        (number, false)
     }
 
     /// To be called when strings have been cut off, and for another page.
@@ -153,9 +154,18 @@ mod tests {
         let (mut seen, mut strings) = (Seen::default(), Strings::new(&Pool::default()));
         let texts = ["", "a", "ab", "a", "\"\n", "", "ab", "b", "\"\n"];
         let numbers = texts.map(|text| seen.find_or_push(text, &mut strings));
-        let again = [Some(1), Some(0), Some(2), Some(3)];
-        let [a, empty, ab, quote] = again;
-        let expected = [None, None, None, a, None, empty, ab, None, quote];
+        let (new, again) = (|number| (number, false), |number| (number, true));
+        let expected = [
+            new(0),
+            new(1),
+            new(2),
+            again(1),
+            new(3),
+            again(0),
+            again(2),
+            new(4),
+            again(3),
+        ];
         assert_eq!(numbers, expected);
         assert_eq!(*strings.joined, b"aab\"\nb");
     }
@@ -168,9 +178,9 @@ mod tests {
         seen.find_or_push("gone", &mut strings);
         strings.cut(mark);
         seen.forget();
-        assert_eq!(seen.find_or_push("other", &mut strings), None);
-        assert_eq!(seen.find_or_push("gone", &mut strings), None);
-        assert_eq!(seen.find_or_push("other", &mut strings), Some(1));
+        assert_eq!(seen.find_or_push("other", &mut strings), (1, false));
+        assert_eq!(seen.find_or_push("gone", &mut strings), (2, false));
+        assert_eq!(seen.find_or_push("other", &mut strings), (1, true));
         assert_eq!(*strings.joined, b"staysothergone");
     }
 
@@ -181,8 +191,11 @@ mod tests {
         for i in 0..20 * SLOTS {
             let text = (i % 3000).to_string();
             match seen.find_or_push(&text, &mut strings) {
-                Some(number) => assert_eq!(written[number as usize], text),
-                None => written.push(text),
+                (number, true) => assert_eq!(written[number as usize], text),
+                (number, false) => {
+                    assert_eq!(number as usize, written.len());
+                    written.push(text);
+                }
             }
         }
         assert_eq!(*strings.joined, written.concat().as_bytes());

@@ -20,12 +20,14 @@ impl Texts {
         }
     }
 
-    pub fn append(&mut self, text: &[u8], separator: u32) {
+    /// Answers the number of the text.
+    pub fn append(&mut self, text: &[u8], separator: u32) -> u32 {
         self.joined.push(if self.values == 0 { b'[' } else { b',' });
         self.joined.extend_from_slice(text);
         self.joined.push(b',');
         self.joined
             .extend_from_slice(separator.to_string().as_bytes());
         self.values += 1;
+        self.values - 1
     }
 }

@@ -5,35 +5,13 @@ use std::fmt;
 use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visitor};
 use serde_json::Value as JsonValue;
 
+use super::layout::{CODE_BITS, CodeKind, CodeOther};
 use super::shaped::{Shaped, Shaper};
 use super::shapes::Shapes;
 use super::strings::{SHORT_BYTES, Strings};
 
-/// The last bits of a code; what is above them is a number.
-pub mod code {
-    pub const BITS: u32 = 3;
-    /// The string of the page that is so numbered.
-    pub const NARROW: i32 = 0;
-    pub const WIDE: i32 = 1;
-    /// As many characters of the page's short strings, the next ones.
-    pub const SHORT: i32 = 2;
-    /// The short string that is so numbered, which has been there before.
-    pub const AGAIN: i32 = 3;
-    /// An integer, itself.
-    pub const SMALL: i32 = 4;
-    pub const NULL: i32 = 5;
-    pub const FALSE: i32 = 5 | 1 << BITS;
-    pub const TRUE: i32 = 5 | 2 << BITS;
-    /// The next double of the page.
-    pub const DOUBLE: i32 = 5 | 3 << BITS;
-    /// As many values follow.
-    pub const ARRAY: i32 = 6;
-    /// Of the shape that is so numbered; its values follow.
-    pub const OBJECT: i32 = 7;
-}
-
 /// Beyond, an integer is a double.
-const SMALL_LIMIT: i64 = 1 << (31 - code::BITS);
+const SMALL_LIMIT: i64 = 1 << (31 - CODE_BITS);
 
 /// Reads one node, and what is in it.
 pub struct Writer<'a> {
@@ -42,23 +20,31 @@ pub struct Writer<'a> {
 }
 
 impl Writer<'_> {
-    fn push_code(&mut self, kind: i32, number: i32) {
-        self.page.codes.push(number << code::BITS | kind);
+    fn push_code(&mut self, kind: CodeKind, number: i32) {
+        self.page.codes.push(number << CODE_BITS | kind as i32);
+    }
+
+    fn push_other(&mut self, other: CodeOther) {
+        self.push_code(CodeKind::Other, other as i32);
+    }
+
+    /// The number of a code that has been written without one.
+    fn set_number(&mut self, at: usize, number: u32) {
+        self.page.codes[at] |= (number as i32) << CODE_BITS;
     }
 
     fn push_string(&mut self, text: &str, push: impl FnOnce(&mut Strings) -> u32) {
-        if !text.is_ascii() {
-            let number = push(&mut self.page.wide);
-            self.push_code(code::WIDE, number as i32);
+        let (kind, number) = if !text.is_ascii() {
+            (CodeKind::Wide, push(&mut self.page.wide))
         } else if text.len() > SHORT_BYTES {
-            let number = push(&mut self.page.narrow);
-            self.push_code(code::NARROW, number as i32);
+            (CodeKind::Narrow, push(&mut self.page.narrow))
         } else {
-            match self.shaper.seen.find_or_push(text, &mut self.page.short) {
-                Some(number) => self.push_code(code::AGAIN, number as i32),
-                None => self.push_code(code::SHORT, text.len() as i32),
-            }
-        }
+            (
+                CodeKind::Short,
+                self.page.push_short(text, &mut self.shaper.seen),
+            )
+        };
+        self.push_code(kind, number as i32);
     }
 }
 
@@ -78,13 +64,15 @@ impl<'de> Visitor<'de> for &mut Writer<'_> {
     }
 
     fn visit_unit<E>(self) -> Result<(), E> {
-        self.page.codes.push(code::NULL);
+        self.push_other(CodeOther::Null);
         Ok(())
     }
 
     fn visit_bool<E>(self, value: bool) -> Result<(), E> {
-        let code = if value { code::TRUE } else { code::FALSE };
-        self.page.codes.push(code);
+        self.push_other(match value {
+            true => CodeOther::True,
+            false => CodeOther::False,
+        });
         Ok(())
     }
 
@@ -99,12 +87,13 @@ impl<'de> Visitor<'de> for &mut Writer<'_> {
         if !(-SMALL_LIMIT..SMALL_LIMIT).contains(&value) {
             return self.visit_f64(value as f64);
         }
-        self.push_code(code::SMALL, value as i32);
+        self.push_code(CodeKind::Small, value as i32);
         Ok(())
     }
 
     fn visit_f64<E>(self, value: f64) -> Result<(), E> {
-        self.page.codes.push(code::DOUBLE);
+        let number = CodeOther::Doubles as i32 + self.page.doubles.len() as i32;
+        self.push_code(CodeKind::Other, number);
         self.page.doubles.push(value);
         Ok(())
     }
@@ -124,18 +113,18 @@ impl<'de> Visitor<'de> for &mut Writer<'_> {
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<(), A::Error> {
         let at = self.page.codes.len();
-        self.page.codes.push(code::ARRAY);
+        self.push_code(CodeKind::Array, 0);
         let mut count = 0;
         while items.next_element_seed(&mut *self)?.is_some() {
             count += 1;
         }
-        self.page.codes[at] |= count << code::BITS;
+        self.set_number(at, count);
         Ok(())
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut entries: A) -> Result<(), A::Error> {
         let at = self.page.codes.len();
-        self.page.codes.push(code::OBJECT);
+        self.push_code(CodeKind::Object, 0);
         let mut place = Shapes::start();
         // A key with escapes is not borrowed, and an error.
         while let Some(key) = entries.next_key::<&'de str>()? {
@@ -144,7 +133,7 @@ impl<'de> Visitor<'de> for &mut Writer<'_> {
             entries.next_value_seed(&mut *self)?;
         }
         let number = self.shaper.shapes.number(place).ok_or_else(no_shape)?;
-        self.page.codes[at] |= (number as i32) << code::BITS;
+        self.set_number(at, number);
         Ok(())
     }
 }
