@@ -20,7 +20,7 @@ export declare class Queue {
   open(options: BackplaneOptions): number
   /** Forgets a backplane that has been closed. */
   forget(backplane: number): void
-  /** Releases what the environment holds for the queue. Nothing can be called after it. */
+  /** Releases what the environment holds for the queue. What is submitted after it goes nowhere, and no page comes. */
   end(): void
   /** Keeps the process alive until [`Self::release`], for something that is no call. */
   hold(): void

@@ -72,6 +72,10 @@ describe.each([['redis', () => redis.url], ['memory', () => NOBODY]])('close on 
     expect(['loaded', CLOSED]).toContain(load);
   });
 
+  test('of one backplane leaves the next alone, whatever of the first is ended late', async () => {
+    expect(await run('lateEnds', urlOf())).toEqual({ sets: true, gets: true, pending: 0, closed: 'undefined' });
+  });
+
   test('leaves nothing open', async () => {
     const { before, after } = await run('resources', urlOf());
     expect(after).toEqual(before);

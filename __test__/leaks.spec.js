@@ -29,3 +29,10 @@ test.each([['redis', () => redis.url], ['memory', () => NOBODY]])('100 backplane
   expect(threads.after).toBeLessThanOrEqual(threads.before);
   expect(rss.after - rss.before).toBeLessThan(BOUND_BYTES);
 });
+
+test('workers that are terminated with large values on their way leave nothing', async () => {
+  const argument = { url: redis.url, warmUp: 30, rounds: 80 };
+  const { before, after } = await resultOf('worker-values.js', argument, { nodeArgs: ['--expose-gc'], timeoutMs: 90_000 });
+  console.log(`80 workers: RSS ${(before / MB).toFixed(1)} → ${(after / MB).toFixed(1)} MB`);
+  expect(after - before).toBeLessThan(48 * MB);
+}, 100_000);

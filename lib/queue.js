@@ -5,6 +5,7 @@
 // layout of both, is in src/binding (submission.rs, page/layout.rs).
 
 const { atEndOfTick } = require('./clock');
+const { closed } = require('./errors');
 const native = require('./native');
 const { readPage } = require('./page');
 const { canMakeFunctions, createBuilder } = require('./shaped');
@@ -62,6 +63,7 @@ class CallQueue {
       deliverBytes: (id, bytes, start, middle, end) => this.topics.get(id)?.deliverBytes(bytes, start, middle, end),
       trouble: throwLater,
     };
+    this.isEnded = false;
     this.reset();
     this.scheduled = false;
     this.flushTick = () => {
@@ -90,9 +92,17 @@ class CallQueue {
 
   endIfUnused() {
     const isUnused = this.listeners.size === 0 && this.settlers.length === this.freeIds.length;
-    if (!isUnused) return;
+    if (isUnused && !this.isEnded) this.end();
+  }
+
+  /** Lets go of its memory, which the next queue writes into. Whoever still has this one can write nothing. */
+  end() {
+    this.isEnded = true;
+    // Calls that want no answer, about backplanes that are gone.
+    this.reset();
     this.native.end();
     spareMemory ??= this.memory;
+    this.memory = this.words = this.textMemory = this.valueMemory = null;
     if (shared === this) shared = undefined;
   }
 
@@ -118,6 +128,7 @@ class CallQueue {
 
   /** Writes a call that wants no answer; it may have a number. */
   post(op, backplane, n0) {
+    if (this.isEnded) return;
     this.reserve(0, 0);
     this.begin(op, NO_ANSWER, backplane);
     if (n0 !== undefined) this.words[this.used++] = n0;
@@ -129,6 +140,7 @@ class CallQueue {
    * Answers a promise of the result; a stored value that is not JSON is `null`.
    */
   send(op, backplane, text, value, n0, n1, n2, n3, n4) {
+    if (this.isEnded) return Promise.reject(closed());
     const valueUnits = value === undefined ? 0 : value.length;
     this.reserve(text.length, valueUnits);
     const promise = this.expect(op, backplane);
@@ -155,6 +167,7 @@ class CallQueue {
 
   /** Writes a call that has numbers for arguments, or none. */
   ask(op, backplane, n0, n1) {
+    if (this.isEnded) return Promise.reject(closed());
     this.reserve(0, 0);
     const promise = this.expect(op, backplane);
     if (n0 !== undefined) this.words[this.used++] = n0;
@@ -165,6 +178,7 @@ class CallQueue {
 
   /** Writes a call whose only arguments are binary and perhaps a number. */
   sendBytes(op, backplane, bytes, n0) {
+    if (this.isEnded) return Promise.reject(closed());
     this.reserve(0, 0);
     const promise = this.expect(op, backplane);
     if (n0 !== undefined) this.words[this.used++] = n0;

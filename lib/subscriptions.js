@@ -18,7 +18,7 @@ const OF_CHANNELS = { join: Op.Subscribe, leave: Op.Unsubscribe, end: Op.CloseSu
 class Subscriptions {
   #core;
   #receiver;
-  #number;
+  #number = 0;
   #topics = [new Map(), new Map(), new Map()];
   #count = 0;
   #isEnded = false;
@@ -30,7 +30,9 @@ class Subscriptions {
     this.#receiver = receiver;
     this.#keepsAlive = keepsAlive;
     this.#ops = ops;
-    this.#number = core.addReceiver(this);
+    // Of a backplane that has ended nothing can be subscribed to, and nobody tells this one.
+    this.#isEnded = core.closing !== null;
+    if (!this.#isEnded) this.#number = core.addReceiver(this);
   }
 
   get(kind, name) {

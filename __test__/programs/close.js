@@ -151,6 +151,40 @@ const SCENARIOS = {
     await outcome(other.close());
     return result;
   },
+  /** What is made before or after the end of a backplane, and ended after it, beside the calls of the next one. */
+  async lateEnds() {
+    const one = await settled();
+    const make = () => [one.getClient().duplicate(), one.createSubscriber(), new one.RedisPubSub()];
+    const early = make();
+    await Promise.all([early[0].subscribe('c'), early[2].subscribe('c', () => {})]);
+    const [lock, unwatch, load] = [await one.lock('l'), await one.watchRoom('r', () => {}), await startLoad(one)];
+    const iterator = early[2].messages('c');
+    const next = iterator.next();
+    await outcome(one.close());
+    const late = [...early, ...make()];
+    const ends = [
+      ...late.map((handle) => () => (handle.quit ? handle.quit() : handle.close())),
+      ...late.map((handle) => () => handle.subscribe('d', () => {})),
+      ...late.map((handle) => () => handle.unsubscribe('c')),
+      () => lock.release(), () => lock.letGo?.(), unwatch, () => load.finish('late'), () => load.value, () => iterator.return(), () => next,
+      () => one.getPubSub().close(), () => one.getClient().quit(), () => one.close(), () => one.getMetrics(), () => one.health(), () => one.messageCache.clearExpired(),
+      ...everyCall(one).map((call) => () => call),
+    ];
+    const other = open();
+    const mixed = ends.map((end, i) => {
+      const set = other.cacheSet(`k${i}`, i);
+      return [set, outcome(Promise.resolve().then(end)), outcome((async () => end())()), other.cacheSet(`l${i}`, i)];
+    });
+    const sets = await outcomes(mixed.flatMap(([set, , , last]) => [set, last]));
+    const ended = await Promise.all(mixed.flatMap(([, end, again]) => [end, again]));
+    const gets = await outcomes(ends.flatMap((_, i) => [other.cacheGet(`k${i}`), other.cacheGet(`l${i}`)]));
+    return {
+      sets: new Set(sets).size === 1 && sets[0],
+      gets: gets.every((value, i) => value === Math.floor(i / 2)),
+      pending: ended.filter((end) => end === 'pending').length,
+      closed: await outcome(other.close()),
+    };
+  },
   async fromHandler() {
     const backplane = open();
     const closed = new Promise((resolve) => {

@@ -166,6 +166,10 @@ unsafe extern "C" fn deliver(
     let handed_over = panic::catch_unwind(AssertUnwindSafe(|| {
         // SAFETY: it lives until `finalize`, and this is its thread.
         let receiver = unsafe { &mut *receiver.cast::<Receiver>() };
+        // It would be written into memory that may be another queue's.
+        if receiver.alive.has_ended() {
+            return Ok(());
+        }
         receiver.alive.completed(page.completed);
         let args = (receiver.open)(*page).into_vec(env)?;
         // SAFETY: the arguments are of this environment.
@@ -236,6 +240,10 @@ impl KeepAlive {
             pending: Cell::new(0),
             function: Cell::new(ptr::null_mut()),
         }
+    }
+
+    fn has_ended(&self) -> bool {
+        self.function.get().is_null()
     }
 
     pub fn is_needed(&self) -> bool {

@@ -38,7 +38,8 @@ pub struct CallMemory {
 /// Calls in, answers out. Keeps the process alive exactly while a call is pending.
 #[napi]
 pub struct Queue {
-    memory: CallMemory,
+    /// `None` at the end: it may be another queue's by now.
+    memory: Option<CallMemory>,
     alive: Rc<KeepAlive>,
     outbox: Arc<Outbox>,
     backplanes: Backplanes,
@@ -67,7 +68,7 @@ impl Queue {
             carrier.call(page);
         };
         Ok(Self {
-            memory,
+            memory: Some(memory),
             alive,
             outbox: Outbox::new(Box::new(carry), Shaper::new(shapes)),
             backplanes: Arc::default(),
@@ -94,9 +95,10 @@ impl Queue {
         lock(&self.backplanes).remove(&backplane);
     }
 
-    /// Releases what the environment holds for the queue. Nothing can be called after it.
+    /// Releases what the environment holds for the queue. What is submitted after it goes nowhere, and no page comes.
     #[napi]
-    pub fn end(&self) {
+    pub fn end(&mut self) {
+        self.memory = None;
         self.alive.end();
         self.outbox.close();
     }
@@ -229,13 +231,14 @@ impl Queue {
         bytes: u32,
         extras: Option<Vec<Uint8Array>>,
     ) {
+        let Some(memory) = &self.memory else { return };
         let extras = extras.unwrap_or_default();
         let submission = Submission {
             at: Instant::now(),
-            words: self.memory.words[..words as usize].to_vec(),
-            text: self.memory.text[..text as usize].to_vec(),
+            words: memory.words[..words as usize].to_vec(),
+            text: memory.text[..text as usize].to_vec(),
             text_is_ascii,
-            bytes: Bytes::copy_from_slice(&self.memory.bytes[..bytes as usize]),
+            bytes: Bytes::copy_from_slice(&memory.bytes[..bytes as usize]),
             extras: extras
                 .iter()
                 .map(|extra| Bytes::copy_from_slice(extra))
