@@ -48,6 +48,11 @@ impl Pulse {
         Ok(current.life)
     }
 
+    /// The life, which the store may not have heard of.
+    pub fn current_life(&self) -> Life {
+        self.current().life
+    }
+
     /// Whether it is still the life, so that what was set in it is there.
     pub fn is(&self, life: Life) -> bool {
         self.current().life == life

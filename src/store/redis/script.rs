@@ -1,5 +1,8 @@
-//! The Lua scripts of this store, and how they are sent: by hash first, whole when the server
-//! does not know the hash.
+//! The Lua scripts of this store, and how they are sent: whole the first time on a connection, by hash
+//! from then on, and whole again when the server has forgotten it. So a server that is new to them costs no
+//! second exchange.
+
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
 use once_cell::sync::Lazy;
 use redis::{Cmd, Script};
@@ -9,6 +12,24 @@ use crate::store::{Key, StoreError};
 pub struct Lua {
     text: &'static str,
     script: Lazy<Script>,
+    /// Its own among all scripts.
+    number: Lazy<u32>,
+}
+
+static NUMBERS: AtomicU32 = AtomicU32::new(0);
+
+/// The scripts that a connection has been sent whole. Commands stay in order there, so from the first one
+/// on the server has it.
+#[derive(Default)]
+pub struct SentScripts(AtomicU64);
+
+impl SentScripts {
+    /// Whether a script has not been sent, which is about to be. Beyond 64 of them it is not known.
+    pub fn is_first(&self, lua: &Lua) -> bool {
+        let bit = 1_u64.checked_shl(*lua.number).unwrap_or_default();
+        bit & !self.0.load(Ordering::Relaxed) != 0
+            && self.0.fetch_or(bit, Ordering::Relaxed) & bit == 0
+    }
 }
 
 /// A script is one file, or what several share and a file.
@@ -17,6 +38,7 @@ macro_rules! lua {
         Lua {
             text: concat!($(include_str!($file)),+),
             script: Lazy::new(|| Script::new(concat!($(include_str!($file)),+))),
+            number: Lazy::new(|| NUMBERS.fetch_add(1, Ordering::Relaxed)),
         }
     };
 }

@@ -13,7 +13,7 @@ use tokio::time::timeout;
 
 use super::open::Connection;
 use crate::store::redis::reply;
-use crate::store::redis::script::Lua;
+use crate::store::redis::script::{Lua, SentScripts};
 use crate::store::{Key, Result, StoreError};
 
 /// Commands in one pipeline: enough to make the cost of one vanish, few enough that the first
@@ -49,6 +49,7 @@ struct Shared {
     connection: Connection,
     outbox: Mutex<Vec<Request>>,
     filled: Notify,
+    scripts: SentScripts,
     /// No command waits longer for its answer.
     deadline: Duration,
     on_failure: OnFailure,
@@ -60,6 +61,7 @@ impl Lane {
             connection,
             outbox: Mutex::default(),
             filled: Notify::new(),
+            scripts: SentScripts::default(),
             deadline,
             on_failure,
         });
@@ -89,8 +91,12 @@ impl Lane {
         Ok(values)
     }
 
-    /// Runs a script by its hash, and sends it whole, once, when the server has forgotten it.
+    /// Runs a script: sends it whole the first time, then its hash, and whole again, once, when the server has
+    /// forgotten it.
     pub async fn script(&self, lua: &Lua, keys: &[&Key], args: &[&[u8]]) -> Result<Value> {
+        if self.shared.scripts.is_first(lua) {
+            return self.query(lua.whole(keys, args)).await;
+        }
         match self.query(lua.by_hash(keys, args)).await {
             Err(StoreError::Rejected(text)) if text.starts_with("NOSCRIPT") => {
                 self.query(lua.whole(keys, args)).await
