@@ -28,8 +28,8 @@ export function cacheGet<T = Json>(key: string): Promise<T | null>;
 /**
  * Keeps a value for a time, in place of what was there. O(1).
  *
- * Resolves `true` when it is kept, `false` when it is not or not known to be (larger than the
- * in-memory store, or the answer was lost). While Redis is away it is kept in this process, and
+ * Resolves `true` when it is kept or remembered, `false` when it is not or not known to be (larger than the
+ * in-memory store, or a large value that could not be sent in time). While Redis is away it is kept in this process, and
  * the key is deleted on Redis before anything is read there again.
  *
  * @param value anything that JSON can hold, up to 64 MiB of JSON text.
@@ -167,7 +167,7 @@ export interface QueryCache {
   /**
    * Keeps a result. Resolves `false` when it keeps nothing: the query or one of its rooms was invalidated, or
    * Redis emptied, since the `get` of this process that missed it; misses of it saw different
-   * versions and not all have come back; or it is not known to be kept. O(rooms × log of their results).
+   * versions and not all have come back. O(rooms × log of their results), two round trips.
    *
    * @param ttlSeconds default 300
    * @throws as {@link QueryCache.get}, and E_INVALID_TTL
@@ -221,8 +221,8 @@ export interface SessionCache {
    */
   getSession<T = Json>(socketId: string): Promise<T | null>;
   /**
-   * Keeps a session, in place of what the socket had. Resolves `false` when it is not known to be kept.
-   * O(log of the user's sessions), three round trips.
+   * Keeps a session, in place of what the socket had. Resolves `true` when it is kept or remembered (see
+   * `commandTimeoutMs`). O(log of the user's sessions), three round trips.
    *
    * @param ttlSeconds default 300
    * @throws E_INVALID_KEY, E_INVALID_VALUE, E_INVALID_TTL, E_CLOSED
@@ -418,8 +418,9 @@ export interface Present extends PresenceMetadata {
 
 /**
  * Says that a socket of a user is there, for `ttlSeconds`; it moves from wherever it was before: from other rooms,
- * and from another user. `true` when it is so; `false` when the server's access rules forbid it, no answer came
- * in time, or 1,000,000 sockets are held in memory already. O(rooms), one script for the socket, one for its user and one for each room.
+ * and from another user. `true` when it is so, or remembered (see `commandTimeoutMs`); `false` when the server's access rules
+ * forbid it, or 1,000,000 sockets are held in memory already. O(rooms), one script for the socket, one for its user and one for
+ * each room; three round trips.
  *
  * Every socket ends by itself, exactly. With `presence: { heartbeat: true }` it does not while this backplane
  * lives (docs/presence.md). While Redis is away it is there for this backplane, and is set on Redis afterwards.
@@ -905,12 +906,6 @@ export interface Health {
 /** Asks Redis whether it is there; connects, if need be. Never rejects; answers within `commandTimeoutMs`. O(1). */
 export function health(): Promise<Health>;
 
-/** Who to log in as; at least one of the two. */
-export interface Credentials {
-  username?: string;
-  password?: string;
-}
-
 export interface BackplaneOptions {
   /**
    * `redis://`, `rediss://` (TLS) or `unix://`, with user, password and `/db` (for a Unix socket
@@ -922,29 +917,22 @@ export interface BackplaneOptions {
   host?: string;
   /** Default: `REDISPORT`, `REDIS_PORT`, then 6379. */
   port?: number;
-  /**
-   * Default: that of the URL, else `REDISUSER`, `REDIS_USER`. Without a password it is sent with an empty one, which a
-   * user with `nopass` has. A server that knows no users (up to Redis 5) is sent the password alone.
-   */
+  /** Default: that of the URL, else `REDISUSER`, `REDIS_USER`. */
   username?: string;
-  /**
-   * Default: that of the URL, else `REDISPASSWORD`, `REDIS_PASSWORD`. A server that wants none serves nevertheless, and
-   * that is logged once.
-   */
+  /** Default: that of the URL, else `REDISPASSWORD`, `REDIS_PASSWORD`. */
   password?: string;
-  /**
-   * Asked before every login, in the place of `username` and `password`, for those that expire: at each connection and
-   * reconnection, that of a subscriber too. Has nine tenths of `connectTimeoutMs` to answer. One that throws, rejects, answers
-   * late or anything else is an outage with a reason, and is asked again. What it answers is never logged.
-   */
-  credentials?: () => Credentials | Promise<Credentials>;
   /** Always verified. `rediss://` turns it on too. */
   tls?: boolean | TlsOptions;
   /** Put before every key and every channel. Default: nothing. */
   keyPrefix?: string;
   /** Bounds one attempt to connect, and with it the calls that wait for the first. Default 2000. */
   connectTimeoutMs?: number;
-  /** Bounds every call. Default 1000. */
+  /**
+   * Bounds every call. Default 1000. What a call tells (sets, deletes, invalidates, removes) is remembered when its time is over:
+   * the call is answered as one that was carried out, and goes on until Redis has it, or, when Redis is found to be away,
+   * this process, which tells Redis when it is back. So beyond a third of it for a round trip, presence and sessions are answered
+   * first and there for others a moment later.
+   */
   commandTimeoutMs?: number;
   /** Bounds of the in-memory store. Default 100,000 entries and 64 MiB. */
   memory?: { maxEntries?: number; maxBytes?: number };

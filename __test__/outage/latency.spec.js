@@ -1,7 +1,7 @@
 'use strict';
 
 const { until } = require('../support');
-const { useStage } = require('../support/stage');
+const { isReady, useStage } = require('../support/stage');
 const { expectService } = require('../support/service');
 
 const LARGE = 'x'.repeat(300_000);
@@ -38,6 +38,34 @@ describe('a slow network', () => {
     expect(await Promise.all(loads)).toEqual(loads.map(() => 1));
     expect(runs).toBe(1);
     expect(await backplane.cacheGet('k')).toBe(1);
+  });
+
+  it('300 ms of latency and the usual deadline: presence and sessions are set, on a server that knows no script', async () => {
+    const { redis, proxy, backplane } = await slow(stage, 300, { connectTimeoutMs: 4000, commandTimeoutMs: 1000 });
+    let unknown = 0;
+    proxy.onReply((chunk) => void (unknown += chunk.includes('NOSCRIPT')));
+    await isReady(backplane);
+    expect(await backplane.setPresence('u', 's', { roomId: 'r' })).toBe(true);
+    expect(await backplane.sessionCache.setSession('s', { userId: 'u' })).toBe(true);
+    expect(unknown).toBe(0);
+    const near = stage.backplane({ url: redis.url });
+    await until(async () => (await near.isUserOnline('u')) && near.sessionCache.getSession('s'), { what: 'both are there' });
+  });
+
+  it('600 ms: what is told is answered in time, goes on, and is there for everybody', async () => {
+    const { redis, proxy, backplane } = await slow(stage, 600, { connectTimeoutMs: 6000, commandTimeoutMs: 1000 });
+    await isReady(backplane);
+    expect(await backplane.setPresence('u', 's', { roomId: 'r' })).toBe(true);
+    expect(await backplane.sessionCache.setSession('s', { userId: 'u' })).toBe(true);
+    expect(await backplane.queryCache.set('q', {}, 1)).toBe(true);
+    const near = stage.backplane({ url: redis.url });
+    await until(() => near.isUserOnline('u'), { what: 'the user is online' });
+    await until(() => near.sessionCache.getSession('s'), { what: 'the session is there' });
+    await until(() => near.queryCache.get('q'), { what: 'the result is there' });
+    expect(await backplane.removePresence('u', 's')).toBe(true);
+    await until(async () => !(await near.isUserOnline('u')), { what: 'the user has gone' });
+    expect(proxy.accepted).toBe(1);
+    expect(backplane.log.story).toEqual(['ready']);
   });
 
   // Each exchange takes two thirds of the deadline, and each of these calls needs several.

@@ -86,6 +86,11 @@ class Proxy {
     this.#setFlowing({ request: true, reply: false });
   }
 
+  /** Holds requests only. */
+  stallRequests() {
+    this.#setFlowing({ request: false, reply: true });
+  }
+
   /** Stalls, and gives connections accepted from now on to nobody, ever. */
   blackhole() {
     this.#blackhole = true;

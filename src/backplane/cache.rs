@@ -7,7 +7,7 @@ use std::time::Instant;
 use super::Backplane;
 use super::counts::From;
 use super::local::LocalLayer;
-use super::remote::within;
+use super::wait::within;
 use crate::store::memory::Bounds;
 use crate::store::{Fetched, Json, Key, Lease, Lifetime, Pattern, Store, Ttl};
 
@@ -109,7 +109,7 @@ impl Backplane {
             Some(key) => local.layer.forget(key),
             None => local.layer.clear(),
         }
-        Box::pin(self.tell(key, begun)).await;
+        Box::pin(self.told(begun, self.tell(key, begun))).await;
     }
 
     /// `false`: not kept, or not known to be.
@@ -118,7 +118,7 @@ impl Backplane {
         self.forget_at_hand(key);
         let (text, begun) = (&value, Instant::now());
         let remote = self
-            .on_remote_since(begun, move |store| async move {
+            .tell_remote(begun, move |store| async move {
                 store.set(key, text.clone(), ttl).await
             })
             .await;
@@ -146,7 +146,9 @@ impl Backplane {
 
     /// Deletes one key, here or on Redis; whether that is known to be carried out.
     pub(super) async fn remove(&self, key: &Key) -> bool {
-        let remote = self.on_remote(move |store| async move { store.delete(key).await });
+        let remote = self.tell_remote(Instant::now(), move |store| async move {
+            store.delete(key).await
+        });
         let deleted = match remote.await {
             Some(outcome) => outcome,
             None => {
@@ -216,7 +218,7 @@ impl Backplane {
         let key = &self.cache_key(name);
         let (lease, text, begun) = (&lease, &value, Instant::now());
         let remote = self
-            .on_remote_since(begun, move |store| async move {
+            .tell_remote(begun, move |store| async move {
                 store.fill(key, lease, text.clone(), lifetime).await
             })
             .await;
@@ -241,7 +243,9 @@ impl Backplane {
     pub async fn cache_abandon(&self, name: &[u8], lease: Lease) {
         let key = &self.cache_key(name);
         let lease = &lease;
-        let remote = self.on_remote(move |store| async move { store.abandon(key, lease).await });
+        let remote = self.tell_remote(Instant::now(), move |store| async move {
+            store.abandon(key, lease).await
+        });
         if remote.await.is_none() {
             let _ = self.memory.abandon(key, lease).await;
         }
@@ -286,7 +290,6 @@ mod tests {
     use crate::store::bus::Reach;
     use crate::store::memory::Bounds;
     use crate::store::remote::connection::endpoint::{Address, Endpoint};
-    use crate::store::remote::connection::login::{Credentials, Login};
 
     #[test]
     fn hot_calls_are_small() {
@@ -294,13 +297,12 @@ mod tests {
             endpoint: Endpoint {
                 address: Address::Unix("/nowhere".into()),
                 tls: None,
-                login: Login::Known(Credentials::default()),
+                username: None,
+                password: None,
                 db: 0,
                 connect_timeout: Duration::from_secs(1),
                 command_timeout: Duration::from_secs(1),
-                on_notice: Arc::new(|_| ()),
             },
-            asks_for_credentials: false,
             key_prefix: String::new(),
             memory: Bounds {
                 max_entries: 1,

@@ -21,6 +21,7 @@ const DIGITS: u8 = 2;
 thread_local! {
     /// Of the call that is being polled.
     static ANSWERED_HERE: Cell<bool> = const { Cell::new(false) };
+    static OVERDUE: Cell<bool> = const { Cell::new(false) };
 }
 
 /// Says of the call that is under way that this process answers it, not Redis.
@@ -28,40 +29,63 @@ pub(super) fn answered_here() {
     ANSWERED_HERE.set(true);
 }
 
+/// Says that the time of the call that is under way is over: if it is one that tells something, it is
+/// answered now, and goes on.
+pub(super) fn overdue() {
+    OVERDUE.set(true);
+}
+
 pin_project! {
     /// A call on its way; `done` hears its answer, and whether it was answered here. No async block:
     /// that would hold the call twice, and every call is copied when its task is made.
-    pub struct Watched<F, D> {
+    pub struct Watched<F: Future, D, G> {
         #[pin]
         call: F,
         is_answered_here: bool,
+        // What is answered when its time is over, for a call that goes on all the same.
+        when_overdue: Option<fn() -> F::Output>,
         done: Option<D>,
+        under_way: G,
     }
 }
 
-impl<F: Future, D: FnOnce(F::Output, bool)> Watched<F, D> {
-    pub fn new(call: F, done: D) -> Self {
+impl<F: Future, D: FnOnce(F::Output, bool), G> Watched<F, D, G> {
+    /// `under_way` is dropped when the call is over, which may be after its answer.
+    pub fn new(call: F, when_overdue: Option<fn() -> F::Output>, done: D, under_way: G) -> Self {
         Self {
             call,
             is_answered_here: false,
+            when_overdue,
             done: Some(done),
+            under_way,
         }
     }
 }
 
-impl<F: Future, D: FnOnce(F::Output, bool)> Future for Watched<F, D> {
+impl<F: Future, D: FnOnce(F::Output, bool), G> Future for Watched<F, D, G> {
     type Output = ();
 
     fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
         let this = self.project();
         ANSWERED_HERE.set(*this.is_answered_here);
+        OVERDUE.set(false);
         let polled = this.call.poll(context);
         *this.is_answered_here = ANSWERED_HERE.get();
-        polled.map(|answer| {
-            if let Some(done) = this.done.take() {
-                done(answer, *this.is_answered_here);
-            }
-        })
+        let is_over = polled.is_ready();
+        let (answer, is_from_memory) = match polled {
+            Poll::Ready(answer) => (answer, *this.is_answered_here),
+            Poll::Pending => match this.when_overdue.filter(|_| OVERDUE.get()) {
+                Some(answer) => (answer(), true),
+                None => return Poll::Pending,
+            },
+        };
+        if let Some(done) = this.done.take() {
+            done(answer, is_from_memory);
+        }
+        match is_over {
+            true => Poll::Ready(()),
+            false => Poll::Pending,
+        }
     }
 }
 
@@ -291,9 +315,29 @@ mod tests {
             }
         };
         tokio::join!(
-            Watched::new(first, |(), is_here| here = Some(is_here)),
-            Watched::new(second, |(), is_here| there = Some(is_here)),
+            Watched::new(first, None, |(), is_here| here = Some(is_here), ()),
+            Watched::new(second, None, |(), is_here| there = Some(is_here), ()),
         );
         assert_eq!((here, there), (Some(true), Some(false)));
+    }
+
+    #[tokio::test]
+    async fn a_call_that_is_overdue_is_answered_once_and_goes_on() {
+        let (mut answers, mut is_done) = (Vec::new(), false);
+        let call = async {
+            overdue();
+            tokio::task::yield_now().await;
+            is_done = true;
+            "done"
+        };
+        let told: fn() -> &'static str = || "told";
+        Watched::new(
+            call,
+            Some(told),
+            |answer, is_here| answers.push((answer, is_here)),
+            (),
+        )
+        .await;
+        assert_eq!((answers, is_done), (vec![("told", true)], true));
     }
 }

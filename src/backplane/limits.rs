@@ -1,5 +1,7 @@
 //! Rate limits: counted on Redis, and in this process while Redis is away.
 
+use std::time::Instant;
+
 use super::Backplane;
 use super::calls::answered_here;
 use super::remote::Once;
@@ -41,7 +43,9 @@ impl Backplane {
     /// Forgets what was counted for `name`, by whichever algorithm.
     pub async fn limit_reset(&self, name: &[u8]) {
         let keys = &ALGORITHMS.map(|algorithm| self.limit_key(algorithm, name));
-        let reset = self.on_remote(|store| async move { store.delete_all(keys).await });
+        let reset = self.tell_remote(Instant::now(), |store| async move {
+            store.delete_all(keys).await
+        });
         let is_away = reset.await.is_none();
         for key in keys {
             self.limiter.forget(key);

@@ -8,7 +8,6 @@ use futures_util::future::try_join;
 
 use super::Backplane;
 use super::counts::From;
-use super::remote::heard_within;
 use super::tagged::Entry;
 use crate::store::tags::Tagged;
 use crate::store::{Json, Store, Ttl};
@@ -57,20 +56,23 @@ impl Backplane {
     }
 
     pub async fn message_set(&self, hash: &[u8], value: Json, ttl: Ttl) {
+        let begun = Instant::now();
+        self.told(begun, self.message_tell(hash, value, ttl, begun))
+            .await;
+    }
+
+    async fn message_tell(&self, hash: &[u8], value: Json, ttl: Ttl, begun: Instant) {
         let Entry { key, tags } = &self.message_entry(hash);
         let layer = &self.messages;
         self.news.listen(&self.surroundings);
         // Nor what a get before it, in the same tick, is reading.
         layer.forget(key);
         let passage = layer.begin(key);
-        let (text, begun) = (&value, Instant::now());
+        let text = &value;
         let under_way = self.tagged_sets.read().await;
-        let left = self.time_left(begun);
         let remote = self
-            .on_remote_since(begun, move |store| async move {
-                let (key, tags, text) = (key.clone(), tags.clone(), text.clone());
-                let set = async move { store.set_tagged(&key, &tags, None, text, ttl).await };
-                heard_within(left, set).await
+            .tell_remote(begun, move |store| async move {
+                store.set_tagged(key, tags, None, text.clone(), ttl).await
             })
             .await;
         drop(under_way);
@@ -99,9 +101,12 @@ impl Backplane {
         self.news.listen(&self.surroundings);
         self.messages.clear();
         let begun = Instant::now();
-        self.invalidate(&self.tag(ALL, b"")).await;
-        self.messages.clear();
-        self.tell(None, begun).await;
+        let cleared = async {
+            self.invalidate(&self.tag(ALL, b"")).await;
+            self.messages.clear();
+            self.tell(None, begun).await;
+        };
+        self.told(begun, cleared).await;
     }
 
     /// From any thread.

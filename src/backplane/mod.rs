@@ -10,7 +10,6 @@ mod journal;
 mod limits;
 mod local;
 mod locks;
-mod logins;
 pub mod mailbox;
 mod messages;
 mod metrics;
@@ -26,6 +25,7 @@ mod subscriber;
 mod tagged;
 mod traffic;
 mod turns;
+mod wait;
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -54,8 +54,6 @@ pub use limits::Source;
 use local::LocalLayer;
 use locks::Locks;
 pub use locks::{Keeping, LockOutcome, LockRequest, WhenAway};
-pub use logins::Answered;
-use logins::Logins;
 use mailbox::{MailBounds, OnMail};
 pub use metrics::Metrics;
 use news::News;
@@ -74,8 +72,6 @@ const SWEEP_EVERY: Duration = Duration::from_secs(30);
 
 pub struct Options {
     pub endpoint: Endpoint,
-    /// Whether the program is asked for credentials before each login.
-    pub asks_for_credentials: bool,
     /// Before every key and every channel.
     pub key_prefix: String,
     pub memory: Bounds,
@@ -105,10 +101,6 @@ pub enum Event {
     Refused { code: String },
     /// A lock that was held is somebody else's, or may be.
     LockLost { handle: u64 },
-    /// The server wants no password, and one was sent.
-    NeedlessPassword,
-    /// To be answered with [`Backplane::answer_login`].
-    CredentialsWanted { number: u32 },
 }
 
 pub type OnEvent = Arc<dyn Fn(Event) + Send + Sync>;
@@ -137,7 +129,6 @@ pub struct Backplane {
     turns: Arc<Turns>,
     subscribers: Arc<Subscribers>,
     surroundings: Surroundings,
-    logins: Arc<Logins>,
     running: Mutex<Option<Running>>,
     pending: AtomicUsize,
     drained: Notify,
@@ -157,9 +148,7 @@ impl Drop for Running {
 }
 
 impl Backplane {
-    pub fn new(mut options: Options, on_event: OnEvent, on_mail: OnMail) -> Arc<Self> {
-        let logins = Logins::new(on_event.clone());
-        logins.attach(&mut options.endpoint, options.asks_for_credentials);
+    pub fn new(options: Options, on_event: OnEvent, on_mail: OnMail) -> Arc<Self> {
         let overflow = on_event.clone();
         let turns = Arc::new(Turns::default());
         let subscribers = Arc::new(Subscribers::default());
@@ -219,7 +208,6 @@ impl Backplane {
             turns,
             subscribers,
             surroundings,
-            logins,
             options,
             running: Mutex::default(),
             pending: AtomicUsize::new(0),
@@ -304,11 +292,6 @@ impl Backplane {
     /// `idle`, `connecting`, `ready`, `degraded` or `closed`. From any thread.
     pub fn state_name(&self) -> &'static str {
         name(&self.switch.now())
-    }
-
-    /// What the program has answered to a question for credentials. From any thread.
-    pub fn answer_login(&self, number: u32, answer: Answered) {
-        self.logins.answer(number, answer);
     }
 
     /// Counts a call as under way until the guard is dropped.

@@ -13,7 +13,6 @@ use tokio::task::AbortHandle;
 use tokio::time::sleep;
 
 use super::local::LocalLayer;
-use super::remote::within;
 use super::subscriber::Surroundings;
 use super::{Backplane, Event};
 use crate::store::availability::{Availability, Switch};
@@ -167,12 +166,12 @@ impl News {
 }
 
 impl Backplane {
-    /// Tells the other instances that a key has changed, or all, in the time that is left of the call.
+    /// Tells the other instances that a key has changed, or all.
     pub(super) async fn tell(&self, key: Option<&Key>, begun: Instant) {
-        let (news, left) = (&self.news, self.time_left(begun));
-        let told = self.on_remote_since(begun, move |store| async move {
+        let news = &self.news;
+        let told = self.tell_remote(begun, move |store| async move {
             let (channel, text) = (&news.channel, news.about(key));
-            within(left, store.publish(Reach::Everywhere, channel, text)).await
+            store.publish(Reach::Everywhere, channel, text).await
         });
         if !matches!(told.await, Some(Ok(_))) {
             news.tell_later();

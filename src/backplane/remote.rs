@@ -1,22 +1,36 @@
 //! Where a call goes: to Redis, to Redis again after a lost connection, or to this process.
 
 use std::future::Future;
+use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::Poll;
 use std::time::{Duration, Instant};
 
-use tokio::time::{timeout, timeout_at};
+use tokio::time::timeout_at;
 
 use super::Backplane;
-use super::calls::answered_here;
+use super::calls::{answered_here, overdue};
 use super::turns::{OnTheWay, Turn};
+use super::wait::Wait;
 use crate::store::availability::Availability;
 use crate::store::remote::RedisStore;
 use crate::store::{Result, StoreError};
 
 /// How long a call beyond its deadline waits for calls before it, to stay in order.
 const STRAGGLERS: Duration = Duration::from_millis(50);
+/// A connection that has gone silent is found to have when its last command has waited for its deadline, which
+/// began after that of the call.
+const VERDICT: Duration = Duration::from_millis(40);
+
+/// What a call is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    /// To hear something: nobody is interested when its time is over.
+    Ask,
+    /// To have something known, which is not dropped: see [`Backplane::told`].
+    Tell,
+}
 
 /// What became of something that is done at most once.
 pub(super) enum Once<T> {
@@ -52,15 +66,48 @@ impl Backplane {
     where
         F: Future<Output = Result<T>>,
     {
-        let outcome = self.on_remote_or_away(begun, operation).await;
+        let outcome = self.on_remote_or_away(Kind::Ask, begun, operation).await;
         if outcome.is_none() {
             answered_here();
         }
         outcome
     }
 
+    /// Like [`Self::on_remote_since`], for what Redis is told: the operation is carried out by Redis, or
+    /// `None` has this process remember it, however long that takes. An operation of several steps is told
+    /// within [`Self::told`], so that its call is answered in time.
+    pub(super) async fn tell_remote<T, F>(
+        &self,
+        begun: Instant,
+        operation: impl Fn(Arc<RedisStore>) -> F,
+    ) -> Option<Result<T>>
+    where
+        F: Future<Output = Result<T>>,
+    {
+        let outcome = self.on_remote_or_away(Kind::Tell, begun, operation).await;
+        if outcome.is_none() {
+            answered_here();
+        }
+        outcome
+    }
+
+    /// Has a call answered when its time is over, as one that is remembered, and goes on with `work` all the
+    /// same: until Redis has been told, or is away and this process remembers.
+    pub(super) async fn told<T>(&self, begun: Instant, work: impl Future<Output = T>) -> T {
+        let mut work = pin!(work);
+        let by = self.wait(begun).latest() + VERDICT;
+        match timeout_at(by.into(), &mut work).await {
+            Ok(outcome) => outcome,
+            Err(_) => {
+                overdue();
+                work.await
+            }
+        }
+    }
+
     async fn on_remote_or_away<T, F>(
         &self,
+        kind: Kind,
         begun: Instant,
         operation: impl Fn(Arc<RedisStore>) -> F,
     ) -> Option<Result<T>>
@@ -74,13 +121,38 @@ impl Backplane {
                     return Some(Err(StoreError::TimedOut));
                 }
                 Err(StoreError::Lost | StoreError::Refused(_) | StoreError::TimedOut) => {
-                    let later = self.on_remote_later(ticket, begun, operation, Some(on_the_way));
+                    let on_the_way = Some(on_the_way);
+                    let later = self.on_remote_later(kind, ticket, begun, operation, on_the_way);
                     return Box::pin(later).await;
                 }
                 settled => return Some(settled),
             }
         }
-        Box::pin(self.on_remote_later(ticket, begun, operation, None)).await
+        Box::pin(self.on_remote_later(kind, ticket, begun, operation, None)).await
+    }
+
+    /// `was_on_the_way` ends when the call waits for its turn.
+    async fn on_remote_later<T, F>(
+        &self,
+        kind: Kind,
+        ticket: u64,
+        begun: Instant,
+        operation: impl Fn(Arc<RedisStore>) -> F,
+        was_on_the_way: Option<OnTheWay>,
+    ) -> Option<Result<T>>
+    where
+        F: Future<Output = Result<T>>,
+    {
+        match kind {
+            Kind::Ask => {
+                self.ask_in_turn(ticket, begun, operation, was_on_the_way)
+                    .await
+            }
+            Kind::Tell => {
+                let work = self.tell_in_turn(ticket, begun, operation, was_on_the_way);
+                self.told(begun, work).await
+            }
+        }
     }
 
     /// Like [`Self::on_remote`], for what must not be done twice: once it may have been carried out it
@@ -126,8 +198,8 @@ impl Backplane {
         self.turns.are_free().then(|| (store, self.turns.set_out()))
     }
 
-    /// Waits for its turn, as long as the call may take. `was_on_the_way` ends when the call waits.
-    async fn on_remote_later<T, F>(
+    /// Waits for its turn and for the answer, as long as the call may take.
+    async fn ask_in_turn<T, F>(
         &self,
         ticket: u64,
         begun: Instant,
@@ -156,9 +228,43 @@ impl Backplane {
             match timeout_at(deadline.into(), sent).await {
                 Ok(Err(StoreError::Lost | StoreError::Refused(_))) => {}
                 Ok(settled) => return Some(settled),
-                // Sent twice, and no answer: nobody knows what was done, until it is journalled
-                // and the connection with it is gone.
-                Err(_) => store.link().declare_dead(),
+                Err(_) => return Some(Err(StoreError::TimedOut)),
+            }
+        }
+    }
+
+    /// Waits for its turn as long as the call may take, and again when it is to be made again after that: it has
+    /// been answered then, and has all the time of another one.
+    async fn tell_in_turn<T, F>(
+        &self,
+        ticket: u64,
+        begun: Instant,
+        operation: impl Fn(Arc<RedisStore>) -> F,
+        was_on_the_way: Option<OnTheWay>,
+    ) -> Option<Result<T>>
+    where
+        F: Future<Output = Result<T>>,
+    {
+        let mut on_the_way = was_on_the_way;
+        let mut begun = begun;
+        loop {
+            if self.time_left(begun).is_zero() {
+                begun = Instant::now();
+            }
+            let wait = self.wait(begun);
+            let turn = self.turn(ticket, &wait, on_the_way.take()).await;
+            let Availability::Ready(store) = self.switch.now() else {
+                return None;
+            };
+            let Some(turn) = turn else {
+                continue;
+            };
+            on_the_way = Some(self.turns.set_out());
+            let sent = begin(operation(store)).await;
+            drop(turn);
+            match sent.await {
+                Err(StoreError::Lost | StoreError::Refused(_)) => {}
+                settled => return Some(settled),
             }
         }
     }
@@ -213,33 +319,6 @@ impl Backplane {
         }
     }
 
-    /// What is left of the time that a call has after Redis is known to be there.
-    pub(super) fn time_left(&self, begun: Instant) -> Duration {
-        let patience = self.options.endpoint.command_timeout;
-        patience.saturating_sub(begun.elapsed())
-    }
-
-    pub(super) fn wait(&self, begun: Instant) -> Wait {
-        let endpoint = &self.options.endpoint;
-        let own = begun + endpoint.command_timeout;
-        let first_attempt = match &*self.running() {
-            Some(running) if self.switch.is_first_attempt() => {
-                Some(running.since + endpoint.connect_timeout)
-            }
-            _ => None,
-        };
-        Wait {
-            own,
-            first_attempt,
-            command_timeout: endpoint.command_timeout,
-        }
-    }
-
-    pub(super) async fn store_within(&self, wait: &Wait) -> Option<Arc<RedisStore>> {
-        let until = wait.first_attempt.unwrap_or(wait.own);
-        timeout_at(until.into(), self.switch.settled()).await.ok()?
-    }
-
     /// The server that refuses to serve but may still delete.
     pub(super) fn refusing(&self) -> Option<Arc<RedisStore>> {
         match self.switch.now() {
@@ -264,44 +343,6 @@ async fn begin<F: Future>(operation: F) -> impl Future<Output = F::Output> {
         match early {
             Some(output) => output,
             None => operation.await,
-        }
-    }
-}
-
-/// Work of several steps has the deadline of one; what is late is dropped between two of them. `left`: how
-/// much of it there still is. The first step is taken whatever it is.
-pub(super) async fn within<T>(left: Duration, work: impl Future<Output = Result<T>>) -> Result<T> {
-    timeout(left, work)
-        .await
-        .unwrap_or(Err(StoreError::TimedOut))
-}
-
-/// For work that must not stop half-way: what is not done by then goes on unheard.
-pub(super) async fn heard_within<T: Send + 'static>(
-    left: Duration,
-    work: impl Future<Output = Result<T>> + Send + 'static,
-) -> Result<T> {
-    // Its first command keeps its place among those of other calls.
-    let rest = tokio::spawn(begin(work).await);
-    match timeout(left, rest).await {
-        Ok(Ok(outcome)) => outcome,
-        Ok(Err(_)) | Err(_) => Err(StoreError::TimedOut),
-    }
-}
-
-/// How long a call waits for Redis, and then for its answer.
-pub(super) struct Wait {
-    own: Instant,
-    /// A call during the very first attempt waits for its outcome, and has its own time after.
-    first_attempt: Option<Instant>,
-    command_timeout: Duration,
-}
-
-impl Wait {
-    pub(super) fn answer_by(&self) -> Instant {
-        match self.first_attempt {
-            Some(_) => Instant::now() + self.command_timeout,
-            None => self.own,
         }
     }
 }

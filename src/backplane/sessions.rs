@@ -11,7 +11,6 @@ use futures_util::future::try_join_all;
 
 use super::Backplane;
 use super::counts::From;
-use super::remote::heard_within;
 use crate::store::memory::MemoryStore;
 use crate::store::tags::{Tagged, unstamp};
 use crate::store::{Json, Key, Result, Tag, Ttl};
@@ -99,16 +98,24 @@ impl Backplane {
         let key = &self.key(SPACE, socket);
         let tags = users.iter().map(|user| self.tag(USERS, user.as_bytes()));
         let tags = &tags.collect::<Vec<_>>();
-        let text = &value;
         let begun = Instant::now();
+        self.told(begun, self.session_write(key, tags, value, ttl, begun))
+            .await
+    }
+
+    async fn session_write(
+        &self,
+        key: &Key,
+        tags: &[Tag],
+        value: Json,
+        ttl: Ttl,
+        begun: Instant,
+    ) -> bool {
+        let text = &value;
         let under_way = self.tagged_sets.read().await;
-        let left = self.time_left(begun);
         let remote = self
-            .on_remote_since(begun, move |store| async move {
-                let (key, tags, text) = (key.clone(), tags.clone(), text.clone());
-                let writer = store.clone();
-                let written = async move { write(&*writer, &key, &tags, text, ttl).await };
-                heard_within(left, written).await
+            .tell_remote(begun, move |store| async move {
+                write(&*store, key, tags, text.clone(), ttl).await
             })
             .await;
         let kept = match remote {

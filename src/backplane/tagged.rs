@@ -2,11 +2,9 @@
 
 use std::time::Instant;
 
-use tokio::time::timeout_at;
-
 use super::Backplane;
 use super::counts::{CacheCounts, From};
-use super::remote::{heard_within, within};
+use super::wait::within;
 use crate::store::tags::Tagged;
 use crate::store::{Json, Key, Result, Tag, Ttl, Version};
 
@@ -53,19 +51,30 @@ impl Backplane {
     /// lasts no longer than `ttl_here`.
     pub(super) async fn keep(
         &self,
-        Entry { key, tags }: &Entry,
+        entry: &Entry,
         seen: Option<&[Version]>,
         value: Json,
         ttl: Ttl,
         ttl_here: Ttl,
     ) -> bool {
-        let (text, begun) = (&value, Instant::now());
+        let begun = Instant::now();
+        let set = self.set_entry(entry, seen, value, [ttl, ttl_here], begun);
+        self.told(begun, set).await
+    }
+
+    async fn set_entry(
+        &self,
+        Entry { key, tags }: &Entry,
+        seen: Option<&[Version]>,
+        value: Json,
+        [ttl, ttl_here]: [Ttl; 2],
+        begun: Instant,
+    ) -> bool {
+        let text = &value;
         let under_way = self.tagged_sets.read().await;
-        let left = self.time_left(begun);
         let remote = self
-            .on_remote_since(begun, move |store| async move {
-                let set = store.set_tagged(key, tags, seen, text.clone(), ttl);
-                within(left, set).await
+            .tell_remote(begun, move |store| async move {
+                store.set_tagged(key, tags, seen, text.clone(), ttl).await
             })
             .await;
         let kept = match remote {
@@ -87,13 +96,15 @@ impl Backplane {
     /// something sets it before.
     pub(super) async fn invalidate(&self, tag: &Tag) -> u64 {
         let begun = Instant::now();
-        let by = begun + self.options.endpoint.command_timeout;
-        let _ = timeout_at(by.into(), self.tagged_sets.write()).await;
-        let left = self.time_left(begun);
-        let remote = self.on_remote_since(begun, move |store| async move {
-            let (tag, asked) = (tag.clone(), store.clone());
-            heard_within(left, async move { asked.invalidate(&tag).await }).await
-        });
+        self.told(begun, self.end_tag(tag, begun)).await
+    }
+
+    async fn end_tag(&self, tag: &Tag, begun: Instant) -> u64 {
+        drop(self.tagged_sets.write().await);
+        let remote = self.tell_remote(
+            begun,
+            move |store| async move { store.invalidate(tag).await },
+        );
         match remote.await {
             Some(Ok(removed)) => removed,
             Some(Err(_)) => {

@@ -55,6 +55,12 @@ fn understand(written: Written) -> Option<Call> {
     (call.wants_no_answer() == written.id.is_none()).then_some(call)
 }
 
+/// Whoever told something in time hears that it is remembered; how it went is not known.
+const TRUE: fn() -> Answer = || Answer::Bool(true);
+const FALSE: fn() -> Answer = || Answer::Bool(false);
+const NOTHING: fn() -> Answer = || Answer::Undefined;
+const NONE_REMOVED: fn() -> Answer = || whole("0");
+
 /// What kind of call came, and when.
 struct Asked {
     kind: usize,
@@ -67,10 +73,10 @@ fn begin(call: Call, backplane: Arc<Backplane>, reply: impl FnOnce() -> (Asked, 
         Call::Get(key) => run(backplane, reply(), move |b| async move {
             b.cache_get(&key).await.map_or(Answer::Null, whole)
         }),
-        Call::Set(key, ttl, value) => run(backplane, reply(), move |b| async move {
+        Call::Set(key, ttl, value) => tell(backplane, reply(), TRUE, move |b| async move {
             Answer::Bool(b.cache_set(&key, value, ttl).await)
         }),
-        Call::Delete(key) => run(backplane, reply(), move |b| async move {
+        Call::Delete(key) => tell(backplane, reply(), TRUE, move |b| async move {
             Answer::Bool(b.cache_delete(&key).await)
         }),
         Call::DeletePattern(pattern) => run(backplane, reply(), move |b| async move {
@@ -79,25 +85,29 @@ fn begin(call: Call, backplane: Arc<Backplane>, reply: impl FnOnce() -> (Asked, 
         Call::Fetch(key, lease_ttl) => run(backplane, reply(), move |b| async move {
             fetched(b.cache_fetch(&key, lease_ttl).await)
         }),
-        Call::Fill(key, lease, lifetime, value) => run(backplane, reply(), move |b| async move {
-            Answer::Bool(b.cache_fill(&key, lease, value, lifetime).await)
-        }),
-        Call::Abandon(key, lease) => run(backplane, reply(), move |b| async move {
+        Call::Fill(key, lease, lifetime, value) => {
+            tell(backplane, reply(), FALSE, move |b| async move {
+                Answer::Bool(b.cache_fill(&key, lease, value, lifetime).await)
+            })
+        }
+        Call::Abandon(key, lease) => tell(backplane, reply(), NOTHING, move |b| async move {
             b.cache_abandon(&key, lease).await;
             Answer::Undefined
         }),
         Call::QueryGet(query) => run(backplane, reply(), move |b| async move {
             b.query_get(&query).await.map_or(Answer::Null, whole)
         }),
-        Call::QuerySet(query, ttl, value) => run(backplane, reply(), move |b| async move {
+        Call::QuerySet(query, ttl, value) => tell(backplane, reply(), TRUE, move |b| async move {
             Answer::Bool(b.query_set(&query, value, ttl).await)
         }),
         Call::QueryFetch(query) => run(backplane, reply(), move |b| async move {
             fetched(b.query_fetch(&query).await)
         }),
-        Call::QueryFill(query, lease, ttl, value) => run(backplane, reply(), move |b| async move {
-            Answer::Bool(b.query_fill(&query, lease, value, ttl).await)
-        }),
+        Call::QueryFill(query, lease, ttl, value) => {
+            tell(backplane, reply(), FALSE, move |b| async move {
+                Answer::Bool(b.query_fill(&query, lease, value, ttl).await)
+            })
+        }
         Call::QueryAbandon(query, lease) => run(backplane, reply(), move |b| async move {
             b.query_abandon(&query, lease);
             Answer::Undefined
@@ -105,34 +115,42 @@ fn begin(call: Call, backplane: Arc<Backplane>, reply: impl FnOnce() -> (Asked, 
         Call::QueryInvalidate(pattern) => run(backplane, reply(), move |b| async move {
             whole(b.query_invalidate(&pattern).await.to_string())
         }),
-        Call::QueryInvalidateName(name) => run(backplane, reply(), move |b| async move {
-            whole(b.query_invalidate_name(&name).await.to_string())
-        }),
-        Call::QueryInvalidateRoom(room) => run(backplane, reply(), move |b| async move {
-            whole(b.query_invalidate_room(&room).await.to_string())
-        }),
+        Call::QueryInvalidateName(name) => {
+            tell(backplane, reply(), NONE_REMOVED, move |b| async move {
+                whole(b.query_invalidate_name(&name).await.to_string())
+            })
+        }
+        Call::QueryInvalidateRoom(room) => {
+            tell(backplane, reply(), NONE_REMOVED, move |b| async move {
+                whole(b.query_invalidate_room(&room).await.to_string())
+            })
+        }
         Call::SessionGet(socket) => run(backplane, reply(), move |b| async move {
             b.session_get(&socket).await.map_or(Answer::Null, whole)
         }),
         Call::SessionSet(socket, users, ttl, value) => {
-            run(backplane, reply(), move |b| async move {
+            tell(backplane, reply(), TRUE, move |b| async move {
                 Answer::Bool(b.session_set(&socket, &users, value, ttl).await)
             })
         }
-        Call::SessionDelete(socket) => run(backplane, reply(), move |b| async move {
+        Call::SessionDelete(socket) => tell(backplane, reply(), TRUE, move |b| async move {
             Answer::Bool(b.session_delete(&socket).await)
         }),
-        Call::SessionInvalidate(user) => run(backplane, reply(), move |b| async move {
-            whole(b.session_invalidate(&user).await.to_string())
-        }),
+        Call::SessionInvalidate(user) => {
+            tell(backplane, reply(), NONE_REMOVED, move |b| async move {
+                whole(b.session_invalidate(&user).await.to_string())
+            })
+        }
         Call::MessageGet(hash) => run(backplane, reply(), move |b| async move {
             b.message_get(&hash).await.map_or(Answer::Null, whole)
         }),
-        Call::MessageSet(hash, ttl, value) => run(backplane, reply(), move |b| async move {
-            b.message_set(&hash, value, ttl).await;
-            Answer::Undefined
-        }),
-        Call::MessageClear => run(backplane, reply(), move |b| async move {
+        Call::MessageSet(hash, ttl, value) => {
+            tell(backplane, reply(), NOTHING, move |b| async move {
+                b.message_set(&hash, value, ttl).await;
+                Answer::Undefined
+            })
+        }
+        Call::MessageClear => tell(backplane, reply(), NOTHING, move |b| async move {
             b.message_clear().await;
             Answer::Undefined
         }),
@@ -143,7 +161,7 @@ fn begin(call: Call, backplane: Arc<Backplane>, reply: impl FnOnce() -> (Asked, 
             let (verdict, source) = b.limit_check(&key, rule, cost).await;
             whole(checked(rule, verdict, source))
         }),
-        Call::LimitReset(key) => run(backplane, reply(), move |b| async move {
+        Call::LimitReset(key) => tell(backplane, reply(), NOTHING, move |b| async move {
             b.limit_reset(&key).await;
             Answer::Undefined
         }),
@@ -151,10 +169,10 @@ fn begin(call: Call, backplane: Arc<Backplane>, reply: impl FnOnce() -> (Asked, 
             let is_named = request.keeping == Keeping::Named;
             locked(b.lock_take(request).await, is_named)
         }),
-        Call::LockRelease(handle) => run(backplane, reply(), move |b| async move {
+        Call::LockRelease(handle) => tell(backplane, reply(), FALSE, move |b| async move {
             Answer::Bool(b.lock_release(handle).await)
         }),
-        Call::LockReleaseNamed(name) => run(backplane, reply(), move |b| async move {
+        Call::LockReleaseNamed(name) => tell(backplane, reply(), FALSE, move |b| async move {
             Answer::Bool(b.lock_release_named(&name).await)
         }),
         Call::LockExtend(handle, ttl) => run(backplane, reply(), move |b| async move {
@@ -164,17 +182,19 @@ fn begin(call: Call, backplane: Arc<Backplane>, reply: impl FnOnce() -> (Asked, 
         Call::LockCancel(handle) => drop(tokio::spawn(async move {
             backplane.lock_cancel(handle);
         })),
-        Call::PresenceSet(name, ttl, metadata) => run(backplane, reply(), move |b| async move {
-            let socket = Socket::new(&name.user, &name.socket, &metadata);
-            Answer::Bool(b.presence_set(socket, ttl).await)
-        }),
+        Call::PresenceSet(name, ttl, metadata) => {
+            tell(backplane, reply(), TRUE, move |b| async move {
+                let socket = Socket::new(&name.user, &name.socket, &metadata);
+                Answer::Bool(b.presence_set(socket, ttl).await)
+            })
+        }
         Call::PresenceRefresh(name, ttl, metadata) => {
-            run(backplane, reply(), move |b| async move {
+            tell(backplane, reply(), TRUE, move |b| async move {
                 let refreshed = b.presence_refresh(&name.user, &name.socket, &metadata, ttl);
                 Answer::Bool(refreshed.await)
             })
         }
-        Call::PresenceRemove(name) => run(backplane, reply(), move |b| async move {
+        Call::PresenceRemove(name) => tell(backplane, reply(), TRUE, move |b| async move {
             Answer::Bool(b.presence_remove(&name.user, &name.socket).await)
         }),
         Call::PresenceIsOnline(user) => run(backplane, reply(), move |b| async move {
@@ -248,9 +268,30 @@ fn begin(call: Call, backplane: Arc<Backplane>, reply: impl FnOnce() -> (Asked, 
     }
 }
 
-fn run<F>(
+/// A call that is answered when it is done.
+fn run<F>(backplane: Arc<Backplane>, reply: (Asked, Reply), call: impl FnOnce(Arc<Backplane>) -> F)
+where
+    F: Future<Output = Answer> + Send + 'static,
+{
+    watch(backplane, reply, None, call);
+}
+
+/// A call that tells something: it is answered with `told` when its time is over before it is done, and goes on.
+fn tell<F>(
+    backplane: Arc<Backplane>,
+    reply: (Asked, Reply),
+    told: fn() -> Answer,
+    call: impl FnOnce(Arc<Backplane>) -> F,
+) where
+    F: Future<Output = Answer> + Send + 'static,
+{
+    watch(backplane, reply, Some(told), call);
+}
+
+fn watch<F>(
     backplane: Arc<Backplane>,
     (asked, reply): (Asked, Reply),
+    when_overdue: Option<fn() -> Answer>,
     call: impl FnOnce(Arc<Backplane>) -> F,
 ) where
     F: Future<Output = Answer> + Send + 'static,
@@ -263,10 +304,9 @@ fn run<F>(
             let calls = &backplane.calls;
             calls.ended(asked.kind, asked.at, answer.outcome(), is_from_memory);
             reply.send(answer);
-            drop(pending);
         }
     };
-    tokio::spawn(Watched::new(call(backplane), done));
+    tokio::spawn(Watched::new(call(backplane), when_overdue, done, pending));
 }
 
 fn split(mut joined: &[u8]) -> Vec<&[u8]> {

@@ -100,7 +100,8 @@ impl Backplane {
             return granted;
         }
         if attempt.was_sent.load(Ordering::Relaxed) {
-            self.locks.give_later(&attempt.keys, attempt.token);
+            let backplane = self.clone();
+            tokio::spawn(async move { backplane.lock_give(&attempt.keys, attempt.token).await });
         }
         LockOutcome::Denied
     }
@@ -288,7 +289,9 @@ impl Backplane {
     }
 
     async fn lock_give(&self, keys: &Arc<LockKeys>, token: Token) -> bool {
-        let given = self.on_remote(|store| async move { store.give(keys, token).await });
+        let given = self.tell_remote(Instant::now(), |store| async move {
+            store.give(keys, token).await
+        });
         match given.await {
             Some(Ok(was_held)) => was_held,
             Some(Err(_)) => {

@@ -5,13 +5,12 @@ use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Instant;
 
-use futures_util::future::join_all;
-use tokio::time::timeout;
+use futures_util::future::{join_all, try_join};
 
 use super::keeper::HELD;
 use super::{AT_ONCE, Presence};
 use crate::backplane::Backplane;
-use crate::backplane::remote::within;
+use crate::backplane::wait::within;
 use crate::store::availability::Availability;
 use crate::store::memory::presence::{Doubt, Kept, Order, Standing};
 use crate::store::presence::{Condition, Detail, Lives, Place, Present, Roster, Socket, rooms_of};
@@ -24,9 +23,12 @@ const MOST_FORGOTTEN: usize = 1000;
 impl Backplane {
     /// Sets a socket, wherever it was before; `false`: it could not be.
     pub async fn presence_set(self: &Arc<Self>, socket: Socket, ttl: Ttl) -> bool {
-        let (id, begun) = (socket.id.clone(), Instant::now());
-        let set = self.presence_set_if(Arc::new(socket), ttl, Condition::Always, begun);
-        Box::pin(self.presence_in_turn(&id, begun, set)).await
+        let id = socket.id.clone();
+        let set = async |begun| {
+            self.presence_set_if(Arc::new(socket), ttl, Condition::Always, begun)
+                .await
+        };
+        Box::pin(self.presence_in_turn(&id, set)).await
     }
 
     /// Sets a socket's TTL anew, and moves it into the room if it is not there; `false`: it is gone.
@@ -37,21 +39,21 @@ impl Backplane {
         metadata: &[u8],
         ttl: Ttl,
     ) -> bool {
-        let begun = Instant::now();
-        let refreshed = self.presence_refresh_now(user, id, metadata, ttl, begun);
-        Box::pin(self.presence_in_turn(id, begun, refreshed)).await
+        let refreshed = async |begun| {
+            self.presence_refresh_now(user, id, metadata, ttl, begun)
+                .await
+        };
+        Box::pin(self.presence_in_turn(id, refreshed)).await
     }
 
-    /// Does something with a socket after whatever else is being done with it, but not too late.
-    async fn presence_in_turn<T>(
-        &self,
-        id: &str,
-        begun: Instant,
-        call: impl Future<Output = T>,
-    ) -> T {
-        let gate = self.presence.gates.place(&id.into());
-        let _turn = timeout(self.time_left(begun), gate.turn()).await;
-        call.await
+    /// Does something with a socket after whatever else is being done with it.
+    async fn presence_in_turn<T>(&self, id: &str, call: impl AsyncFnOnce(Instant) -> T) -> T {
+        let in_turn = async {
+            let gate = self.presence.gates.place(&id.into());
+            let _turn = gate.turn().await;
+            call(Instant::now()).await
+        };
+        self.told(Instant::now(), in_turn).await
     }
 
     async fn presence_refresh_now(
@@ -103,10 +105,10 @@ impl Backplane {
             true => (None, HELD),
             false => (Some(ttl), ttl),
         };
-        let (socket, left) = (&socket, self.time_left(begun));
+        let socket = &socket;
         let set = self
-            .on_remote_since(begun, |store| async move {
-                within(left, self.presence_put(&store, socket, ttl, condition)).await
+            .tell_remote(begun, |store| async move {
+                self.presence_put(&store, socket, ttl, condition).await
             })
             .await;
         match set {
@@ -136,15 +138,14 @@ impl Backplane {
 
     /// Removes a socket, if it is that user's; `false`: that could not be done.
     pub async fn presence_remove(self: &Arc<Self>, user: &str, id: &str) -> bool {
-        let begun = Instant::now();
-        let removed = self.presence_remove_now(user, id, begun);
-        Box::pin(self.presence_in_turn(id, begun, removed)).await
+        let removed = async |begun| self.presence_remove_now(user, id, begun).await;
+        Box::pin(self.presence_in_turn(id, removed)).await
     }
 
     async fn presence_remove_now(self: &Arc<Self>, user: &str, id: &str, begun: Instant) -> bool {
-        let (order, left) = (self.presence.own.order(), self.time_left(begun));
-        let removed = self.on_remote_since(begun, |store| async move {
-            within(left, self.presence.roster(&store).remove(user, id)).await
+        let order = self.presence.own.order();
+        let removed = self.tell_remote(begun, |store| async move {
+            self.presence.roster(&store).remove(user, id).await
         });
         match removed.await {
             Some(outcome) => {
@@ -321,9 +322,11 @@ impl Backplane {
             pulse, heartbeat, ..
         } = &*self.presence;
         let roster = self.presence.roster(store);
-        let life = pulse.life(&roster).await?;
-        let bound_to = heartbeat.then_some(life);
-        let version = roster.set(socket, bound_to, ttl, condition).await?;
+        // In one exchange with its first step, before it: whoever finds the socket finds its life.
+        let begun = pulse.life(&roster);
+        let bound_to = heartbeat.then(|| pulse.current_life());
+        let set = roster.set(socket, bound_to, ttl, condition);
+        let (life, version) = try_join(begun, set).await?;
         let is_certain = pulse.is(life) && matches!(self.switch.now(), Availability::Ready(_));
         let doubt = if is_certain { Doubt::None } else { Doubt::Lost };
         Ok(version.map(|version| (version, doubt)))

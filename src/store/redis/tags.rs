@@ -1,11 +1,8 @@
 //! Tags on a Redis server, one sorted set each: so a tag, its version and what it knows of its
 //! entries come and go as one. Entries live in slots of their own.
 
-use std::time::Duration;
-
 use futures_util::future::{try_join, try_join_all};
 use redis::Value;
-use tokio::time::timeout;
 
 use super::script::{TAG_END, TAG_JOIN, TAG_VOID, unexpected};
 use super::{LARGE_BYTES, RedisStore, command, scan, write};
@@ -15,8 +12,6 @@ use crate::store::{Json, Key, Pattern, Result, Store, StoreError, Ttl};
 /// Entries that are removed in one step.
 const AT_ONCE: &str = "1000";
 const MOST_AT_ONCE: usize = 1000;
-/// A connection that has gone silent is found to have before the call gives up by itself.
-const VERDICT: Duration = Duration::from_millis(10);
 /// How long what is left of an invalidated tag may wait for its next step, ms.
 const REMAINS_MS: &str = "600000";
 
@@ -69,18 +64,13 @@ impl Tagged for RedisStore {
         }
         // Two exchanges: later calls of the entry take their places behind them.
         let place = self.large.place(entry);
-        let both = async {
-            let _turn = place.turn().await;
-            let Some(versions) = self.join_tags(entry, tags, seen, ttl).await? else {
-                return Ok(None);
-            };
-            let write = write(entry, &stamp(&versions, &value), ttl.as_millis());
-            self.link.calls.query(write).await?;
-            Ok(Some(versions))
+        let _turn = place.turn().await;
+        let Some(versions) = self.join_tags(entry, tags, seen, ttl).await? else {
+            return Ok(None);
         };
-        timeout(self.link.command_timeout() + VERDICT, both)
-            .await
-            .unwrap_or(Err(StoreError::TimedOut))
+        let write = write(entry, &stamp(&versions, &value), ttl.as_millis());
+        self.link.calls.query(write).await?;
+        Ok(Some(versions))
     }
 
     async fn invalidate(&self, tag: &Tag) -> Result<u64> {

@@ -4,20 +4,18 @@ use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::login::{Login, OnNotice};
-
-#[derive(Clone)]
+#[derive(Clone, Debug)]
 pub struct Endpoint {
     pub address: Address,
     /// `Some`: TLS, always verified.
     pub tls: Option<TlsOptions>,
-    pub login: Login,
+    pub username: Option<String>,
+    pub password: Option<Secret>,
     pub db: u32,
     /// Bounds name resolution, connecting, TLS and the first commands together.
     pub connect_timeout: Duration,
     /// Bounds every step after that.
     pub command_timeout: Duration,
-    pub on_notice: OnNotice,
 }
 
 #[derive(Clone, Debug)]

@@ -1,0 +1,72 @@
+//! How long calls wait, for Redis and for its answers.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use tokio::time::{timeout, timeout_at};
+
+use super::Backplane;
+use crate::store::remote::RedisStore;
+use crate::store::{Result, StoreError};
+
+impl Backplane {
+    /// What is left of the time that a call has after Redis is known to be there.
+    pub(super) fn time_left(&self, begun: Instant) -> Duration {
+        let patience = self.options.endpoint.command_timeout;
+        patience.saturating_sub(begun.elapsed())
+    }
+
+    pub(super) fn wait(&self, begun: Instant) -> Wait {
+        let endpoint = &self.options.endpoint;
+        let own = begun + endpoint.command_timeout;
+        let first_attempt = match &*self.running() {
+            Some(running) if self.switch.is_first_attempt() => {
+                Some(running.since + endpoint.connect_timeout)
+            }
+            _ => None,
+        };
+        Wait {
+            own,
+            first_attempt,
+            command_timeout: endpoint.command_timeout,
+        }
+    }
+
+    pub(super) async fn store_within(&self, wait: &Wait) -> Option<Arc<RedisStore>> {
+        let until = wait.first_attempt.unwrap_or(wait.own);
+        timeout_at(until.into(), self.switch.settled()).await.ok()?
+    }
+}
+
+/// Work of several steps has the deadline of one; what is late is dropped between two of them. `left`: how
+/// much of it there still is. The first step is taken whatever it is.
+pub(super) async fn within<T>(left: Duration, work: impl Future<Output = Result<T>>) -> Result<T> {
+    timeout(left, work)
+        .await
+        .unwrap_or(Err(StoreError::TimedOut))
+}
+
+/// How long a call waits for Redis, and then for its answer.
+pub(super) struct Wait {
+    pub(super) own: Instant,
+    /// A call during the very first attempt waits for its outcome, and has its own time after.
+    pub(super) first_attempt: Option<Instant>,
+    command_timeout: Duration,
+}
+
+impl Wait {
+    /// When the call has to be answered, whatever comes.
+    pub(super) fn latest(&self) -> Instant {
+        match self.first_attempt {
+            Some(until) => until + self.command_timeout,
+            None => self.own,
+        }
+    }
+
+    pub(super) fn answer_by(&self) -> Instant {
+        match self.first_attempt {
+            Some(_) => Instant::now() + self.command_timeout,
+            None => self.own,
+        }
+    }
+}
