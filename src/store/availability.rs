@@ -114,10 +114,17 @@ impl<S> Switch<S> {
 impl<S> Switch<S> {
     /// Waits until the store is ready; for ever, once it is closed.
     pub async fn ready(&self) {
-        let mut receiver = self.state.subscribe();
-        let ready = |state: &Availability<S>| matches!(state, Availability::Ready(_));
+        self.is(|state| matches!(state, Availability::Ready(_)))
+            .await;
+    }
+
+    pub async fn closed(&self) {
+        self.is(|state| matches!(state, Availability::Closed)).await;
+    }
+
+    async fn is(&self, wanted: impl FnMut(&Availability<S>) -> bool) {
         // The sender lives as long as this switch.
-        let _ = receiver.wait_for(ready).await;
+        let _ = self.state.subscribe().wait_for(wanted).await;
     }
 }
 

@@ -12,7 +12,7 @@ use tokio::time::timeout;
 use super::endpoint::Endpoint;
 use super::ghosts::Ghosts;
 use super::lane::{Failure, Lane, OnFailure};
-use super::open::{ConnectError, open, probe};
+use super::open::{ConnectError, Connection, open, probe};
 use crate::store::redis::script::Lua;
 use crate::store::{Key, Result, StoreError};
 
@@ -29,6 +29,7 @@ pub struct Link {
     ghosts: Arc<Ghosts>,
     endpoint: Arc<Endpoint>,
     probe_key: Key,
+    ended: watch::Sender<bool>,
 }
 
 #[derive(Default)]
@@ -127,6 +128,7 @@ impl Link {
             ghosts,
             endpoint,
             probe_key,
+            ended: watch::Sender::new(false),
         })
     }
 
@@ -145,11 +147,12 @@ impl Link {
     }
 
     /// Closes the connections; what is under way on them fails, and will not happen later: the
-    /// next connection has them killed.
+    /// next connection has them killed. No other is opened.
     pub fn end(&self) {
+        self.ended.send_replace(true);
         self.calls.connection().end();
         self.ghosts.add(self.calls.connection());
-        // Locked: it is being opened or given up, and whoever does that looks after it.
+        // Locked: it is being opened, which ends now, or given up, and whoever does that looks after it.
         if let Ok(bulk) = self.bulk.try_lock()
             && let Some(lane) = &bulk.lane
         {
@@ -218,8 +221,7 @@ impl Link {
         {
             return None;
         }
-        let opening = timeout(self.command_timeout(), open(&self.endpoint, || ()));
-        let Ok(Ok(connection)) = opening.await else {
+        let Some(connection) = self.open_bulk().await else {
             bulk.closed_until = Some(Instant::now() + BULK_RETRY);
             return None;
         };
@@ -232,6 +234,16 @@ impl Link {
         let lane = Arc::new(Lane::new(connection, self.command_timeout(), on_failure));
         bulk.lane = Some(lane.clone());
         Some(lane)
+    }
+
+    /// `None`: not in time, or the link has ended.
+    async fn open_bulk(&self) -> Option<Connection> {
+        let mut ended = self.ended.subscribe();
+        tokio::select! {
+            biased;
+            _ = ended.wait_for(|has_ended| *has_ended) => None,
+            opened = timeout(self.command_timeout(), open(&self.endpoint, || ())) => opened.ok()?.ok(),
+        }
     }
 
     /// Gives up the lane for long work, whatever is under way on it.

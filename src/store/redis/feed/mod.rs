@@ -74,7 +74,14 @@ impl Feed {
             check_wanted: Notify::new(),
             on_event: Arc::new(on_event),
         });
-        let task = tokio::spawn(keep(shared.clone())).abort_handle();
+        let kept = shared.clone();
+        let task = tokio::spawn(async move {
+            tokio::select! {
+                () = kept.switch.closed() => {}
+                () = keep(&kept) => {}
+            }
+        });
+        let task = task.abort_handle();
         Self { shared, task }
     }
 
@@ -141,14 +148,15 @@ impl Shared {
     }
 }
 
-async fn keep(shared: Arc<Shared>) {
+/// For ever.
+async fn keep(shared: &Arc<Shared>) {
     let mut backoff = Backoff::default();
     loop {
         shared.called_for().await;
         match shared.connect().await {
             Ok(stream) => {
                 let begun = Instant::now();
-                let reason = session::run(&shared, stream).await;
+                let reason = session::run(shared, stream).await;
                 (shared.on_event)(FeedEvent::Lost(reason));
                 if begun.elapsed() >= STABLE_AFTER {
                     backoff.reset();
