@@ -54,7 +54,7 @@ export function cacheDelete(key: string): Promise<boolean>;
  * Resolves the number of keys removed. Not atomic: keys that are set meanwhile may stay. O(keys
  * in the database) in bounded steps of SCAN and UNLINK on a connection of their own; flat in
  * memory. Every step has `commandTimeoutMs`, after which Redis is taken as away; the whole takes as
- * long as there are keys.
+ * long as there are keys. While Redis comes back it waits until what was deleted during the outage is deleted there.
  *
  * @throws E_INVALID_PATTERN, E_CLOSED
  */

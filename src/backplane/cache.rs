@@ -1,6 +1,7 @@
 //! The cache: JSON texts under `cache:<key>`, as the modules that this package replaces keep
 //! them.
 
+use std::slice::from_ref;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -165,9 +166,9 @@ impl Backplane {
         let space = &self.key(SPACE, b"");
         let pattern = &Pattern::new(glob);
         let remote = self
-            .on_remote_in_steps(
-                move |store| async move { store.delete_matching(space, pattern).await },
-            )
+            .on_remote_in_steps(move |store| async move {
+                store.delete_matching(space, from_ref(pattern)).await
+            })
             .await;
         let removed = match remote {
             Some(outcome) => outcome,
@@ -271,9 +272,9 @@ impl Backplane {
         pattern: &Pattern,
     ) -> crate::store::Result<u64> {
         self.journal.add_pattern(pattern);
-        let removed = self.memory.delete_matching(space, pattern).await;
+        let removed = self.memory.delete_matching(space, from_ref(pattern)).await;
         if let Some(server) = self.refusing() {
-            let _ = server.delete_matching(space, pattern).await;
+            let _ = server.delete_matching(space, from_ref(pattern)).await;
         }
         removed
     }

@@ -59,7 +59,7 @@ pub use metrics::Metrics;
 use news::News;
 use presence::Presence;
 pub use queries::Query;
-use recovery::{Replay, Spaces};
+use recovery::{Recovering, Replay, Spaces};
 use sessions::Sessions;
 use status::StatusBoard;
 pub use status::{Health, Status};
@@ -127,6 +127,7 @@ pub struct Backplane {
     news: Arc<News>,
     switch: Arc<Switch<RedisStore>>,
     turns: Arc<Turns>,
+    recovering: Arc<Recovering>,
     subscribers: Arc<Subscribers>,
     surroundings: Surroundings,
     running: Mutex<Option<Running>>,
@@ -206,6 +207,7 @@ impl Backplane {
             news,
             switch,
             turns,
+            recovering: Arc::default(),
             subscribers,
             surroundings,
             options,
@@ -248,6 +250,7 @@ impl Backplane {
             news: self.news.clone(),
             locks: self.locks.clone(),
             presence: self.presence.clone(),
+            recovering: self.recovering.clone(),
         };
         let supervisor = Supervisor::start(
             self.options.endpoint.clone(),
@@ -269,7 +272,12 @@ impl Backplane {
         let last = self.switch.now();
         *self.running() = None;
         self.switch.set(Availability::Closed);
-        if let Availability::Ready(store) = last {
+        let store = match last {
+            Availability::Ready(store) => Some(store),
+            Availability::Degraded(outage) => outage.refusing,
+            _ => None,
+        };
+        if let Some(store) = store {
             // Work that is still going on holds the store, and through it the connections.
             store.link().end();
         }

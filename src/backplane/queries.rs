@@ -2,6 +2,7 @@
 //! and goes when one of them is invalidated.
 
 use std::fmt::Write;
+use std::slice::from_ref;
 use std::time::Instant;
 
 use ring::digest::{Context, SHA256};
@@ -122,15 +123,18 @@ impl Backplane {
     pub async fn query_invalidate(&self, glob: &[u8]) -> u64 {
         let (space, pattern) = (&self.tag(NAMES, b""), &Pattern::new(glob));
         let remote = self.on_remote_in_steps(move |store| async move {
-            store.invalidate_matching(space, pattern).await
+            store.invalidate_matching(space, from_ref(pattern)).await
         });
         let removed = match remote.await {
             Some(outcome) => outcome,
             None => {
                 self.journal.add_tag_pattern(pattern);
-                let removed = self.memory.invalidate_matching(space, pattern).await;
+                let removed = self
+                    .memory
+                    .invalidate_matching(space, from_ref(pattern))
+                    .await;
                 if let Some(server) = self.refusing() {
-                    let _ = server.invalidate_matching(space, pattern).await;
+                    let _ = server.invalidate_matching(space, from_ref(pattern)).await;
                 }
                 removed
             }

@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use tokio::sync::watch;
+
 use super::journal::{Entries, Journal};
 use super::locks::Locks;
 use super::news::News;
@@ -17,7 +19,7 @@ use crate::store::{Key, Pattern, Result, StoreError, Tag, Tagged};
 /// Keys that are deleted at once; each such step has the deadline of a command.
 const KEYS_A_STEP: usize = 4096;
 
-/// The last rounds are short, and calls wait for them.
+/// The last rounds are short, and calls wait for them: patterns, which take long, wait from the first on.
 const ROUNDS_BESIDE_CALLS: usize = 2;
 
 /// Has every subscriber hear the server again, deletes on the store what the journal holds, then
@@ -35,6 +37,42 @@ pub struct Replay {
     pub news: Arc<News>,
     pub locks: Arc<Locks>,
     pub presence: Arc<Presence>,
+    pub recovering: Arc<Recovering>,
+}
+
+/// Whether a recovery is under way: until calls go to Redis, or it has failed.
+#[derive(Default)]
+pub struct Recovering(watch::Sender<bool>);
+
+impl Recovering {
+    pub fn is_under_way(&self) -> bool {
+        *self.0.borrow()
+    }
+
+    /// Resolves when none is.
+    pub async fn over(&self) {
+        if self.is_under_way() {
+            // The sender lives as long as this.
+            let _ = self
+                .0
+                .subscribe()
+                .wait_for(|is_under_way| !is_under_way)
+                .await;
+        }
+    }
+
+    fn begin(&self) -> UnderWay<'_> {
+        self.0.send_replace(true);
+        UnderWay(self)
+    }
+}
+
+struct UnderWay<'a>(&'a Recovering);
+
+impl Drop for UnderWay<'_> {
+    fn drop(&mut self) {
+        self.0.0.send_replace(false);
+    }
 }
 
 /// Where the keys of a journal are.
@@ -55,6 +93,7 @@ impl Recovery<RedisStore> for Replay {
         open: impl FnOnce() + Send,
     ) -> Result<()> {
         self.subscribers.restored().await;
+        let _under_way = self.recovering.begin();
         let mut rounds = 0;
         let journals = [(&self.journal, &self.cached), (&self.resets, &self.limited)];
         let is_done = || {
@@ -99,7 +138,7 @@ async fn carry_out<S: Tagged>(store: &S, journal: &Journal, spaces: &Spaces) -> 
 
 async fn delete<S: Tagged>(store: &S, entries: &Entries, spaces: &Spaces) -> Result<()> {
     if entries.everything {
-        let all = Pattern::new(b"*");
+        let all = [Pattern::new(b"*")];
         for space in spaces.others.iter().chain([&spaces.keys]) {
             forgive(store.delete_matching(space, &all).await)?;
         }
@@ -109,16 +148,14 @@ async fn delete<S: Tagged>(store: &S, entries: &Entries, spaces: &Spaces) -> Res
     for step in keys.chunks(KEYS_A_STEP) {
         forgive(store.delete_all(step).await)?;
     }
-    for pattern in &entries.patterns {
-        forgive(store.delete_matching(&spaces.keys, pattern).await)?;
-    }
+    let patterns: Vec<Pattern> = entries.patterns.iter().cloned().collect();
+    forgive(store.delete_matching(&spaces.keys, &patterns).await)?;
     for tag in &entries.tags {
         forgive(store.invalidate(tag).await)?;
     }
     if let Some(space) = &spaces.tags {
-        for pattern in &entries.tag_patterns {
-            forgive(store.invalidate_matching(space, pattern).await)?;
-        }
+        let patterns: Vec<Pattern> = entries.tag_patterns.iter().cloned().collect();
+        forgive(store.invalidate_matching(space, &patterns).await)?;
     }
     Ok(())
 }

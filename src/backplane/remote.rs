@@ -180,10 +180,17 @@ impl Backplane {
         });
         match answered.await {
             Some(Ok(Some(answer))) => Once::Answered(Ok(answer)),
+            Some(Err(StoreError::TimedOut)) | None if !was_sent.load(Ordering::Relaxed) => {
+                Once::Away
+            }
+            Some(Ok(None) | Err(StoreError::TimedOut)) | None => Once::Unknown,
             Some(Err(error)) => Once::Answered(Err(error)),
-            None if !was_sent.load(Ordering::Relaxed) => Once::Away,
-            Some(Ok(None)) | None => Once::Unknown,
         }
+    }
+
+    /// Calls wait for the end of a recovery. None of them gives it more to do, or it would never end.
+    fn is_held(&self) -> bool {
+        self.recovering.is_under_way() && matches!(self.switch.now(), Availability::Connecting)
     }
 
     pub(super) fn is_ready(&self) -> bool {
@@ -215,6 +222,10 @@ impl Backplane {
         loop {
             let turn = self.turn(ticket, &wait, on_the_way.take()).await;
             let Availability::Ready(store) = self.switch.now() else {
+                // What was told before waits still, and is not known here.
+                if turn.is_none() && self.is_held() {
+                    return Some(Err(StoreError::TimedOut));
+                }
                 // Away, or gone silent for the whole deadline: taken as away, whatever comes later.
                 return None;
             };
@@ -253,11 +264,11 @@ impl Backplane {
             }
             let wait = self.wait(begun);
             let turn = self.turn(ticket, &wait, on_the_way.take()).await;
+            if turn.is_none() && (self.is_ready() || self.is_held()) {
+                continue;
+            }
             let Availability::Ready(store) = self.switch.now() else {
                 return None;
-            };
-            let Some(turn) = turn else {
-                continue;
             };
             on_the_way = Some(self.turns.set_out());
             let sent = begin(operation(store)).await;
@@ -299,7 +310,8 @@ impl Backplane {
     }
 
     /// Like [`Self::on_remote`], for work in many steps: every step has a deadline of its own, and
-    /// the work begins anew until it has been carried out as a whole or Redis is known to be away.
+    /// the work begins anew until it has been carried out as a whole or Redis is known to be away. It waits
+    /// for the end of a recovery, which would have all of it to do once more, and again if more comes.
     pub(super) async fn on_remote_in_steps<T, F>(
         &self,
         operation: impl Fn(Arc<RedisStore>) -> F,
@@ -308,6 +320,7 @@ impl Backplane {
         F: Future<Output = Result<T>>,
     {
         loop {
+            self.recovering.over().await;
             let Some(store) = self.store_within(&self.wait(Instant::now())).await else {
                 answered_here();
                 return None;

@@ -55,12 +55,12 @@ pub trait Store: Send + Sync {
     /// Makes all of `keys` absent, not as one: each by itself. O(keys).
     fn delete_all(&self, keys: &[Key]) -> impl Future<Output = Result<()>> + Send;
 
-    /// Deletes every key that begins with `space` and goes on with a match of `pattern`, in
-    /// bounded steps; answers how many it removed. O(keys in the store).
+    /// Deletes every key that begins with `space` and goes on with a match of one of `patterns`, in
+    /// bounded steps of one walk; answers how many it removed. O(keys in the store).
     fn delete_matching(
         &self,
         space: &Key,
-        pattern: &Pattern,
+        patterns: &[Pattern],
     ) -> impl Future<Output = Result<u64>> + Send;
 
     /// Reads `key` for somebody who can load the value when it is not there: answers the value,

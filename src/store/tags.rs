@@ -137,12 +137,12 @@ pub trait Tagged: Store {
     /// there were. What is set meanwhile stays. O(entries of the tag).
     fn invalidate(&self, tag: &Tag) -> impl Future<Output = Result<u64>> + Send;
 
-    /// Invalidates each tag whose key begins with that of `space` and goes on with a match of
-    /// `pattern`; answers how many entries there were. O(keys in the store).
+    /// Invalidates each tag whose key begins with that of `space` and goes on with a match of one of
+    /// `patterns`; answers how many entries there were. O(keys in the store).
     fn invalidate_matching(
         &self,
         space: &Tag,
-        pattern: &Pattern,
+        patterns: &[Pattern],
     ) -> impl Future<Output = Result<u64>> + Send;
 }
 

@@ -42,7 +42,7 @@ impl World for OnRedis {
         let everything = Key::new(&[]);
         let all = Pattern::new(b"*");
         self.store()
-            .delete_matching(&everything, &all)
+            .delete_matching(&everything, &[all])
             .await
             .unwrap();
     }
@@ -94,7 +94,9 @@ async fn set_if(store: &impl Tagged, tags: &[Tag], seen: &[Version], value: &str
 }
 
 async fn remove(store: &impl Tagged, space: &Tag, glob: &[u8]) -> u64 {
-    let removed = store.invalidate_matching(space, &Pattern::new(glob)).await;
+    let removed = store
+        .invalidate_matching(space, &[Pattern::new(glob)])
+        .await;
     removed.unwrap()
 }
 
@@ -237,7 +239,7 @@ async fn a_large_tag_is_removed_in_steps(world: &impl World) {
     assert_eq!(store.invalidate(&tags[0]).await, Ok(0));
     let (space, all) = (Key::new(&[b"p:"]), Pattern::new(b"*"));
     assert_eq!(
-        store.delete_matching(&space, &all).await,
+        store.delete_matching(&space, &[all]).await,
         Ok(0),
         "nothing waits to be removed"
     );

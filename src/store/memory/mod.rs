@@ -189,12 +189,12 @@ impl Store for MemoryStore {
         Ok(())
     }
 
-    async fn delete_matching(&self, space: &Key, pattern: &Pattern) -> Result<u64> {
+    async fn delete_matching(&self, space: &Key, patterns: &[Pattern]) -> Result<u64> {
         let now = self.clock.now_ms();
         let removed = Cell::new(0);
         self.lock().retain(|key, entry| {
             let rest = key.as_bytes().strip_prefix(space.as_bytes());
-            let hit = rest.is_some_and(|rest| pattern.matches(rest));
+            let hit = rest.is_some_and(|rest| patterns.iter().any(|pattern| pattern.matches(rest)));
             removed.set(removed.get() + u64::from(hit && entry.is_alive(now)));
             !hit
         });

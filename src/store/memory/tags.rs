@@ -168,12 +168,12 @@ impl Tagged for MemoryStore {
         Ok(self.void(ended))
     }
 
-    async fn invalidate_matching(&self, space: &Tag, pattern: &Pattern) -> Result<u64> {
+    async fn invalidate_matching(&self, space: &Tag, patterns: &[Pattern]) -> Result<u64> {
         let matching: Vec<Key> = {
             let known = self.tags();
             let keys = known.tags.keys().filter(|key| {
                 let name = key.as_bytes().strip_prefix(space.key().as_bytes());
-                name.is_some_and(|name| pattern.matches(name))
+                name.is_some_and(|name| patterns.iter().any(|pattern| pattern.matches(name)))
             });
             keys.cloned().collect()
         };

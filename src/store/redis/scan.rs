@@ -18,8 +18,8 @@ const SCAN_COUNT: &[u8] = b"512";
 /// A scan that has not come to its end by then never will.
 const LONGEST_SCAN: Duration = Duration::from_secs(600);
 
-pub async fn delete_matching(link: &Link, space: &Key, pattern: &Pattern) -> Result<u64> {
-    let mut walk = Walk::new(link, space, pattern);
+pub async fn delete_matching(link: &Link, space: &Key, patterns: &[Pattern]) -> Result<u64> {
+    let mut walk = Walk::new(link, space, patterns);
     let mut removed = 0;
     while let Some((step, keys)) = walk.next().await? {
         removed += in_time(link, step.unlink(&keys)).await?;
@@ -27,9 +27,12 @@ pub async fn delete_matching(link: &Link, space: &Key, pattern: &Pattern) -> Res
     Ok(removed)
 }
 
-/// Through the keys that match, some at a time, some of them maybe twice.
+/// Through the keys that match one of several patterns, some at a time, some of them maybe twice.
 pub struct Walk<'a> {
     link: &'a Link,
+    space: &'a Key,
+    patterns: &'a [Pattern],
+    /// What the server looks for: the pattern, or, for several, all of the space.
     glob: Vec<u8>,
     started: Instant,
     cursor: Vec<u8>,
@@ -37,13 +40,19 @@ pub struct Walk<'a> {
 }
 
 impl<'a> Walk<'a> {
-    pub fn new(link: &'a Link, space: &Key, pattern: &Pattern) -> Self {
+    pub fn new(link: &'a Link, space: &'a Key, patterns: &'a [Pattern]) -> Self {
+        let glob = match patterns {
+            [pattern] => pattern.as_bytes(),
+            _ => b"*",
+        };
         Self {
             link,
-            glob: [&escape(space.as_bytes())[..], pattern.as_bytes()].concat(),
+            space,
+            patterns,
+            glob: [&escape(space.as_bytes())[..], glob].concat(),
             started: Instant::now(),
             cursor: b"0".to_vec(),
-            is_done: false,
+            is_done: patterns.is_empty(),
         }
     }
 
@@ -66,10 +75,18 @@ impl<'a> Walk<'a> {
             let (next, keys) = step.scan(&self.cursor, &self.glob).await?;
             Ok((step, next, keys))
         };
-        let (step, next, keys) = in_time(self.link, scanned).await?;
+        let (step, next, mut keys) = in_time(self.link, scanned).await?;
         self.is_done = next == b"0";
         self.cursor = next;
+        if self.patterns.len() > 1 {
+            keys.retain(|key| self.is_wanted(key));
+        }
         Ok(Some((step, keys)))
+    }
+
+    fn is_wanted(&self, key: &[u8]) -> bool {
+        let name = key.strip_prefix(self.space.as_bytes());
+        name.is_some_and(|name| self.patterns.iter().any(|pattern| pattern.matches(name)))
     }
 }
 

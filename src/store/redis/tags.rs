@@ -105,8 +105,8 @@ impl Tagged for RedisStore {
         }
     }
 
-    async fn invalidate_matching(&self, space: &Tag, pattern: &Pattern) -> Result<u64> {
-        let mut walk = scan::Walk::new(&self.link, space.key(), pattern);
+    async fn invalidate_matching(&self, space: &Tag, patterns: &[Pattern]) -> Result<u64> {
+        let mut walk = scan::Walk::new(&self.link, space.key(), patterns);
         let mut removed = 0;
         while let Some(keys) = walk.next_keys().await? {
             let tags: Vec<Tag> = keys.into_iter().map(|key| space.sibling(key)).collect();
