@@ -29,6 +29,8 @@ export declare class Queue {
   isHeld(): boolean
   /** `idle`, `connecting`, `ready`, `degraded` or `closed`. */
   state(backplane: number): string
+  /** Answers a question for credentials; or tells `why` there are none, without a secret. */
+  answerLogin(backplane: number, question: number, username?: string | undefined | null, password?: string | undefined | null, why?: string | undefined | null): void
   /** For how many ms a lease certainly lasts; 0 for one that has ended. */
   leaseMs(backplane: number, handle: number): number
   /** The result about a message that is at hand, as JSON. */
@@ -94,6 +96,8 @@ export interface BackplaneOptions {
   tls?: TlsSettings
   username?: string
   password?: string
+  /** Before each login, in the place of user name and password. */
+  asksForCredentials: boolean
   db: number
   keyPrefix: string
   connectTimeoutMs: number

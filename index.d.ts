@@ -906,6 +906,12 @@ export interface Health {
 /** Asks Redis whether it is there; connects, if need be. Never rejects; answers within `commandTimeoutMs`. O(1). */
 export function health(): Promise<Health>;
 
+/** Who to log in as; at least one of the two. */
+export interface Credentials {
+  username?: string;
+  password?: string;
+}
+
 export interface BackplaneOptions {
   /**
    * `redis://`, `rediss://` (TLS) or `unix://`, with user, password and `/db` (for a Unix socket
@@ -917,10 +923,22 @@ export interface BackplaneOptions {
   host?: string;
   /** Default: `REDISPORT`, `REDIS_PORT`, then 6379. */
   port?: number;
-  /** Default: that of the URL, else `REDISUSER`, `REDIS_USER`. */
+  /**
+   * Default: that of the URL, else `REDISUSER`, `REDIS_USER`. Without a password it is sent with an empty one, which a
+   * user with `nopass` has. A server that knows no users (up to Redis 5) is sent the password alone.
+   */
   username?: string;
-  /** Default: that of the URL, else `REDISPASSWORD`, `REDIS_PASSWORD`. */
+  /**
+   * Default: that of the URL, else `REDISPASSWORD`, `REDIS_PASSWORD`. A server that wants none serves nevertheless, and
+   * that is logged once.
+   */
   password?: string;
+  /**
+   * Asked before every login, in the place of `username` and `password`, for those that expire: at each connection and
+   * reconnection, that of a subscriber too. Has nine tenths of `connectTimeoutMs` to answer. One that throws, rejects, answers
+   * late or anything else is an outage with a reason, and is asked again. What it answers is never logged.
+   */
+  credentials?: () => Credentials | Promise<Credentials>;
   /** Always verified. `rediss://` turns it on too. */
   tls?: boolean | TlsOptions;
   /** Put before every key and every channel. Default: nothing. */

@@ -32,12 +32,14 @@ function resolveConfig(options = {}, env = process.env) {
   const { maxEntries, maxBytes } = bounds(options.messageCache, 'messageCache', MESSAGE_DEFAULTS);
   return {
     logger,
+    credentials: credentials(options),
     messages: { maxEntries, ttlSeconds: ttlSeconds(options.messageCache, 'messageCache', 'ttlSeconds', MESSAGE_TTL) },
     native: {
       ...server,
       tls: tls(options.tls, server.tls),
       username: text(options, 'username') ?? server.username,
       password: text(options, 'password') ?? server.password,
+      asksForCredentials: credentials(options) !== undefined,
       keyPrefix: keyPrefix(options),
       connectTimeoutMs: timeout(options, 'connectTimeoutMs'),
       commandTimeoutMs: timeout(options, 'commandTimeoutMs'),
@@ -106,6 +108,13 @@ function text(options, name) {
   if (value === undefined || value === '') return undefined;
   if (typeof value === 'string') return value;
   throw typeError('E_INVALID_OPTION', `${name} must be a string, not ${check.kindOf(value)}`);
+}
+
+/** A function that is asked before every login. */
+function credentials(options) {
+  const value = options.credentials ?? undefined;
+  if (value === undefined || typeof value === 'function') return value;
+  throw typeError('E_INVALID_OPTION', `credentials must be a function, not ${check.kindOf(value)}`);
 }
 
 function keyPrefix(options) {

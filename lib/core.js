@@ -6,6 +6,7 @@ const EventEmitter = require('node:events');
 
 const { now } = require('./clock');
 const { resolveConfig } = require('./config');
+const { askCredentials } = require('./credentials');
 const { closed } = require('./errors');
 const { narrate } = require('./log');
 const { queue, Op } = require('./queue');
@@ -71,9 +72,16 @@ class Core {
       tell(event);
       if (event.state) this.events.emit('state', event);
       if (event.lockLost) this.events.emit('lockLost', event.lockLost);
+      if (event.credentialsWanted) this.answerLogin(event.credentialsWanted, config.credentials);
       if (event.gap) this.receivers.get(event.subscriber)?.missed(event.gap);
     });
     this.queue = queue();
+  }
+
+  /** Never rejects. Nobody waits for an answer after the end. */
+  async answerLogin(question, credentials) {
+    const { username, password, why } = await askCredentials(credentials);
+    this.queue.native.answerLogin(this.number, question, username, password, why);
   }
 
   /** Begins to connect, unless that was done. Throws when the configuration is wrong. */

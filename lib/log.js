@@ -37,13 +37,17 @@ function createLogger(logger = defaultLogger) {
 function narrate(logger) {
   let away = false;
   let overflowed = false;
+  let hasNeedlessPassword = false;
   const refusals = new Set();
-  return ({ state, reason, overflow, refused, gap }) => {
+  return ({ state, reason, overflow, refused, gap, needlessPassword }) => {
     if (gap?.dropped > 0) {
       logger.warn(`⚠️  Redis: ${gap.dropped} messages came faster than they were taken, and were dropped`);
     } else if (refused) {
       if (!refusals.has(refused)) logger.warn(`⚠️  Redis refuses to publish or subscribe (${refused})`);
       refusals.add(refused);
+    } else if (needlessPassword) {
+      if (!hasNeedlessPassword) logger.warn('⚠️  Redis wants no password, but one is set: it is not used');
+      hasNeedlessPassword = true;
     } else if (overflow) {
       if (!overflowed) logger.warn('⚠️  Redis: too many keys were written to remember each; the whole cache will be deleted when Redis is back');
       overflowed = true;

@@ -59,17 +59,6 @@ describe('a server that does not let us in', () => {
     await expectService(backplane);
   });
 
-  it('case 9: a server without a password, asked with one: recovers when it has that one', async () => {
-    const redis = await stage.redis();
-    const backplane = stage.backplane({ url: redis.url, password: RIGHT });
-    await expectService(backplane);
-    expect(backplane.log.story).toEqual(['away']);
-    await redis.command('CONFIG', 'SET', 'requirepass', RIGHT);
-    await isReady(backplane);
-    await expectService(backplane);
-    expectNoSecret(backplane.log.text);
-  });
-
   it('case 9: a password that is changed while we are connected, and changed back', async () => {
     const redis = await locked();
     const backplane = stage.backplane({ url: redis.url, password: RIGHT });

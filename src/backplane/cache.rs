@@ -291,6 +291,7 @@ mod tests {
     use crate::store::bus::Reach;
     use crate::store::memory::Bounds;
     use crate::store::remote::connection::endpoint::{Address, Endpoint};
+    use crate::store::remote::connection::login::{Credentials, Login};
 
     #[test]
     fn hot_calls_are_small() {
@@ -298,12 +299,13 @@ mod tests {
             endpoint: Endpoint {
                 address: Address::Unix("/nowhere".into()),
                 tls: None,
-                username: None,
-                password: None,
+                login: Login::Known(Credentials::default()),
                 db: 0,
                 connect_timeout: Duration::from_secs(1),
                 command_timeout: Duration::from_secs(1),
+                on_notice: Arc::new(|_| ()),
             },
+            asks_for_credentials: false,
             key_prefix: String::new(),
             memory: Bounds {
                 max_entries: 1,

@@ -10,6 +10,7 @@ mod journal;
 mod limits;
 mod local;
 mod locks;
+mod logins;
 pub mod mailbox;
 mod messages;
 mod metrics;
@@ -54,6 +55,8 @@ pub use limits::Source;
 use local::LocalLayer;
 use locks::Locks;
 pub use locks::{Keeping, LockOutcome, LockRequest, WhenAway};
+pub use logins::Answered;
+use logins::Logins;
 use mailbox::{MailBounds, OnMail};
 pub use metrics::Metrics;
 use news::News;
@@ -72,6 +75,8 @@ const SWEEP_EVERY: Duration = Duration::from_secs(30);
 
 pub struct Options {
     pub endpoint: Endpoint,
+    /// Whether the program is asked for credentials before each login.
+    pub asks_for_credentials: bool,
     /// Before every key and every channel.
     pub key_prefix: String,
     pub memory: Bounds,
@@ -101,6 +106,10 @@ pub enum Event {
     Refused { code: String },
     /// A lock that was held is somebody else's, or may be.
     LockLost { handle: u64 },
+    /// The server wants no password, and one was sent.
+    NeedlessPassword,
+    /// To be answered with [`Backplane::answer_login`].
+    CredentialsWanted { number: u32 },
 }
 
 pub type OnEvent = Arc<dyn Fn(Event) + Send + Sync>;
@@ -130,6 +139,7 @@ pub struct Backplane {
     recovering: Arc<Recovering>,
     subscribers: Arc<Subscribers>,
     surroundings: Surroundings,
+    logins: Arc<Logins>,
     running: Mutex<Option<Running>>,
     pending: AtomicUsize,
     drained: Notify,
@@ -149,7 +159,9 @@ impl Drop for Running {
 }
 
 impl Backplane {
-    pub fn new(options: Options, on_event: OnEvent, on_mail: OnMail) -> Arc<Self> {
+    pub fn new(mut options: Options, on_event: OnEvent, on_mail: OnMail) -> Arc<Self> {
+        let logins = Logins::new(on_event.clone());
+        logins.attach(&mut options.endpoint, options.asks_for_credentials);
         let overflow = on_event.clone();
         let turns = Arc::new(Turns::default());
         let subscribers = Arc::new(Subscribers::default());
@@ -210,6 +222,7 @@ impl Backplane {
             recovering: Arc::default(),
             subscribers,
             surroundings,
+            logins,
             options,
             running: Mutex::default(),
             pending: AtomicUsize::new(0),
@@ -300,6 +313,11 @@ impl Backplane {
     /// `idle`, `connecting`, `ready`, `degraded` or `closed`. From any thread.
     pub fn state_name(&self) -> &'static str {
         name(&self.switch.now())
+    }
+
+    /// What the program has answered to a question for credentials. From any thread.
+    pub fn answer_login(&self, number: u32, answer: Answered) {
+        self.logins.answer(number, answer);
     }
 
     /// Counts a call as under way until the guard is dropped.

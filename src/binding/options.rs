@@ -1,5 +1,6 @@
 //! The configuration of a backplane, as the facade hands it over: checked and complete.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use napi_derive::napi;
@@ -10,6 +11,7 @@ use crate::backplane::{LocalCacheOptions, Options, WhenAway};
 use crate::store::Ttl;
 use crate::store::memory::Bounds;
 use crate::store::remote::connection::endpoint::{Address, Endpoint, Secret, TlsOptions};
+use crate::store::remote::connection::login::{Credentials, Login};
 
 /// Every value has been checked by `lib/config.js`.
 #[napi(object)]
@@ -21,6 +23,8 @@ pub struct BackplaneOptions {
     pub tls: Option<TlsSettings>,
     pub username: Option<String>,
     pub password: Option<String>,
+    /// Before each login, in the place of user name and password.
+    pub asks_for_credentials: bool,
     pub db: u32,
     pub key_prefix: String,
     pub connect_timeout_ms: u32,
@@ -80,12 +84,16 @@ impl From<BackplaneOptions> for Options {
             endpoint: Endpoint {
                 address,
                 tls: options.tls.map(TlsOptions::from),
-                username: options.username,
-                password: options.password.map(Secret),
+                login: Login::Known(Credentials {
+                    username: options.username,
+                    password: options.password.map(Secret),
+                }),
                 db: options.db,
                 connect_timeout: Duration::from_millis(options.connect_timeout_ms.into()),
                 command_timeout: Duration::from_millis(options.command_timeout_ms.into()),
+                on_notice: Arc::new(|_| ()),
             },
+            asks_for_credentials: options.asks_for_credentials,
             key_prefix: options.key_prefix,
             memory: Bounds {
                 max_entries: options.max_entries as u64,

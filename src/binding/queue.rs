@@ -22,6 +22,8 @@ use super::submission::Submission;
 use crate::backplane::mailbox::Mailbox;
 use crate::backplane::{Backplane, Event, OnEvent};
 use crate::io_thread::{self, busy_poll};
+use crate::store::remote::connection::endpoint::Secret;
+use crate::store::remote::connection::login::Credentials;
 
 type Backplanes = Arc<Mutex<HashMap<u32, Arc<Backplane>>>>;
 
@@ -123,6 +125,29 @@ impl Queue {
     pub fn state(&self, backplane: u32) -> &'static str {
         let backplane = lock(&self.backplanes).get(&backplane).cloned();
         backplane.map_or("closed", |backplane| backplane.state_name())
+    }
+
+    /// Answers a question for credentials; or tells `why` there are none, without a secret.
+    #[napi]
+    pub fn answer_login(
+        &self,
+        backplane: u32,
+        question: u32,
+        username: Option<String>,
+        password: Option<String>,
+        why: Option<String>,
+    ) {
+        let backplane = lock(&self.backplanes).get(&backplane).cloned();
+        let answer = match why {
+            Some(why) => Err(why),
+            None => Ok(Credentials {
+                username,
+                password: password.map(Secret),
+            }),
+        };
+        if let Some(backplane) = backplane {
+            backplane.answer_login(question, answer);
+        }
     }
 
     /// For how many ms a lease certainly lasts; 0 for one that has ended.
@@ -251,6 +276,8 @@ fn teller(outbox: Arc<Outbox>, number: u32) -> OnEvent {
             Event::JournalOverflow => json!({ "overflow": true }),
             Event::Refused { code } => json!({ "refused": code }),
             Event::LockLost { handle } => json!({ "lockLost": handle }),
+            Event::NeedlessPassword => json!({ "needlessPassword": true }),
+            Event::CredentialsWanted { number } => json!({ "credentialsWanted": number }),
         };
         outbox.push(number, Answer::Event(event));
     })

@@ -11,6 +11,7 @@ use redis_backplane::store::availability::{Availability, Recovery, Switch};
 use redis_backplane::store::memory::{Bounds, Clock, MemoryStore};
 use redis_backplane::store::remote::RedisStore;
 use redis_backplane::store::remote::connection::endpoint::{Address, Endpoint};
+use redis_backplane::store::remote::connection::login::{Credentials, Login};
 use redis_backplane::store::remote::connection::supervisor::Supervisor;
 use redis_backplane::store::{Key, Result};
 use tokio::time::timeout;
@@ -54,11 +55,11 @@ impl Server {
                 port: self.port,
             },
             tls: None,
-            username: None,
-            password: None,
+            login: Login::Known(Credentials::default()),
             db: 0,
             connect_timeout: Duration::from_secs(5),
             command_timeout: Duration::from_secs(5),
+            on_notice: Arc::new(|_| ()),
         }
     }
 

@@ -4,18 +4,20 @@ use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 
-#[derive(Clone, Debug)]
+use super::login::{Login, OnNotice};
+
+#[derive(Clone)]
 pub struct Endpoint {
     pub address: Address,
     /// `Some`: TLS, always verified.
     pub tls: Option<TlsOptions>,
-    pub username: Option<String>,
-    pub password: Option<Secret>,
+    pub login: Login,
     pub db: u32,
     /// Bounds name resolution, connecting, TLS and the first commands together.
     pub connect_timeout: Duration,
     /// Bounds every step after that.
     pub command_timeout: Duration,
+    pub on_notice: OnNotice,
 }
 
 #[derive(Clone, Debug)]

@@ -1,6 +1,7 @@
 //! Connections to one Redis server, over redis-rs' `MultiplexedConnection`.
 //!
-//! - [`endpoint`]: where and who; [`dial`] opens the stream, [`open`] the connection on it.
+//! - [`endpoint`]: where and who; [`dial`] opens the stream, [`login`] has us let in, [`open`]
+//!   makes the connection on it.
 //! - [`lane`]: what callers use: a queue of commands in front of one connection.
 //! - [`link`]: the lanes to one server while it is up.
 //! - [`supervisor`]: the state machine that keeps a link, for ever.
@@ -11,6 +12,7 @@ pub mod endpoint;
 mod ghosts;
 pub mod lane;
 pub mod link;
+pub mod login;
 pub mod open;
 pub mod supervisor;
 mod tls;

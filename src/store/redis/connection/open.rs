@@ -6,12 +6,12 @@ use std::time::Duration;
 
 use redis::aio::MultiplexedConnection;
 use redis::{AsyncConnectionConfig, Cmd, Pipeline, RedisConnectionInfo, Value, cmd};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::task::AbortHandle;
 use tokio::time::timeout;
 
 use super::dial::{ByteStream, dial};
 use super::endpoint::Endpoint;
+use super::login::log_in;
 use crate::store::redis::reply;
 use crate::store::{Key, StoreError};
 
@@ -23,13 +23,12 @@ pub const NAMING: [&[&str]; 3] = [
     &["CLIENT", "SETINFO", "LIB-NAME", CLIENT_NAME],
     &["CLIENT", "SETINFO", "LIB-VER", env!("CARGO_PKG_VERSION")],
 ];
+/// Where every connection begins. Some servers and access rules know no `SELECT`.
+const FIRST_DB: u32 = 0;
 /// Requests that may wait for the driver; each is a whole chunk of calls.
 const DRIVER_QUEUE: usize = 1024;
 /// Bytes that gather before the driver writes: a tick's calls leave in one system call.
 const WRITE_BUFFER: usize = 256 * 1024;
-
-/// Bytes of the first answer that are read before the peer is taken for something else.
-const LONGEST_GREETING: usize = 1024;
 
 /// A connection that has been let in. Ends when it is dropped.
 pub struct Connection {
@@ -119,48 +118,16 @@ async fn open_now(
 /// A stream to the server that has been let in, and has not been told anything else.
 pub async fn enter(endpoint: &Endpoint) -> Result<Box<dyn ByteStream>, ConnectError> {
     let mut stream = dial(endpoint).await.map_err(unreachable)?;
-    greet(&mut stream, endpoint).await?;
+    log_in(&mut stream, endpoint).await?;
     Ok(stream)
 }
 
-/// The first exchange, by hand: a server that is full says so before it was asked, and a driver
-/// would drop an answer that nobody waits for.
-async fn greet(stream: &mut Box<dyn ByteStream>, endpoint: &Endpoint) -> Result<(), ConnectError> {
-    let hello = match (&endpoint.username, &endpoint.password) {
-        (Some(username), Some(password)) => command(&["AUTH", username, &password.0]),
-        (None, Some(password)) => command(&["AUTH", &password.0]),
-        _ => command(&["PING"]),
-    };
-    // A full server may have closed its side already; its answer can still be read.
-    let sent = stream.write_all(&hello.get_packed_command()).await;
-    let line = read_line(stream).await.map_err(unreachable)?;
-    match line.split_first() {
-        Some((b'+', _)) => sent.map_err(unreachable),
-        Some((b'-', text)) => {
-            let text = String::from_utf8_lossy(text);
-            let (code, details) = text.split_once(' ').unwrap_or((&text, ""));
-            Err(ConnectError::Refused(reply::refusal_code(code, details)))
-        }
-        _ => Err(ConnectError::Unreachable(
-            "this is not a Redis server".into(),
-        )),
-    }
-}
-
 /// `connection refused`, not `Connection refused (os error 111)`.
-fn unreachable(error: io::Error) -> ConnectError {
+pub fn unreachable(error: io::Error) -> ConnectError {
     ConnectError::Unreachable(match error.raw_os_error() {
         Some(_) => error.kind().to_string(),
         None => error.to_string(),
     })
-}
-
-async fn read_line(stream: &mut Box<dyn ByteStream>) -> io::Result<Vec<u8>> {
-    let mut line = Vec::new();
-    while !line.ends_with(b"\r\n") && line.len() < LONGEST_GREETING {
-        line.push(stream.read_u8().await?);
-    }
-    Ok(line)
 }
 
 /// Chooses the database and names the connection. Old servers and narrow ACLs may not know the
@@ -170,7 +137,9 @@ async fn introduce(
     db: u32,
 ) -> Result<Option<Identity>, ConnectError> {
     let mut pipeline = Pipeline::with_capacity(2 + NAMING.len());
-    pipeline.add_command(command(&["SELECT", &db.to_string()]));
+    if db != FIRST_DB {
+        pipeline.add_command(command(&["SELECT", &db.to_string()]));
+    }
     for words in NAMING {
         pipeline.add_command(command(words));
     }
@@ -179,7 +148,9 @@ async fn introduce(
         .send_packed_commands(&pipeline, 0, pipeline.len())
         .await
         .map_err(|error| ConnectError::Unreachable(error.to_string()))?;
-    if let Some(Value::ServerError(error)) = replies.first() {
+    if db != FIRST_DB
+        && let Some(Value::ServerError(error)) = replies.first()
+    {
         let details = error.details().unwrap_or_default();
         return Err(ConnectError::Refused(format!("SELECT {db}: {details}")));
     }

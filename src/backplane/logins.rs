@@ -1,0 +1,91 @@
+//! What connections have to do with the program: it may be asked for credentials before each
+//! login, and is told of what it might not know.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use tokio::sync::oneshot;
+
+use super::{Event, OnEvent};
+use crate::store::remote::connection::endpoint::Endpoint;
+use crate::store::remote::connection::login::{Asked, Credentials, Login, Notice};
+
+/// Why there are none is for people, and holds no secret.
+pub type Answered = Result<Credentials, String>;
+
+/// The questions for credentials that have not been answered yet.
+pub struct Logins {
+    waiting: Mutex<Waiting>,
+    on_event: OnEvent,
+}
+
+#[derive(Default)]
+struct Waiting {
+    last: u32,
+    by_number: HashMap<u32, oneshot::Sender<Answered>>,
+}
+
+impl Logins {
+    pub fn new(on_event: OnEvent) -> Arc<Self> {
+        Arc::new(Self {
+            waiting: Mutex::default(),
+            on_event,
+        })
+    }
+
+    /// Has the connections to `endpoint` tell what they notice and, if that is wanted, ask for
+    /// credentials.
+    pub fn attach(self: &Arc<Self>, endpoint: &mut Endpoint, asks: bool) {
+        let on_event = self.on_event.clone();
+        endpoint.on_notice = Arc::new(move |notice| match notice {
+            Notice::NeedlessPassword => on_event(Event::NeedlessPassword),
+        });
+        if asks {
+            let logins = self.clone();
+            endpoint.login = Login::Ask(Arc::new(move || logins.ask()));
+        }
+    }
+
+    fn ask(self: &Arc<Self>) -> Asked {
+        let (sender, answer) = oneshot::channel();
+        let mut waiting = self.waiting();
+        waiting.last = waiting.last.wrapping_add(1);
+        let number = waiting.last;
+        waiting.by_number.insert(number, sender);
+        drop(waiting);
+        (self.on_event)(Event::CredentialsWanted { number });
+        let question = Question {
+            logins: self.clone(),
+            number,
+        };
+        Box::pin(async move {
+            let answered = answer.await;
+            drop(question);
+            answered.unwrap_or_else(|_| Err("credentials() was not answered".into()))
+        })
+    }
+
+    /// From any thread. An answer that comes too late is nobody's.
+    pub fn answer(&self, number: u32, answer: Answered) {
+        let asked = self.waiting().by_number.remove(&number);
+        if let Some(asked) = asked {
+            let _ = asked.send(answer);
+        }
+    }
+
+    fn waiting(&self) -> MutexGuard<'_, Waiting> {
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Forgotten when it is given up.
+struct Question {
+    logins: Arc<Logins>,
+    number: u32,
+}
+
+impl Drop for Question {
+    fn drop(&mut self) {
+        self.logins.waiting().by_number.remove(&self.number);
+    }
+}

@@ -1,0 +1,148 @@
+//! The first exchange on a stream: says who we are, if that is known, and hears whether the
+//! server lets us in. By hand, because a server that is full says so before it was asked, and a
+//! driver would drop an answer that nobody waits for.
+
+use std::fmt;
+use std::io;
+use std::pin::Pin;
+use std::sync::Arc;
+
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::time::timeout;
+
+use super::dial::ByteStream;
+use super::endpoint::{Endpoint, Secret};
+use super::open::{ConnectError, command, unreachable};
+use crate::store::redis::reply;
+
+/// Bytes of the first answer that are read before the peer is taken for something else.
+const LONGEST_GREETING: usize = 1024;
+/// What a server answers to a password that it has no use for; up to Redis 5 in the first way.
+const NEEDLESS: [&str; 2] = ["no password is set", "called without any password"];
+/// Up to Redis 5 there are no users.
+const KNOWS_NO_USERS: &str = "wrong number of arguments";
+
+/// Who to say that we are.
+#[derive(Clone, Debug, Default)]
+pub struct Credentials {
+    pub username: Option<String>,
+    pub password: Option<Secret>,
+}
+
+pub type Asked = Pin<Box<dyn Future<Output = Result<Credentials, String>> + Send>>;
+
+#[derive(Clone)]
+pub enum Login {
+    Known(Credentials),
+    /// Asked before every login. An error is for people, and holds no secret.
+    Ask(Arc<dyn Fn() -> Asked + Send + Sync>),
+}
+
+impl fmt::Debug for Login {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Login")
+    }
+}
+
+impl Credentials {
+    /// The first words to the server.
+    fn hello(&self) -> Vec<&str> {
+        match (self.username.as_deref(), &self.password) {
+            (Some(username), Some(password)) => vec!["AUTH", username, &password.0],
+            (Some(username), None) => vec!["AUTH", username, ""],
+            (None, Some(password)) => vec!["AUTH", &password.0],
+            (None, None) => vec!["PING"],
+        }
+    }
+
+    fn without_user(self) -> Self {
+        Self {
+            username: None,
+            ..self
+        }
+    }
+}
+
+impl Login {
+    /// For at most nine tenths of the time that connecting may take: so it can still be said what
+    /// took so long.
+    async fn credentials(&self, endpoint: &Endpoint) -> Result<Credentials, ConnectError> {
+        let asked = match self {
+            Self::Known(credentials) => return Ok(credentials.clone()),
+            Self::Ask(ask) => ask(),
+        };
+        let patience = endpoint.connect_timeout * 9 / 10;
+        let late = || Err("credentials() did not answer in time".to_owned());
+        let answer = timeout(patience, asked).await.unwrap_or_else(|_| late());
+        answer.map_err(ConnectError::Unreachable)
+    }
+}
+
+pub async fn log_in(
+    stream: &mut Box<dyn ByteStream>,
+    endpoint: &Endpoint,
+) -> Result<(), ConnectError> {
+    let credentials = endpoint.login.credentials(endpoint).await?;
+    let mut answer = exchange(stream, &credentials.hello()).await?;
+    if credentials.username.is_some() && answer.is_error_with(&[KNOWS_NO_USERS]) {
+        answer = exchange(stream, &credentials.without_user().hello()).await?;
+    }
+    match answer {
+        Answer::Accepted => Ok(()),
+        answer if answer.is_error_with(&NEEDLESS) => {
+            (endpoint.on_notice)(Notice::NeedlessPassword);
+            Ok(())
+        }
+        Answer::Error(text) => {
+            let (code, details) = text.split_once(' ').unwrap_or((&text, ""));
+            Err(ConnectError::Refused(reply::refusal_code(code, details)))
+        }
+    }
+}
+
+/// What is worth a line, though it stands in nobody's way.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Notice {
+    /// The server wants no password, and one was sent.
+    NeedlessPassword,
+}
+
+pub type OnNotice = Arc<dyn Fn(Notice) + Send + Sync>;
+
+enum Answer {
+    Accepted,
+    Error(String),
+}
+
+impl Answer {
+    fn is_error_with(&self, words: &[&str]) -> bool {
+        match self {
+            Self::Accepted => false,
+            Self::Error(text) => words.iter().any(|words| text.contains(words)),
+        }
+    }
+}
+
+async fn exchange(
+    stream: &mut Box<dyn ByteStream>,
+    words: &[&str],
+) -> Result<Answer, ConnectError> {
+    // A full server may have closed its side already; its answer can still be read.
+    let sent = stream.write_all(&command(words).get_packed_command()).await;
+    let line = read_line(stream).await.map_err(unreachable)?;
+    match line.split_first() {
+        Some((b'+', _)) => sent.map(|()| Answer::Accepted).map_err(unreachable),
+        Some((b'-', text)) => Ok(Answer::Error(String::from_utf8_lossy(text).into())),
+        _ => Err(ConnectError::Unreachable(
+            "this is not a Redis server".into(),
+        )),
+    }
+}
+
+async fn read_line(stream: &mut Box<dyn ByteStream>) -> io::Result<Vec<u8>> {
+    let mut line = Vec::new();
+    while !line.ends_with(b"\r\n") && line.len() < LONGEST_GREETING {
+        line.push(stream.read_u8().await?);
+    }
+    Ok(line)
+}
