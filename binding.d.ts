@@ -89,10 +89,12 @@ export declare const enum AnswerRole {
 
 /** Every value has been checked by `lib/config.js`. */
 export interface BackplaneOptions {
-  host: string
-  port: number
-  /** A Unix socket; takes the place of host and port. */
+  /** Tried in turn; at least one, unless there is a `path` or a `mistake`. */
+  hosts: Array<HostName>
+  /** A Unix socket; takes the place of the hosts. */
   path?: string
+  /** What is wrong with the environment, so that nobody knows where the server is. For people. */
+  mistake?: string
   tls?: TlsSettings
   username?: string
   password?: string
@@ -171,6 +173,11 @@ export declare const enum CodeOther {
   True = 2,
   /** From here on: the first double of the page, and so on. */
   Doubles = 3,
+}
+
+export interface HostName {
+  host: string
+  port: number
 }
 
 export interface LocalCacheSettings {

@@ -912,17 +912,31 @@ export interface Credentials {
   password?: string;
 }
 
+/**
+ * What is unknown here or malformed is a TypeError or RangeError of the first call: `E_INVALID_OPTION`, `E_INVALID_URL`,
+ * `E_INVALID_PORT`. Strings that are empty count as absent.
+ *
+ * What is wrong in the environment is an operator's mistake and rejects nothing: one line (an error of the logger) names
+ * the variable, everything works from memory, and {@link health} says `degraded`, and why. White space around a variable's
+ * value is cut off.
+ */
 export interface BackplaneOptions {
   /**
-   * `redis://`, `rediss://` (TLS) or `unix://`, with user, password and `/db` (for a Unix socket
-   * `?db=`). Default: `REDIS_URL`. Ignored with a warning when it holds a template that was not
-   * filled in (`${{…}}`) or names no host.
+   * `redis://` or `valkey://`, `rediss://` or `valkeys://` (TLS), `unix://`, or `host:port` alone; with user and password,
+   * whose special characters are percent-encoded, and a database: `/3` or `?db=3` (for a Unix socket `?db=3`). Several hosts,
+   * separated by commas, are tried in turn; all connections go to the one that serves. Default: `REDIS_URL`. Ignored with a
+   * warning when it holds a template that was not filled in (`${{…}}`) or names no host.
    */
   url?: string;
-  /** Default: `REDISHOST`, `REDIS_HOST`, then localhost. */
+  /** A name or an address, or several of them separated by commas. Default: `REDISHOST`, `REDIS_HOST`, then localhost. */
   host?: string;
   /** Default: `REDISPORT`, `REDIS_PORT`, then 6379. */
   port?: number;
+  /**
+   * The database, 0 to 2^31 - 1; for 0 nothing is sent. Default: that of the URL, else, where the environment tells the
+   * server or a part of it, `REDIS_DB`, then 0.
+   */
+  db?: number;
   /**
    * Default: that of the URL, else `REDISUSER`, `REDIS_USER`. Without a password it is sent with an empty one, which a
    * user with `nopass` has. A server that knows no users (up to Redis 5) is sent the password alone.

@@ -5,11 +5,23 @@
 
 const check = require('./check');
 const { typeError, rangeError } = require('./errors');
-const { parseUrl, isUnusable } = require('./url');
 const { createLogger } = require('./log');
+const { locate, text } = require('./server');
+const { tls, INSTEAD } = require('./tls');
 
-const DEFAULT_HOST = 'localhost';
-const DEFAULT_PORT = 6379;
+/** What there is, and what there is within it. */
+const OPTIONS = {
+  url: null, host: null, port: null, db: null, username: null, password: null, credentials: null, keyPrefix: null,
+  connectTimeoutMs: null, commandTimeoutMs: null, logger: null,
+  tls: ['ca', 'cert', 'key', 'servername'],
+  memory: ['maxEntries', 'maxBytes'],
+  pubsub: ['maxQueued', 'maxQueuedBytes'],
+  locks: ['onUnavailable'],
+  presence: ['heartbeat'],
+  localCache: ['maxEntries', 'maxBytes', 'ttlSeconds'],
+  messageCache: ['maxEntries', 'maxBytes', 'ttlSeconds'],
+  queryCache: ['degradedTtlSeconds'],
+};
 const DEFAULTS = { connectTimeoutMs: 2000, commandTimeoutMs: 1000 };
 const MEMORY_DEFAULTS = { maxEntries: 100_000, maxBytes: 64 * 1024 * 1024 };
 const PUBSUB_DEFAULTS = { maxQueued: 100_000, maxQueuedBytes: 64 * 1024 * 1024 };
@@ -20,13 +32,12 @@ const LOCAL_DEFAULTS = { maxEntries: 100_000, maxBytes: 64 * 1024 * 1024 };
 const LOCAL_TTL = { ttlSeconds: 60 };
 const MESSAGE_TTL = { ttlSeconds: 300 };
 const QUERY_DEFAULTS = { degradedTtlSeconds: 5 };
-const TLS_FIELDS = ['ca', 'cert', 'key', 'servername'];
-const NO_LOGIN = { username: undefined, password: undefined, db: 0 };
 
 /** Throws the TypeError or RangeError that every call then rejects with. */
 function resolveConfig(options = {}, env = process.env) {
   const error = check.object(options, 'options');
   if (error) throw error;
+  checkNames(options);
   const logger = createLogger(options.logger);
   const server = locate(options, env, logger);
   const { maxEntries, maxBytes } = bounds(options.messageCache, 'messageCache', MESSAGE_DEFAULTS);
@@ -37,8 +48,6 @@ function resolveConfig(options = {}, env = process.env) {
     native: {
       ...server,
       tls: tls(options.tls, server.tls),
-      username: text(options, 'username') ?? server.username,
-      password: text(options, 'password') ?? server.password,
       asksForCredentials: credentials(options) !== undefined,
       keyPrefix: keyPrefix(options),
       connectTimeoutMs: timeout(options, 'connectTimeoutMs'),
@@ -53,61 +62,6 @@ function resolveConfig(options = {}, env = process.env) {
       degradedQueryTtlMs: ttlSeconds(options.queryCache, 'queryCache', 'degradedTtlSeconds', QUERY_DEFAULTS) * 1000,
     },
   };
-}
-
-/** Where the server is: the first of url, host and port, REDIS_URL, the other variables. */
-function locate(options, env, logger) {
-  const fromOptions = usableUrl(text(options, 'url'), 'url', logger);
-  if (fromOptions) return fromOptions;
-  const host = text(options, 'host');
-  const port = options.port === undefined ? undefined : checkPort(options.port, 'port');
-  if (host === undefined && port === undefined) {
-    const fromEnv = usableUrl(env.REDIS_URL, 'REDIS_URL', logger);
-    if (fromEnv) return fromEnv;
-  }
-  return {
-    ...NO_LOGIN,
-    host: host ?? variable(env, 'HOST')?.value ?? DEFAULT_HOST,
-    port: port ?? portFromEnv(env) ?? DEFAULT_PORT,
-    username: variable(env, 'USER')?.value,
-    password: variable(env, 'PASSWORD')?.value,
-  };
-}
-
-function usableUrl(url, setting, logger) {
-  if (!url) return undefined;
-  const reason = isUnusable(url);
-  if (reason) {
-    logger.warn(`⚠️  redis-backplane ignores ${setting}: it ${reason}`);
-    return undefined;
-  }
-  return parseUrl(url, setting);
-}
-
-/** `REDISHOST` before `REDIS_HOST`, and so on. */
-function variable(env, part) {
-  for (const name of [`REDIS${part}`, `REDIS_${part}`]) {
-    if (env[name]) return { name, value: env[name] };
-  }
-  return undefined;
-}
-
-function portFromEnv(env) {
-  const found = variable(env, 'PORT');
-  if (!found) return undefined;
-  return checkPort(/^\d+$/.test(found.value) ? Number(found.value) : NaN, found.name);
-}
-
-function checkPort(port, setting) {
-  if (Number.isInteger(port) && port >= 1 && port <= 65535) return port;
-  throw rangeError('E_INVALID_PORT', `${setting} must be a whole number from 1 to 65535`);
-}
-
-function text(options, name) {
-  const value = options[name];
-  if (value === undefined || value === '') return undefined;
-  if (typeof value === 'string') return value;
-  throw typeError('E_INVALID_OPTION', `${name} must be a string, not ${check.kindOf(value)}`);
 }
 
 /** A function that is asked before every login. */
@@ -179,39 +133,21 @@ function hasHeartbeat(given = {}) {
   throw typeError('E_INVALID_OPTION', 'presence.heartbeat must be true or false');
 }
 
-/** `tls` may turn TLS on by itself (`true` or an object); `rediss://` always does. */
-function tls(option, isOn) {
-  if (option === undefined || option === false) return isOn ? {} : undefined;
-  if (option === true) return {};
-  const error = check.object(option, 'tls');
-  if (error) throw error;
-  const settings = {};
-  for (const field of TLS_FIELDS) {
-    const value = option[field];
-    if (Buffer.isBuffer(value)) settings[field] = value.toString();
-    else settings[field] = text(option, field);
+/** An option that nobody knows is one that somebody relies on. */
+function checkNames(options) {
+  for (const [name, value] of Object.entries(options)) {
+    if (value === undefined) continue;
+    if (!Object.hasOwn(OPTIONS, name)) throw unknown(name, 'options', Object.keys(OPTIONS));
+    const within = OPTIONS[name];
+    if (!within || typeof value !== 'object' || value === null) continue;
+    const other = Object.keys(value).find((inner) => value[inner] !== undefined && !within.includes(inner));
+    if (other !== undefined) throw unknown(other, name, within);
   }
-  if ((settings.cert === undefined) !== (settings.key === undefined)) {
-    throw typeError('E_INVALID_OPTION', 'tls.cert and tls.key go together');
-  }
-  checkTls(settings);
-  return settings;
 }
 
-/** What cannot be used at all is told at once, and not at each attempt to connect. */
-function checkTls({ ca, cert, key, servername }) {
-  try {
-    // Loaded late: it takes a fifth of the time in which the package is loaded.
-    const { createSecureContext } = require('node:tls');
-    createSecureContext({ ca, cert, key });
-  } catch {
-    throw typeError('E_INVALID_OPTION', 'tls.ca, tls.cert and tls.key must be PEM, and go together');
-  }
-  const isPem = [ca, cert].every((pem) => pem === undefined || pem.includes('-----BEGIN CERTIFICATE-----'));
-  if (!isPem) throw typeError('E_INVALID_OPTION', 'tls.ca and tls.cert must be PEM');
-  if (servername !== undefined && !/^[^\s/:@]+$/.test(servername)) {
-    throw typeError('E_INVALID_OPTION', 'tls.servername must be a host name');
-  }
+function unknown(name, group, known) {
+  const said = group === 'tls' ? INSTEAD[name] : undefined;
+  return check.option(`${group}.${name.slice(0, 40)} is no option: ${said ?? `there are ${known.join(', ')}`}`);
 }
 
 module.exports = { resolveConfig };

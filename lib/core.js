@@ -5,6 +5,7 @@
 const EventEmitter = require('node:events');
 
 const { now } = require('./clock');
+const check = require('./check');
 const { resolveConfig } = require('./config');
 const { askCredentials } = require('./credentials');
 const { closed } = require('./errors');
@@ -58,7 +59,9 @@ class Core {
     try {
       config = resolveConfig(this.options);
     } catch (error) {
-      this.configError = error;
+      // Any other is the caller's own: of a getter, or a Proxy.
+      const isOurs = String(error?.code).startsWith('E_');
+      this.configError = isOurs ? error : check.option('the options cannot be read', error);
       return;
     }
     this.logger = config.logger;
@@ -67,7 +70,7 @@ class Core {
     this.maxQueuedBytes = config.native.maxQueuedBytes;
     this.messages = config.messages;
     this.hasLocalCache = config.native.localCache !== undefined;
-    const tell = narrate(config.logger);
+    const tell = narrate(config.logger, config.native.mistake !== undefined);
     this.number = queue().open(config.native, (event) => {
       tell(event);
       if (event.state) this.events.emit('state', event);

@@ -33,8 +33,11 @@ function createLogger(logger = defaultLogger) {
   return guarded;
 }
 
-/** Tells the story of the connection: one line when it is there, one for each outage. */
-function narrate(logger) {
+/**
+ * Tells the story of the connection: one line when it is there, one for each outage, which is an error when it is a
+ * mistake that lasts.
+ */
+function narrate(logger, isMistake) {
   let away = false;
   let overflowed = false;
   let hasNeedlessPassword = false;
@@ -58,6 +61,7 @@ function narrate(logger) {
     } else if (state === 'degraded') {
       const line = `⚠️  Redis unavailable (${reason}), using memory`;
       if (away) logger.debug(line);
+      else if (isMistake) logger.error(line);
       else logger.warn(line);
       away = true;
     }

@@ -35,11 +35,11 @@ use std::time::{Duration, Instant};
 use tokio::sync::{Notify, RwLock};
 use tokio::task::AbortHandle;
 
-use crate::store::availability::{Availability, Switch};
+use crate::store::availability::{Availability, Outage, Switch};
 use crate::store::memory::limits::MemoryLimiter;
 use crate::store::memory::{Bounds, Clock, MemoryStore};
 use crate::store::remote::RedisStore;
-use crate::store::remote::connection::endpoint::Endpoint;
+use crate::store::remote::connection::endpoint::{Address, Endpoint};
 use crate::store::remote::connection::supervisor::Supervisor;
 use crate::store::{Key, Tag, Ttl};
 
@@ -148,7 +148,8 @@ pub struct Backplane {
 /// What lives from the first call to `close`.
 struct Running {
     since: Instant,
-    _supervisor: Supervisor,
+    /// None when there is nothing to connect to.
+    _supervisor: Option<Supervisor>,
     sweeper: AbortHandle,
 }
 
@@ -235,6 +236,10 @@ impl Backplane {
         if !matches!(self.switch.now(), Availability::Idle) {
             return;
         }
+        if let Address::Unknown(reason) = &self.options.endpoint.address {
+            self.stay_away(reason.clone());
+            return;
+        }
         let replay = Replay {
             journal: self.journal.clone(),
             memory: self.memory.clone(),
@@ -271,6 +276,19 @@ impl Backplane {
             Arc::new(replay),
             self.switch.clone(),
         );
+        self.run(Some(supervisor));
+    }
+
+    /// Nothing can be connected to: what is called works from memory.
+    fn stay_away(&self, reason: String) {
+        self.switch.set(Availability::Degraded(Outage {
+            reason,
+            refusing: None,
+        }));
+        self.run(None);
+    }
+
+    fn run(&self, supervisor: Option<Supervisor>) {
         *self.running() = Some(Running {
             since: Instant::now(),
             _supervisor: supervisor,

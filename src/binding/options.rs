@@ -12,14 +12,17 @@ use crate::store::Ttl;
 use crate::store::memory::Bounds;
 use crate::store::remote::connection::endpoint::{Address, Endpoint, Secret, TlsOptions};
 use crate::store::remote::connection::login::{Credentials, Login};
+use crate::store::remote::connection::seeds::{Host, Seeds};
 
 /// Every value has been checked by `lib/config.js`.
 #[napi(object)]
 pub struct BackplaneOptions {
-    pub host: String,
-    pub port: u16,
-    /// A Unix socket; takes the place of host and port.
+    /// Tried in turn; at least one, unless there is a `path` or a `mistake`.
+    pub hosts: Vec<HostName>,
+    /// A Unix socket; takes the place of the hosts.
     pub path: Option<String>,
+    /// What is wrong with the environment, so that nobody knows where the server is. For people.
+    pub mistake: Option<String>,
     pub tls: Option<TlsSettings>,
     pub username: Option<String>,
     pub password: Option<String>,
@@ -42,6 +45,21 @@ pub struct BackplaneOptions {
     pub local_cache: Option<LocalCacheSettings>,
     pub max_messages: f64,
     pub max_message_bytes: f64,
+}
+
+#[napi(object)]
+pub struct HostName {
+    pub host: String,
+    pub port: u16,
+}
+
+impl From<HostName> for Host {
+    fn from(host: HostName) -> Self {
+        Self {
+            name: host.host,
+            port: host.port,
+        }
+    }
 }
 
 #[napi(object)]
@@ -73,12 +91,13 @@ pub struct TlsSettings {
 
 impl From<BackplaneOptions> for Options {
     fn from(options: BackplaneOptions) -> Self {
-        let address = match options.path {
-            Some(path) => Address::Unix(path.into()),
-            None => Address::Tcp {
-                host: options.host,
-                port: options.port,
-            },
+        let address = match (options.mistake, options.path) {
+            (Some(mistake), _) => Address::Unknown(mistake),
+            (None, Some(path)) => Address::Unix(path.into()),
+            (None, None) if options.hosts.is_empty() => Address::Unknown("no host is known".into()),
+            (None, None) => Address::Tcp(Seeds::new(
+                options.hosts.into_iter().map(Host::from).collect(),
+            )),
         };
         Options {
             endpoint: Endpoint {

@@ -2,24 +2,17 @@
 //! contexts) and every backplane. It is the only thing that is process-wide.
 
 pub mod busy_poll;
+pub mod lookup;
 
 use std::future::Future;
-use std::time::Duration;
 
 use once_cell::sync::Lazy;
 use tokio::runtime::{Builder, Handle};
-
-/// Name resolution is the only work that leaves the I/O thread; a few lookups that hang in a
-/// broken resolver must not hold up the others.
-const RESOLVER_THREADS: usize = 8;
-const RESOLVER_KEEP_ALIVE: Duration = Duration::from_secs(1);
 
 static HANDLE: Lazy<Handle> = Lazy::new(|| {
     let runtime = Builder::new_current_thread()
         .enable_io()
         .enable_time()
-        .max_blocking_threads(RESOLVER_THREADS)
-        .thread_keep_alive(RESOLVER_KEEP_ALIVE)
         .build()
         .expect("a runtime needs an epoll instance and an eventfd");
     let handle = runtime.handle().clone();

@@ -12,6 +12,7 @@ use redis_backplane::store::memory::{Bounds, Clock, MemoryStore};
 use redis_backplane::store::remote::RedisStore;
 use redis_backplane::store::remote::connection::endpoint::{Address, Endpoint};
 use redis_backplane::store::remote::connection::login::{Credentials, Login};
+use redis_backplane::store::remote::connection::seeds::{Host, Seeds};
 use redis_backplane::store::remote::connection::supervisor::Supervisor;
 use redis_backplane::store::{Key, Result};
 use tokio::time::timeout;
@@ -50,10 +51,10 @@ impl Server {
 
     pub fn endpoint(&self) -> Endpoint {
         Endpoint {
-            address: Address::Tcp {
-                host: "127.0.0.1".into(),
+            address: Address::Tcp(Seeds::new(vec![Host {
+                name: "127.0.0.1".into(),
                 port: self.port,
-            },
+            }])),
             tls: None,
             login: Login::Known(Credentials::default()),
             db: 0,

@@ -2,6 +2,7 @@
 //! every call, because a failover moves it.
 
 use std::io;
+use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use socket2::{SockRef, TcpKeepalive};
@@ -10,7 +11,9 @@ use tokio::net::{TcpStream, UnixStream};
 use tokio_rustls::TlsConnector;
 
 use super::endpoint::{Address, Endpoint};
-use super::tls;
+use super::seeds::Host;
+use super::{race, tls};
+use crate::io_thread::lookup;
 
 /// Finds a dead peer on an idle connection even if the heartbeat were off: the first probe
 /// after 10 s of silence, then every 3 s, until the system's own number of probes is reached.
@@ -22,21 +25,25 @@ pub trait ByteStream: AsyncRead + AsyncWrite + Send + Unpin {}
 impl<T: AsyncRead + AsyncWrite + Send + Unpin> ByteStream for T {}
 
 pub async fn dial(endpoint: &Endpoint) -> io::Result<Box<dyn ByteStream>> {
-    match (&endpoint.address, &endpoint.tls) {
-        (Address::Unix(path), _) => Ok(Box::new(UnixStream::connect(path).await?)),
-        (Address::Tcp { host, port }, None) => Ok(Box::new(connect(host, *port).await?)),
-        (Address::Tcp { host, port }, Some(options)) => {
-            let config = tls::client_config(options)?;
-            let name = tls::server_name(options, host)?;
-            let stream = connect(host, *port).await?;
-            let connector = TlsConnector::from(config);
-            Ok(Box::new(connector.connect(name, stream).await?))
-        }
-    }
+    let host = match &endpoint.address {
+        Address::Tcp(seeds) => seeds.current(),
+        Address::Unix(path) => return Ok(Box::new(UnixStream::connect(path).await?)),
+        Address::Unknown(why) => return Err(io::Error::other(why.clone())),
+    };
+    let Some(options) = &endpoint.tls else {
+        return Ok(Box::new(connect(host).await?));
+    };
+    let config = tls::client_config(options)?;
+    let name = tls::server_name(options, &host.name)?;
+    let stream = connect(host).await?;
+    let connector = TlsConnector::from(config);
+    Ok(Box::new(connector.connect(name, stream).await?))
 }
 
-async fn connect(host: &str, port: u16) -> io::Result<TcpStream> {
-    let stream = TcpStream::connect((host, port)).await?;
+async fn connect(host: &Host) -> io::Result<TcpStream> {
+    let addresses = lookup::addresses_of(&host.name).await?;
+    let with_port = |address: &IpAddr| SocketAddr::from((*address, host.port));
+    let stream = race::connect(addresses.iter().map(with_port).collect()).await?;
     stream.set_nodelay(true)?;
     SockRef::from(&stream).set_tcp_keepalive(&KEEP_ALIVE)?;
     Ok(stream)

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::login::{Login, OnNotice};
+use super::seeds::Seeds;
 
 #[derive(Clone)]
 pub struct Endpoint {
@@ -20,10 +21,22 @@ pub struct Endpoint {
     pub on_notice: OnNotice,
 }
 
+impl Endpoint {
+    /// The hosts, of a server that is reached by its host.
+    pub fn seeds(&self) -> Option<&Seeds> {
+        match &self.address {
+            Address::Tcp(seeds) => Some(seeds),
+            Address::Unix(_) | Address::Unknown(_) => None,
+        }
+    }
+}
+
 #[derive(Clone, Debug)]
 pub enum Address {
-    Tcp { host: String, port: u16 },
+    Tcp(Seeds),
     Unix(PathBuf),
+    /// Nobody has said where, or not so that it can be understood; holds why, for people.
+    Unknown(String),
 }
 
 #[derive(Clone, Default)]

@@ -61,6 +61,10 @@ impl Health {
         self.ready_since.get_or_init(Instant::now);
     }
 
+    pub fn was_ready(&self) -> bool {
+        self.ready_since.get().is_some()
+    }
+
     pub fn is_stable(&self) -> bool {
         let since = self.ready_since.get();
         since.is_some_and(|since| since.elapsed() >= STABLE_AFTER)

@@ -13,6 +13,7 @@ use super::ghosts::Ghosts;
 use super::lane::Failure;
 use super::link::{Health, Link};
 use super::open::ConnectError;
+use super::seeds::Seeds;
 use crate::store::availability::{Availability, Outage, Recovery, Switch};
 use crate::store::redis::RedisStore;
 use crate::store::{Key, StoreError};
@@ -84,9 +85,24 @@ impl<R: Recovery<RedisStore>> Keeper<R> {
                 _ if health.is_stable() => backoff.reset(),
                 _ => {}
             }
+            if self.passes_on(&health) {
+                continue;
+            }
             self.let_go();
             sleep(backoff.next_wait()).await;
         }
+    }
+
+    /// Whether the turn is another host's, at once. One that has served is tried again first.
+    fn passes_on(&self, health: &Health) -> bool {
+        let Some(seeds) = self.endpoint.seeds() else {
+            return false;
+        };
+        if health.was_ready() {
+            seeds.begin_round();
+            return false;
+        }
+        seeds.pass_on()
     }
 
     /// One link, from the first byte to its end; answers how it ended.
@@ -182,7 +198,12 @@ impl<R: Recovery<RedisStore>> Keeper<R> {
         });
     }
 
+    /// Not before all hosts have been tried.
     fn degrade(&self, reason: &str, refusing: Option<Arc<RedisStore>>) {
+        let has_another = self.endpoint.seeds().is_some_and(Seeds::has_another);
+        if has_another && refusing.is_none() {
+            return;
+        }
         self.switch.set(State::Degraded(Outage {
             reason: reason.to_owned(),
             refusing,
