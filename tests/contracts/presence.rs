@@ -100,7 +100,7 @@ impl World for InMemory {
         self.roster.set(socket, life, ttl, condition).await
     }
     async fn remove(&self, user: &str, socket: &str) -> u64 {
-        self.roster.remove(user, socket).await.unwrap()
+        self.roster.remove(user, socket, &[]).await.unwrap()
     }
     async fn list(&self, place: Place<'_>, detail: Detail) -> Vec<Present> {
         self.roster.list(place, detail).await.unwrap()
@@ -243,7 +243,7 @@ impl World for OnRedis {
         self.roster().set(socket, life, ttl, condition).await
     }
     async fn remove(&self, user: &str, socket: &str) -> u64 {
-        self.roster().remove(user, socket).await.unwrap()
+        self.roster().remove(user, socket, &[]).await.unwrap()
     }
     async fn list(&self, place: Place<'_>, detail: Detail) -> Vec<Present> {
         self.roster().list(place, detail).await.unwrap()
@@ -998,7 +998,7 @@ async fn keys_of_other_types_are_no_panic() {
                 }
             }
             let _ = roster.last_seen("a").await;
-            let _ = roster.remove("a", "s").await;
+            let _ = roster.remove("a", "s", &[]).await;
             assert!(
                 roster
                     .set(&in_rooms("b", "t", &["q"]), None, TTL, Condition::Always)
@@ -1215,7 +1215,7 @@ async fn of_two_users_at_once_one_has_the_socket() {
         for place in places.filter(|place| *place != Place::Room("q")) {
             assert!(ids(world, place).await.is_empty(), "{round}: {place:?}");
         }
-        here.remove(&wins.user, &id).await.unwrap();
+        here.remove(&wins.user, &id, &[]).await.unwrap();
     }
 }
 
@@ -1230,9 +1230,9 @@ async fn of_a_set_and_a_removal_at_once_the_newer_wins() {
         let socket = in_rooms("a", &id, &["r", "q"]);
         let set = here.set(&socket, None, TTL, Condition::Always);
         let (set, removed) = match round % 2 {
-            0 => join(set, there.remove("a", &id)).await,
+            0 => join(set, there.remove("a", &id, &[])).await,
             _ => {
-                let (removed, set) = join(there.remove("a", &id), set).await;
+                let (removed, set) = join(there.remove("a", &id, &[]), set).await;
                 (set, removed)
             }
         };
@@ -1241,7 +1241,7 @@ async fn of_a_set_and_a_removal_at_once_the_newer_wins() {
             let count = ids(world, place).await.len();
             assert_eq!(count, usize::from(is_there), "{round}: {place:?}");
         }
-        here.remove("a", &id).await.unwrap();
+        here.remove("a", &id, &[]).await.unwrap();
     }
 }
 
@@ -1249,7 +1249,7 @@ async fn of_a_set_and_a_removal_at_once_the_newer_wins() {
 async fn sets_and_removes(world: &OnRedis, rooms: &[&str]) {
     let (socket, roster) = (in_rooms("a", "s", rooms), world.roster());
     let set = roster.set(&socket, None, TTL, Condition::Always);
-    let (set, removed) = join(set, roster.remove("a", "s")).await;
+    let (set, removed) = join(set, roster.remove("a", "s", &[])).await;
     assert!(removed.unwrap() > set.unwrap().unwrap());
     for place in socket.places() {
         assert!(ids(world, place).await.is_empty(), "{place:?}");
@@ -1304,7 +1304,7 @@ async fn a_removal_on_the_heels_of_a_set_wins_whatever_scripts_are_known() {
     let world = &OnRedis::new().await;
     for _ in 0..20 {
         world.call(&[b"SCRIPT", b"FLUSH"]).await;
-        world.roster().remove("b", "t").await.unwrap();
+        world.roster().remove("b", "t", &[]).await.unwrap();
         sets_and_removes(world, &["r"]).await;
     }
 }
@@ -1325,7 +1325,7 @@ async fn of_two_moves_of_one_process_the_last_stays() {
         for name in ["p", "q"] {
             assert_eq!(room(world, name).await, ["a/s"], "{round}");
         }
-        roster.remove("a", "s").await.unwrap();
+        roster.remove("a", "s", &[]).await.unwrap();
     }
 }
 

@@ -8,7 +8,7 @@ use std::time::Instant;
 use futures_util::future::{join_all, try_join};
 
 use super::keeper::HELD;
-use super::{AT_ONCE, Presence};
+use super::{AT_ONCE, Presence, Removal};
 use crate::backplane::Backplane;
 use crate::backplane::wait::within;
 use crate::store::availability::Availability;
@@ -85,9 +85,10 @@ impl Backplane {
         let Some(record) = found.and_then(|present| present.record) else {
             return false;
         };
+        // Its own entry may have been evicted. One that was removed has no record.
         let condition = Condition::Since {
             version: record.version,
-            or_lost: false,
+            or_lost: true,
         };
         refresh(&record.metadata, condition).await
     }
@@ -144,8 +145,9 @@ impl Backplane {
 
     async fn presence_remove_now(self: &Arc<Self>, user: &str, id: &str, begun: Instant) -> bool {
         let order = self.presence.own.order();
+        let rooms = &self.presence.own_rooms(user, id);
         let removed = self.tell_remote(begun, |store| async move {
-            self.presence.roster(&store).remove(user, id).await
+            self.presence.roster(&store).remove(user, id, rooms).await
         });
         match removed.await {
             Some(outcome) => {
@@ -154,8 +156,13 @@ impl Backplane {
             }
             None => {
                 self.presence_keep();
+                let removal = Removal {
+                    user: user.into(),
+                    socket: id.into(),
+                    rooms: self.presence.own_rooms(user, id),
+                };
                 self.presence.own.remove_now(user, id);
-                self.presence.remove_later(user, id);
+                self.presence.remove_later(removal);
                 true
             }
         }

@@ -4,14 +4,15 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures_util::future::join_all;
+use futures_util::future::{join_all, try_join_all};
 use tokio::time::{sleep, timeout};
 
 use super::{AT_ONCE, Presence};
 use crate::backplane::Backplane;
 use crate::backplane::locks::first_error;
 use crate::store::availability::Availability;
-use crate::store::memory::presence::Kept;
+use crate::store::memory::presence::{Doubt, Kept};
+use crate::store::presence::Socket;
 use crate::store::remote::RedisStore;
 use crate::store::{Result, Ttl};
 
@@ -26,6 +27,10 @@ const RENEW_AFTER_MS: u64 = HELD.as_millis() / 2;
 const SWEEP_EVERY: u64 = 10;
 /// So many of those that are due are set anew in one sweep, and a hundredth of all: they may be due together.
 const LEAST_RENEWED: usize = 1000;
+/// In how many beats each socket is looked at once, as Redis may evict single keys.
+const ROUND: usize = 60;
+/// So many are looked at in each beat at least, so that a round of few is a short one.
+const LEAST_LOOKED_AT: usize = 32;
 /// Between one part of the sockets and the next, for others to be served.
 const PAUSE: Duration = Duration::from_millis(2);
 
@@ -38,7 +43,7 @@ impl Backplane {
         }
     }
 
-    async fn presence_tick(&self, beats: u64) {
+    async fn presence_tick(&self, beats: u64, round: &mut Vec<Arc<Socket>>) {
         let (own, is_sweep) = (&self.presence.own, beats.is_multiple_of(SWEEP_EVERY));
         match self.switch.now() {
             Availability::Ready(store) => {
@@ -46,21 +51,26 @@ impl Backplane {
                     own.sweep(false);
                 }
                 // What fails is tried again: the outage that it is the sign of ends.
-                let _ = self.presence_tend(&store, is_sweep).await;
+                let _ = self.presence_tend(&store, is_sweep, round).await;
             }
             // Nobody else tells who watches.
             _ => own.sweep(true),
         }
     }
 
-    async fn presence_tend(&self, store: &RedisStore, is_sweep: bool) -> Result<()> {
+    async fn presence_tend(
+        &self,
+        store: &RedisStore,
+        is_sweep: bool,
+        round: &mut Vec<Arc<Socket>>,
+    ) -> Result<()> {
         let presence = &self.presence;
         if presence.own.is_empty() && !presence.pulse.has_begun() {
             return Ok(());
         }
         self.presence_beat(store).await?;
         tokio::select! {
-            kept = self.presence_set_what_has_to_be(store, is_sweep) => kept,
+            kept = self.presence_set_what_has_to_be(store, is_sweep, round) => kept,
             // That may take longer than a life lasts.
             failed = self.presence_beats(store) => failed,
         }
@@ -82,7 +92,12 @@ impl Backplane {
         Ok(())
     }
 
-    async fn presence_set_what_has_to_be(&self, store: &RedisStore, is_sweep: bool) -> Result<()> {
+    async fn presence_set_what_has_to_be(
+        &self,
+        store: &RedisStore,
+        is_sweep: bool,
+        round: &mut Vec<Arc<Socket>>,
+    ) -> Result<()> {
         let Presence { own, heartbeat, .. } = &*self.presence;
         if own.is_in_doubt() {
             self.presence_set_again(store, &own.in_doubt()).await?;
@@ -91,6 +106,36 @@ impl Backplane {
             let mut unheard = own.unheard_for(RENEW_AFTER_MS);
             unheard.truncate(LEAST_RENEWED + own.len() / 100);
             self.presence_set_again(store, &unheard).await?;
+        }
+        self.presence_look_after(store, round).await
+    }
+
+    /// Looks at the next part of the sockets, and sets those again that are not there as they were set. `round`:
+    /// those whose turn is still to come.
+    async fn presence_look_after(
+        &self,
+        store: &RedisStore,
+        round: &mut Vec<Arc<Socket>>,
+    ) -> Result<()> {
+        let Presence { own, .. } = &*self.presence;
+        if round.is_empty() {
+            *round = own.certain();
+        }
+        let next = LEAST_LOOKED_AT.max(own.len() / ROUND);
+        let next = round.split_off(round.len().saturating_sub(next));
+        for step in next.chunks(AT_ONCE) {
+            let found = step.iter().map(async |socket| {
+                let kept = own.get(&socket.id).filter(|kept| kept.doubt == Doubt::None);
+                let Some(kept) = kept else { return Ok(None) };
+                let roster = self.presence.roster(store);
+                let is_there = roster.has(&kept.socket, kept.version).await?;
+                Ok((!is_there).then_some(kept))
+            });
+            let found = try_join_all(found).await?;
+            let lost: Vec<Kept> = found.into_iter().flatten().collect();
+            if !lost.is_empty() {
+                self.presence_set_again(store, &lost).await?;
+            }
         }
         Ok(())
     }
@@ -124,7 +169,12 @@ impl Backplane {
         let put = self.presence_put(store, &kept.socket, ttl, kept.condition());
         match put.await? {
             Some((version, doubt)) => own.heard(kept, version, doubt),
-            None => own.lost(kept),
+            None => {
+                own.lost(kept);
+                // Whoever removed or moved it may not have found all of it.
+                let roster = self.presence.roster(store);
+                roster.leave(&kept.socket, kept.version).await?;
+            }
         }
         Ok(())
     }
@@ -132,8 +182,9 @@ impl Backplane {
 
 /// Until the backplane is closed.
 async fn keep(backplane: Arc<Backplane>) {
+    let mut round = Vec::new();
     for beats in 0.. {
-        backplane.presence_tick(beats).await;
+        backplane.presence_tick(beats, &mut round).await;
         let _ = timeout(BEAT, backplane.presence.has_work.notified()).await;
     }
 }

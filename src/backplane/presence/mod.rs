@@ -49,8 +49,13 @@ pub struct Presence {
     gates: Gates<Box<str>>,
 }
 
-/// A user and one of its sockets.
-type Removal = (Box<str>, Box<str>);
+/// A socket that was removed.
+struct Removal {
+    user: Box<str>,
+    socket: Box<str>,
+    /// Where it was as far as this process knows.
+    rooms: Vec<Box<str>>,
+}
 
 impl Presence {
     pub fn new(heartbeat: bool, prefix: &[u8]) -> Self {
@@ -106,9 +111,10 @@ impl Presence {
         for (at, step) in removals.chunks(AT_ONCE).enumerate() {
             let removed = step
                 .iter()
-                .map(|(user, socket)| roster.remove(user, socket));
+                .map(|gone| roster.remove(&gone.user, &gone.socket, &gone.rooms));
             if let Some(error) = first_error(join_all(removed).await) {
-                self.removals().extend_from_slice(&removals[at * AT_ONCE..]);
+                let rest = removals.into_iter().skip(at * AT_ONCE);
+                self.removals().extend(rest);
                 return Err(error);
             }
         }
@@ -123,11 +129,18 @@ impl Presence {
     }
 
     /// To be removed on Redis before the first call goes there again.
-    fn remove_later(&self, user: &str, socket: &str) {
+    fn remove_later(&self, removal: Removal) {
         let mut removals = self.removals();
         if removals.len() < MOST_REMOVALS {
-            removals.push((user.into(), socket.into()));
+            removals.push(removal);
         }
+    }
+
+    /// The rooms of a socket that this process has set.
+    fn own_rooms(&self, user: &str, socket: &str) -> Vec<Box<str>> {
+        let own = self.own.get(socket);
+        let own = own.filter(|own| &*own.socket.user == user);
+        own.map_or_else(Vec::new, |own| own.socket.rooms.clone())
     }
 
     fn removals(&self) -> MutexGuard<'_, Vec<Removal>> {

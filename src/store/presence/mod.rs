@@ -172,8 +172,14 @@ pub trait Roster {
         condition: Condition,
     ) -> impl Future<Output = Result<Option<u64>>> + Send;
 
-    /// Removes a socket, if it is that user's; answers as of which version. O(rooms).
-    fn remove(&self, user: &str, socket: &str) -> impl Future<Output = Result<u64>> + Send;
+    /// Removes a socket, if it is that user's; answers as of which version. `rooms`: where it is as far as the
+    /// caller knows, should the store have lost that. O(rooms).
+    fn remove(
+        &self,
+        user: &str,
+        socket: &str,
+        rooms: &[Box<str>],
+    ) -> impl Future<Output = Result<u64>> + Send;
 
     /// The sockets whose TTL has not passed, in no particular order. O(sockets there).
     fn list(

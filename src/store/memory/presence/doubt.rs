@@ -1,11 +1,12 @@
 //! What the server knows of the sockets of this process: what it may not have, and what it may say that is not so.
 
 use std::collections::HashSet;
+use std::sync::Arc;
 
 use super::MemoryRoster;
 use super::kept::{Doubt, Kept, Order};
 use crate::store::Ttl;
-use crate::store::presence::{Detail, Place, Present};
+use crate::store::presence::{Detail, Place, Present, Socket};
 
 impl MemoryRoster {
     /// From now on the server may not have this one.
@@ -37,6 +38,14 @@ impl MemoryRoster {
     /// All that the server may not have.
     pub fn in_doubt(&self) -> Vec<Kept> {
         self.chosen(|kept, _| kept.doubt != Doubt::None)
+    }
+
+    /// Those that the server should have.
+    pub fn certain(&self) -> Vec<Arc<Socket>> {
+        let book = self.book();
+        let sockets = book.sockets.values();
+        let certain = sockets.filter(|kept| kept.doubt == Doubt::None);
+        certain.map(|kept| kept.socket.clone()).collect()
     }
 
     /// Those that last as long as the process, and that the server has not heard of for so long.

@@ -187,7 +187,7 @@ impl Roster for MemoryRoster {
         Ok(self.set_now(Arc::new(socket.clone()), Some(ttl), condition))
     }
 
-    async fn remove(&self, user: &str, socket: &str) -> Result<u64> {
+    async fn remove(&self, user: &str, socket: &str, _: &[Box<str>]) -> Result<u64> {
         Ok(self.remove_now(user, socket))
     }
 

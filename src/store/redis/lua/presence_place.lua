@@ -14,6 +14,28 @@ local NO_LIFE = '----------------'
 -- 30 days.
 local LAST_SEEN_TTL = 2592000000
 
+-- Records that one script puts members back for.
+local MOST_MENDED = 1000
+
+-- Each script adds to both keys and takes out of both, so their sizes differ when one of them was lost alone, as by
+-- eviction. Members are found from their records. Of a member without its record nothing is known, not even whether
+-- it is what is about to be removed: nobody is there any more until whoever set them sets them again.
+local function mend()
+  if redis.call('ZCARD', members) > 0 or redis.call('HLEN', records) > MOST_MENDED then
+    redis.call('UNLINK', members, records)
+    return
+  end
+  for _, field in ipairs(redis.call('HKEYS', records)) do
+    local life, ends = string.match(redis.call('HGET', records, field), '^(................)%d+:(%d+):')
+    redis.call('ZADD', members, ends, life .. field)
+  end
+  redis.call('PEXPIRE', members, redis.call('PTTL', records))
+end
+
+if redis.call('ZCARD', members) ~= redis.call('HLEN', records) then
+  mend()
+end
+
 local function record(field)
   local text = redis.call('HGET', records, field)
   if not text then

@@ -34,6 +34,13 @@ pub struct RedisRoster<'a> {
     pub names: &'a Names,
 }
 
+/// Whether it is told that a socket has left a place where it was not met: its record may have been evicted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Unmet {
+    Untold,
+    Told,
+}
+
 impl Roster for RedisRoster<'_> {
     async fn set(
         &self,
@@ -71,38 +78,46 @@ impl Roster for RedisRoster<'_> {
         };
         let puts = socket.places().map(put);
         let stays: &HashSet<_> = &socket.places().collect();
-        let left = before.iter().flat_map(|before| {
+        let left = before.iter().flat_map(|(before, unmet)| {
             let is_same = before.user == socket.user;
             let places = before
                 .places()
                 .filter(move |place| !(is_same && stays.contains(place)));
-            places.map(|place| self.drop(place, &before.user, &socket.id, &version))
+            places.map(|place| self.drop(place, &before.user, &socket.id, &version, *unmet))
         });
         try_join(try_join_all(puts), try_join_all(left)).await?;
         if self.version(&socket.id).await? != version {
             // Somebody set or removed it meanwhile, and may not have met it here.
             let drops = socket
                 .places()
-                .map(|place| self.drop(place, &socket.user, &socket.id, &version));
+                .map(|place| self.drop(place, &socket.user, &socket.id, &version, Unmet::Untold));
             try_join_all(drops).await?;
         }
         Ok(Some(number(version.as_bytes())))
     }
 
-    async fn remove(&self, user: &str, socket: &str) -> Result<u64> {
+    async fn remove(&self, user: &str, socket: &str, rooms: &[Box<str>]) -> Result<u64> {
         let home = counted(user);
         let claimed = self.claim(socket, &home, [b"", b"", b"", b""]).await?;
         let (version, before) = claimed.ok_or_else(unexpected)?;
-        let known = before.into_iter().flat_map(|home| home.rooms);
         // Its record may know of more, should its own entry have been lost.
-        let metadata = self.drop(Place::User(user), user, socket, &version);
+        let metadata = self.drop(Place::User(user), user, socket, &version, Unmet::Untold);
         let recorded = metadata
             .await?
             .map_or_else(Vec::new, |json| rooms_of(&json));
-        let rooms: HashSet<_> = known.chain(recorded).collect();
+        let known = rooms.iter().cloned().chain(recorded);
+        let mut rooms: HashMap<_, _> = known.map(|room| (room, Unmet::Told)).collect();
+        for (home, unmet) in before {
+            for room in home.rooms {
+                rooms
+                    .entry(room)
+                    .and_modify(|most| *most = unmet.max(*most))
+                    .or_insert(unmet);
+            }
+        }
         let drops = rooms
             .iter()
-            .map(|room| self.drop(Place::Room(room), user, socket, &version));
+            .map(|(room, unmet)| self.drop(Place::Room(room), user, socket, &version, *unmet));
         try_join_all(drops).await?;
         Ok(number(version.as_bytes()))
     }
@@ -190,13 +205,39 @@ impl Lives for RedisRoster<'_> {
 }
 
 impl RedisRoster<'_> {
-    /// A socket's version, and the homes that it may have to leave.
+    /// Whether a socket is everywhere where it was set, and has not been set again or removed since that
+    /// version. O(rooms).
+    pub async fn has(&self, socket: &Socket, version: u64) -> Result<bool> {
+        let records = socket.places().map(|place| {
+            let (keys, field) = (
+                self.names.place(place),
+                field_in(place, &socket.user, &socket.id),
+            );
+            // Of what is listed there is a record; a list without one is mended by whoever reads it.
+            let length = super::command(&[b"HSTRLEN", keys.records.as_bytes(), &field]);
+            self.store.link.calls.query(length)
+        });
+        let (known, lengths) = try_join(self.version(&socket.id), try_join_all(records)).await?;
+        let is_everywhere = lengths.iter().all(|length| *length != Value::Int(0));
+        Ok(is_everywhere && known == version.to_string())
+    }
+
+    /// Takes a socket out of its places, but where it has been set since that version. O(rooms).
+    pub async fn leave(&self, socket: &Socket, version: u64) -> Result<()> {
+        let version = version.to_string();
+        let drops = socket
+            .places()
+            .map(|place| self.drop(place, &socket.user, &socket.id, &version, Unmet::Told));
+        try_join_all(drops).await.map(drop)
+    }
+
+    /// A socket's version, and the homes that it may have to leave: the last one, and one that it has left.
     async fn claim(
         &self,
         socket: &str,
         home: &[u8],
         args: [&[u8]; 4],
-    ) -> Result<Option<(String, Vec<Home>)>> {
+    ) -> Result<Option<(String, Vec<(Home, Unmet)>)>> {
         let key = self.names.socket(socket);
         let args = [&[home], &args[..]].concat();
         let lane = &self.store.link.calls;
@@ -207,7 +248,8 @@ impl RedisRoster<'_> {
         };
         Ok(parts.split_first().map(|(version, homes)| {
             let version = String::from_utf8_lossy(bytes(version)).into_owned();
-            let homes = homes.iter().filter_map(|home| Home::parse(bytes(home)));
+            let homes = homes.iter().zip([Unmet::Told, Unmet::Untold]);
+            let homes = homes.filter_map(|(home, unmet)| Some((Home::parse(bytes(home))?, unmet)));
             (version, homes.collect())
         }))
     }
@@ -240,9 +282,11 @@ impl RedisRoster<'_> {
         user: &str,
         socket: &str,
         version: &str,
+        unmet: Unmet,
     ) -> Result<Option<Json>> {
         let (field, channel) = (field_in(place, user, socket), self.channel(place));
-        let args: [&[u8]; 3] = [&field, version.as_bytes(), &channel];
+        let is_told = flag(unmet == Unmet::Told);
+        let args: [&[u8]; 4] = [&field, version.as_bytes(), &channel, is_told];
         Ok(match self.script(&PRESENCE_DROP, place, &args).await? {
             Value::BulkString(metadata) => Some(metadata.into()),
             _ => None,
