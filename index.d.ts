@@ -215,7 +215,9 @@ export const queryCache: QueryCache;
  */
 export interface SessionCache {
   /**
-   * Reads a session, or `null`. O(1).
+   * Reads a session, or `null`: also when Redis has evicted the index of one of its users, without which the
+   * session could not be ended. O(users of the session), of which there are two at most; one exchange, two the first time
+   * that a process reads a session which it has not set.
    *
    * @throws E_INVALID_KEY, E_CLOSED
    */

@@ -15,6 +15,7 @@ pub mod mailbox;
 mod messages;
 mod metrics;
 mod news;
+mod owners;
 mod presence;
 mod pubsub;
 mod queries;
@@ -248,7 +249,7 @@ impl Backplane {
             cached: Spaces {
                 keys: self.key(cache::SPACE, b""),
                 tags: Some(self.tag(queries::NAMES, b"")),
-                // Without its tags nothing is valid; a session is valid without.
+                // Without its tags nothing is valid, but for sessions of nobody.
                 others: [
                     queries::NAMES,
                     messages::ALL,
@@ -316,6 +317,7 @@ impl Backplane {
         self.subscribers.clear();
         self.memory.clear();
         self.limiter.clear();
+        self.sessions.clear();
         self.fills.clear();
     }
 

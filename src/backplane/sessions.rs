@@ -1,6 +1,6 @@
 //! Sessions, by their sockets. Each belongs to its users; of a user's sessions the tag knows, so that
-//! they can be removed. Unlike other entries they are read without a look at their tags: a session
-//! that was invalidated is not there any more.
+//! they can be removed. A session says whose it is, as who reads it does not know: without the tags of its
+//! users, of which Redis may have evicted any, nobody could end it, and it is void.
 
 use std::collections::HashMap;
 use std::mem;
@@ -11,8 +11,10 @@ use futures_util::future::try_join_all;
 
 use super::Backplane;
 use super::counts::From;
+use super::owners::Owners;
+use super::wait::within;
 use crate::store::memory::MemoryStore;
-use crate::store::tags::{Tagged, unstamp};
+use crate::store::tags::{Tagged, unstamp, with_names};
 use crate::store::{Json, Key, Result, Tag, Ttl};
 
 pub(super) const SPACE: &[u8] = b"session:";
@@ -28,11 +30,17 @@ const ATTEMPTS: usize = 5;
 #[derive(Default)]
 pub struct Sessions {
     unwritten: Mutex<HashMap<Key, Vec<Tag>>>,
+    owners: Owners,
 }
 
 impl Sessions {
     pub fn is_settled(&self) -> bool {
         self.unwritten().is_empty()
+    }
+
+    pub fn clear(&self) {
+        self.unwritten().clear();
+        self.owners.clear();
     }
 
     /// Sets on Redis what still lives in memory, for what is left of its time.
@@ -44,8 +52,10 @@ impl Sessions {
                     return Ok(true);
                 };
                 match unstamp(&stored) {
-                    Some((_, value)) => write(store, key, tags, value, ttl).await,
-                    None => Ok(true),
+                    Some((versions, value)) if memory.have_versions(tags, &versions).await? => {
+                        write(store, key, tags, value, ttl).await
+                    }
+                    _ => Ok(true),
                 }
             });
             if let Err(error) = try_join_all(written).await {
@@ -76,15 +86,26 @@ impl Sessions {
 
 impl Backplane {
     pub async fn session_get(&self, socket: &[u8]) -> Option<Json> {
-        let key = &self.key(SPACE, socket);
-        let remote = self.on_remote(move |store| async move { store.get_stamped(key).await });
+        let (key, space) = (&self.key(SPACE, socket), &self.tag(USERS, b""));
+        let owners = &self.sessions.owners;
+        let known = owners.of(key);
+        let guess = known.as_deref().unwrap_or_default();
+        let begun = Instant::now();
+        let left = self.time_left(begun);
+        let remote = self.on_remote_since(begun, move |store| async move {
+            within(left, store.get_named(key, space, guess)).await
+        });
         let (found, from) = match remote.await {
             Some(outcome) => (outcome, From::Redis),
-            None => (self.memory.get_stamped(key).await, From::Memory),
+            None => (self.memory.get_named(key, space, &[]).await, From::Memory),
         };
         let found = found.ok().flatten();
         self.counts.sessions.read(found.is_some(), from);
-        found
+        let found = found?;
+        if let Some(tags) = found.tags {
+            owners.remember(key, tags);
+        }
+        Some(found.value)
     }
 
     /// `false`: not kept, or not known to be.
@@ -98,6 +119,7 @@ impl Backplane {
         let key = &self.key(SPACE, socket);
         let tags = users.iter().map(|user| self.tag(USERS, user.as_bytes()));
         let tags = &tags.collect::<Vec<_>>();
+        let value = with_names(users.iter().map(|user| user.as_bytes()), &value);
         let begun = Instant::now();
         self.told(begun, self.session_write(key, tags, value, ttl, begun))
             .await
@@ -119,7 +141,10 @@ impl Backplane {
             })
             .await;
         let kept = match remote {
-            Some(outcome) => outcome,
+            Some(outcome) => {
+                self.sessions.owners.remember(key, tags.to_vec());
+                outcome
+            }
             None => {
                 let kept = write(&*self.memory, key, tags, value, ttl).await;
                 if kept == Ok(true) {
@@ -135,7 +160,9 @@ impl Backplane {
 
     /// `false`: not known to be carried out.
     pub async fn session_delete(&self, socket: &[u8]) -> bool {
-        self.remove(&self.key(SPACE, socket)).await
+        let key = &self.key(SPACE, socket);
+        self.sessions.owners.forget(key);
+        self.remove(key).await
     }
 
     /// How many sessions of the user were removed.

@@ -85,25 +85,100 @@ pub fn unstamp(stored: &Json) -> Option<(Vec<Version>, Json)> {
     Some((versions, stored.slice(colon + 1..)))
 }
 
+/// A value, and before it the names of the tags that its entry has, each after its length: for entries that
+/// are read by who does not know their tags.
+pub fn with_names<'a>(names: impl Iterator<Item = &'a [u8]>, value: &Json) -> Json {
+    let mut named = Vec::with_capacity(value.len() + 64);
+    for name in names {
+        named.extend_from_slice(name.len().to_string().as_bytes());
+        named.push(b':');
+        named.extend_from_slice(name);
+    }
+    named.extend_from_slice(value);
+    named.into()
+}
+
+/// Takes apart what [`with_names`] made of so many names; `None` for what it cannot have made.
+pub fn split_names(count: usize, named: &Json) -> Option<(Vec<Json>, Json)> {
+    let (mut names, mut rest) = (Vec::with_capacity(count), named.clone());
+    for _ in 0..count {
+        let colon = rest.iter().position(|byte| *byte == b':')?;
+        let length: usize = str::from_utf8(&rest[..colon]).ok()?.parse().ok()?;
+        let mut after = rest.split_off(colon + 1);
+        if after.len() < length {
+            return None;
+        }
+        rest = after.split_off(length);
+        names.push(after);
+    }
+    Some((names, rest))
+}
+
+/// An entry that said itself which tags it has.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Named {
+    pub value: Json,
+    /// Its tags, if they are others than was guessed.
+    pub tags: Option<Vec<Tag>>,
+}
+
+fn are(versions: &[Version], current: &[Option<Version>]) -> bool {
+    versions
+        .iter()
+        .copied()
+        .map(Some)
+        .eq(current.iter().copied())
+}
+
 /// Stores that know of tags. An entry has the same tags whenever it is set or read with them.
 pub trait Tagged: Store {
-    /// The value of `entry`, unless one of `tags` was invalidated after it was set. O(tags).
+    /// What is stored for `entry`, stamp included, and the versions that `tags` have. O(tags).
+    fn get_with_versions(
+        &self,
+        entry: &Key,
+        tags: &[Tag],
+    ) -> impl Future<Output = Result<(Option<Json>, Vec<Option<Version>>)>> + Send;
+
+    /// The value of `entry`, unless one of `tags` was invalidated after it was set, or was lost. O(tags).
     fn get_tagged(
         &self,
         entry: &Key,
         tags: &[Tag],
-    ) -> impl Future<Output = Result<Option<Json>>> + Send;
-
-    /// The value of `entry`, whatever has become of its tags. O(1).
-    fn get_stamped(&self, entry: &Key) -> impl Future<Output = Result<Option<Json>>> + Send
-    where
-        Self: Sync,
-    {
+    ) -> impl Future<Output = Result<Option<Json>>> + Send {
         async {
-            let stored = self.get(entry).await?;
-            Ok(stored
-                .and_then(|stored| unstamp(&stored))
-                .map(|(_, value)| value))
+            let (stored, current) = self.get_with_versions(entry, tags).await?;
+            let found = stored.as_ref().and_then(unstamp);
+            let valid = found.filter(|(versions, _)| are(versions, &current));
+            Ok(valid.map(|(_, value)| value))
+        }
+    }
+
+    /// As [`Tagged::get_tagged`], of an entry that names its tags within `space` ([`with_names`]). With its tags
+    /// for a `guess` it is one exchange, else two. O(tags).
+    fn get_named(
+        &self,
+        entry: &Key,
+        space: &Tag,
+        guess: &[Tag],
+    ) -> impl Future<Output = Result<Option<Named>>> + Send {
+        async move {
+            let (stored, current) = self.get_with_versions(entry, guess).await?;
+            let Some((versions, named)) = stored.as_ref().and_then(unstamp) else {
+                return Ok(None);
+            };
+            let Some((names, value)) = split_names(versions.len(), &named) else {
+                return Ok(None);
+            };
+            if versions.is_empty() || are(&versions, &current) {
+                return Ok(Some(Named { value, tags: None }));
+            }
+            let within = |name: &Json| space.sibling([space.key().as_bytes(), name].concat());
+            let tags: Vec<Tag> = names.iter().map(within).collect();
+            if tags == guess || !Box::pin(self.have_versions(&tags, &versions)).await? {
+                return Ok(None);
+            }
+            let tags = Some(tags);
+            Ok(Some(Named { value, tags }))
         }
     }
 
@@ -149,6 +224,32 @@ pub trait Tagged: Store {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn names_come_back_with_their_value() {
+        let value = Json::from_static(b"{\"a\":\"1:x\"}");
+        for names in [vec![], vec!["a@x.com"], vec!["3:é", ""], vec!["12:", "\0:"]] {
+            let named = with_names(names.iter().map(|name| name.as_bytes()), &value);
+            let (found, rest) = split_names(names.len(), &named).unwrap();
+            assert_eq!(
+                (found, rest),
+                (
+                    names.iter().map(|n| Json::from(*n)).collect(),
+                    value.clone()
+                )
+            );
+        }
+        for other in [
+            "{\"a\":1}",
+            "5:abc{}",
+            "-1:a",
+            "",
+            ":",
+            "18446744073709551616:x",
+        ] {
+            assert_eq!(split_names(1, &Json::from(other)), None, "{other}");
+        }
+    }
 
     #[test]
     fn what_was_stamped_comes_back() {

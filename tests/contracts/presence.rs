@@ -97,7 +97,7 @@ impl World for InMemory {
         ttl: Ttl,
         condition: Condition,
     ) -> Result<Option<u64>> {
-        self.roster.set(socket, life, ttl, condition).await
+        self.roster.set(socket, None, life, ttl, condition).await
     }
     async fn remove(&self, user: &str, socket: &str) -> u64 {
         self.roster.remove(user, socket, &[]).await.unwrap()
@@ -240,7 +240,7 @@ impl World for OnRedis {
         ttl: Ttl,
         condition: Condition,
     ) -> Result<Option<u64>> {
-        self.roster().set(socket, life, ttl, condition).await
+        self.roster().set(socket, None, life, ttl, condition).await
     }
     async fn remove(&self, user: &str, socket: &str) -> u64 {
         self.roster().remove(user, socket, &[]).await.unwrap()
@@ -990,8 +990,10 @@ async fn keys_of_other_types_are_no_panic() {
             };
             world.call(words).await;
             let roster = world.roster();
-            let _ = roster.set(&socket, None, TTL, Condition::Always).await;
-            let _ = roster.set(&socket, None, TTL, since(1, true)).await;
+            let _ = roster
+                .set(&socket, None, None, TTL, Condition::Always)
+                .await;
+            let _ = roster.set(&socket, None, None, TTL, since(1, true)).await;
             for place in socket.places() {
                 for detail in [Detail::Ids, Detail::Records] {
                     let _ = roster.list(place, detail).await;
@@ -1001,7 +1003,13 @@ async fn keys_of_other_types_are_no_panic() {
             let _ = roster.remove("a", "s", &[]).await;
             assert!(
                 roster
-                    .set(&in_rooms("b", "t", &["q"]), None, TTL, Condition::Always)
+                    .set(
+                        &in_rooms("b", "t", &["q"]),
+                        None,
+                        None,
+                        TTL,
+                        Condition::Always
+                    )
                     .await
                     .is_ok()
             );
@@ -1095,18 +1103,20 @@ async fn only_members_of_the_ended_life_are_forgotten() {
     let (dead, live) = (Life::unique(), Life::unique());
     let sockets = ["s", "t", "1:t", "v"].map(|id| in_rooms("a", id, &["r"]));
     for socket in &sockets[..3] {
-        let set = roster.set(socket, Some(dead), TTL, Condition::Always).await;
+        let set = roster
+            .set(socket, None, Some(dead), TTL, Condition::Always)
+            .await;
         assert!(set.unwrap().is_some());
     }
     let set = roster
-        .set(&sockets[3], Some(live), TTL, Condition::Always)
+        .set(&sockets[3], None, Some(live), TTL, Condition::Always)
         .await;
     assert!(set.unwrap().is_some());
     let places = [Place::User("a"), Place::Room("r")];
     let there = join_all(places.map(|place| roster.list(place, Detail::Ids))).await;
     // One of those who were read as ended comes back before they are forgotten.
     let back = roster
-        .set(&sockets[0], Some(live), TTL, Condition::Always)
+        .set(&sockets[0], None, Some(live), TTL, Condition::Always)
         .await;
     assert!(back.unwrap().is_some());
     for (place, there) in places.into_iter().zip(there) {
@@ -1140,7 +1150,7 @@ async fn overtaken(world: &OnRedis, older: &Socket, meanwhile: impl Future<Outpu
     world.set(&in_rooms("x", "x", &[])).await;
     world.remove("x", "x").await;
     let roster = world.roster();
-    let mut held_up = pin!(roster.set(older, None, TTL, Condition::Always));
+    let mut held_up = pin!(roster.set(older, None, None, TTL, Condition::Always));
     let begun = poll_fn(|context| Poll::Ready(held_up.as_mut().poll(context)));
     assert!(begun.await.is_pending());
     meanwhile.await;
@@ -1199,8 +1209,8 @@ async fn of_two_users_at_once_one_has_the_socket() {
             in_rooms("b", &id, &["q", "p"]),
         );
         let set = join(
-            here.set(&one, None, TTL, Condition::Always),
-            there.set(&two, None, TTL, Condition::Always),
+            here.set(&one, None, None, TTL, Condition::Always),
+            there.set(&two, None, None, TTL, Condition::Always),
         );
         let (first, second) = set.await;
         let (wins, loses) = match first.unwrap() > second.unwrap() {
@@ -1228,7 +1238,7 @@ async fn of_a_set_and_a_removal_at_once_the_newer_wins() {
     for round in 0..300 {
         let id = format!("s{round}");
         let socket = in_rooms("a", &id, &["r", "q"]);
-        let set = here.set(&socket, None, TTL, Condition::Always);
+        let set = here.set(&socket, None, None, TTL, Condition::Always);
         let (set, removed) = match round % 2 {
             0 => join(set, there.remove("a", &id, &[])).await,
             _ => {
@@ -1248,7 +1258,7 @@ async fn of_a_set_and_a_removal_at_once_the_newer_wins() {
 /// Of one process: what was asked for last is what stays.
 async fn sets_and_removes(world: &OnRedis, rooms: &[&str]) {
     let (socket, roster) = (in_rooms("a", "s", rooms), world.roster());
-    let set = roster.set(&socket, None, TTL, Condition::Always);
+    let set = roster.set(&socket, None, None, TTL, Condition::Always);
     let (set, removed) = join(set, roster.remove("a", "s", &[])).await;
     assert!(removed.unwrap() > set.unwrap().unwrap());
     for place in socket.places() {
@@ -1318,7 +1328,7 @@ async fn of_two_moves_of_one_process_the_last_stays() {
             in_rooms("a", "s", &["r", "q"]),
             in_rooms("a", "s", &["p", "q"]),
         );
-        let set = |socket| roster.set(socket, None, TTL, Condition::Always);
+        let set = |socket| roster.set(socket, None, None, TTL, Condition::Always);
         let (first, second) = join(set(&one), set(&two)).await;
         assert!(second.unwrap() > first.unwrap());
         assert!(room(world, "r").await.is_empty(), "{round}");

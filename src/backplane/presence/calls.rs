@@ -332,7 +332,9 @@ impl Backplane {
         // In one exchange with its first step, before it: whoever finds the socket finds its life.
         let begun = pulse.life(&roster);
         let bound_to = heartbeat.then(|| pulse.current_life());
-        let set = roster.set(socket, bound_to, ttl, condition);
+        let known = self.presence.own.get(&socket.id);
+        let before = known.as_ref().map(|known| &*known.socket);
+        let set = roster.set(socket, before, bound_to, ttl, condition);
         let (life, version) = try_join(begun, set).await?;
         let is_certain = pulse.is(life) && matches!(self.switch.now(), Availability::Ready(_));
         let doubt = if is_certain { Doubt::None } else { Doubt::Lost };

@@ -9,6 +9,9 @@ use crate::store::{Json, Key, Pattern, Result, Store, Ttl};
 /// For each entry that the store can hold: two tags, and as many again before the dead are swept.
 const NAMES_AN_ENTRY: u64 = 4;
 
+/// What a tag lasts longer than its entries, ms.
+const SPARE_MS: u64 = 1000;
+
 #[derive(Debug, Default)]
 pub struct Tags {
     tags: HashMap<Key, State>,
@@ -43,7 +46,9 @@ impl Tags {
         if self.version(tag, now).is_none() {
             self.end(tag.key());
         }
-        let gone_at = now + ttl.as_millis();
+        // The entry is set after its tags, and must not outlive them.
+        let spare = if entry.is_some() { SPARE_MS } else { 0 };
+        let gone_at = now + ttl.as_millis() + spare;
         let names = &mut self.names;
         let state = self.tags.entry(tag.key().clone()).or_insert_with(|| {
             *names += 1;
@@ -114,14 +119,15 @@ impl MemoryStore {
 }
 
 impl Tagged for MemoryStore {
-    async fn get_tagged(&self, entry: &Key, tags: &[Tag]) -> Result<Option<Json>> {
-        let found = self.get(entry).await?.as_ref().and_then(unstamp);
+    async fn get_with_versions(
+        &self,
+        entry: &Key,
+        tags: &[Tag],
+    ) -> Result<(Option<Json>, Vec<Option<Version>>)> {
+        let stored = self.get(entry).await?;
         let (known, now) = (self.tags(), self.clock.now_ms());
-        let valid = found.filter(|(versions, _)| {
-            let current = tags.iter().map(|tag| known.version(tag, now));
-            versions.iter().copied().map(Some).eq(current)
-        });
-        Ok(valid.map(|(_, value)| value))
+        let current = tags.iter().map(|tag| known.version(tag, now)).collect();
+        Ok((stored, current))
     }
 
     async fn versions(&self, tags: &[Tag], keep: Ttl) -> Result<Vec<Version>> {

@@ -163,10 +163,12 @@ pub type LastSeen = (u64, Option<Life>);
 
 pub trait Roster {
     /// Sets a socket, wherever it was before, until its TTL has passed; answers its version, or nothing
-    /// if the condition does not hold. O(rooms).
+    /// if the condition does not hold. `before`: what it was as far as the caller knows, should the store have
+    /// lost that. O(rooms).
     fn set(
         &self,
         socket: &Socket,
+        before: Option<&Socket>,
         life: Option<Life>,
         ttl: Ttl,
         condition: Condition,

@@ -6,7 +6,7 @@ use redis::Value;
 
 use super::script::{TAG_END, TAG_JOIN, TAG_VOID, unexpected};
 use super::{LARGE_BYTES, RedisStore, command, scan, write};
-use crate::store::tags::{Tag, Tagged, Version, stamp, unstamp};
+use crate::store::tags::{Tag, Tagged, Version, stamp};
 use crate::store::{Json, Key, Pattern, Result, Store, StoreError, Ttl};
 
 /// Entries that are removed in one step.
@@ -16,7 +16,11 @@ const MOST_AT_ONCE: usize = 1000;
 const REMAINS_MS: &str = "600000";
 
 impl Tagged for RedisStore {
-    async fn get_tagged(&self, entry: &Key, tags: &[Tag]) -> Result<Option<Json>> {
+    async fn get_with_versions(
+        &self,
+        entry: &Key,
+        tags: &[Tag],
+    ) -> Result<(Option<Json>, Vec<Option<Version>>)> {
         let deadline = self.deadline();
         let both = async {
             let current = try_join_all(tags.iter().map(|tag| self.version(tag)));
@@ -26,9 +30,7 @@ impl Tagged for RedisStore {
             true => both.await?,
             false => Box::pin(self.in_turn(entry, both)).await?,
         };
-        let found = stored.and_then(|stored| unstamp(&stored.into()));
-        let valid = found.filter(|(versions, _)| versions.iter().copied().map(Some).eq(current));
-        Ok(valid.map(|(_, value)| value))
+        Ok((stored.map(Json::from), current))
     }
 
     async fn versions(&self, tags: &[Tag], keep: Ttl) -> Result<Vec<Version>> {

@@ -180,6 +180,7 @@ impl Roster for MemoryRoster {
     async fn set(
         &self,
         socket: &Socket,
+        _: Option<&Socket>,
         _: Option<Life>,
         ttl: Ttl,
         condition: Condition,

@@ -9,7 +9,7 @@
 -- ARGV[5]  the claim of what is set, 16 letters
 -- Answers nothing if something has happened; else the version, the home before if there was another, and the one
 -- that was left before: whoever lost an answer has to leave that one, too. When there is neither, the version alone,
--- which is answered faster than a list.
+-- which is answered faster than a list; after a question mark, if nothing was known of the socket.
 -- O(length of the homes).
 local home, ttl, since, or_lost, claim = unpack(ARGV)
 
@@ -53,7 +53,10 @@ if ttl ~= '' then
   -- Set once more, it leaves what it has left; set anew where it was, it has left that by now.
   local leaves = gone ~= '' and gone or claimed == claim and left_home or ''
   remember(claim, home, leaves, math.max(left, tonumber(ttl)))
-  return gone == '' and left_home == '' and version or {version, gone, left_home}
+  if gone == '' and left_home == '' then
+    return known and version or '?' .. version
+  end
+  return {version, gone, left_home}
 end
 
 if known and before ~= '' and string.sub(before, 1, #home) ~= home then

@@ -3,8 +3,12 @@
 -- ARGV[1]  at most so many
 -- ARGV[2]  '1': with their records
 -- Answers the time, the members and the records; of more than that the time alone. O(members listed).
+if size == 0 then
+  return {now, {}, {}}
+end
 sweep(64)
-if redis.call('ZCOUNT', members, '(' .. now, '+inf') > tonumber(ARGV[1]) then
+local most = tonumber(ARGV[1])
+if size > most and redis.call('ZCOUNT', members, '(' .. now, '+inf') > most then
   return {now}
 end
 local there = redis.call('ZRANGEBYSCORE', members, '(' .. now, '+inf')

@@ -32,8 +32,10 @@ local function mend()
   redis.call('PEXPIRE', members, redis.call('PTTL', records))
 end
 
-if redis.call('ZCARD', members) ~= redis.call('HLEN', records) then
+local size = redis.call('ZCARD', members)
+if size ~= redis.call('HLEN', records) then
   mend()
+  size = redis.call('ZCARD', members)
 end
 
 local function record(field)

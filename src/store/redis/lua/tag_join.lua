@@ -8,6 +8,8 @@
 -- ARGV[4]  how long the entry lasts, or the version at least, milliseconds
 -- Answers the version, or nil when it is another. O(log entries).
 local SWEPT_AT_ONCE = 16
+-- An entry is set after its tags, maybe over a slow line, and must not outlive them, ms.
+local SPARE = 10000
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 local version = redis.pcall('ZSCORE', KEYS[1], '')
@@ -24,14 +26,16 @@ if not version then
   version = ARGV[2]
   redis.call('ZADD', KEYS[1], '-' .. version, '')
 end
+local keep = tonumber(ARGV[4])
 if ARGV[3] ~= '' then
+  keep = keep + SPARE
   local gone = redis.call('ZRANGEBYSCORE', KEYS[1], 0, now, 'LIMIT', 0, SWEPT_AT_ONCE)
   if #gone > 0 then
     redis.call('ZREM', KEYS[1], unpack(gone))
   end
   redis.call('ZADD', KEYS[1], now + ARGV[4], ARGV[3])
 end
-if redis.call('PTTL', KEYS[1]) < tonumber(ARGV[4]) then
-  redis.call('PEXPIRE', KEYS[1], ARGV[4])
+if redis.call('PTTL', KEYS[1]) < keep then
+  redis.call('PEXPIRE', KEYS[1], keep)
 end
 return version

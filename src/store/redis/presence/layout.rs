@@ -24,6 +24,13 @@ impl Home {
             .concat()
     }
 
+    pub fn from(socket: &Socket) -> Self {
+        Self {
+            user: socket.user.clone(),
+            rooms: socket.rooms.clone(),
+        }
+    }
+
     pub fn parse(joined: &[u8]) -> Option<Self> {
         let (user, mut rest) = split_counted(joined)?;
         let mut rooms = Vec::new();

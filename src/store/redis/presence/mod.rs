@@ -34,6 +34,15 @@ pub struct RedisRoster<'a> {
     pub names: &'a Names,
 }
 
+/// What a socket's own entry says when it gives out a version.
+struct Claim {
+    version: String,
+    /// Nothing was known of the socket.
+    is_new: bool,
+    /// Those that it may have to leave: the last one, and one that it has left.
+    homes: Vec<(Home, Unmet)>,
+}
+
 /// Whether it is told that a socket has left a place where it was not met: its record may have been evicted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Unmet {
@@ -45,6 +54,7 @@ impl Roster for RedisRoster<'_> {
     async fn set(
         &self,
         socket: &Socket,
+        before: Option<&Socket>,
         life: Option<Life>,
         ttl: Ttl,
         condition: Condition,
@@ -62,9 +72,17 @@ impl Roster for RedisRoster<'_> {
             flag(or_lost),
             claim.as_bytes(),
         ];
-        let Some((version, before)) = self.claim(&socket.id, &home, args).await? else {
+        let Some(Claim {
+            version,
+            is_new,
+            mut homes,
+        }) = self.claim(&socket.id, &home, args).await?
+        else {
             return Ok(None);
         };
+        if let Some(before) = before.filter(|_| is_new) {
+            homes.push((Home::from(before), Unmet::Told));
+        }
         let life = Life::text(life);
         let put = async |place| {
             let metadata = socket.metadata_at(place);
@@ -78,7 +96,7 @@ impl Roster for RedisRoster<'_> {
         };
         let puts = socket.places().map(put);
         let stays: &HashSet<_> = &socket.places().collect();
-        let left = before.iter().flat_map(|(before, unmet)| {
+        let left = homes.iter().flat_map(|(before, unmet)| {
             let is_same = before.user == socket.user;
             let places = before
                 .places()
@@ -99,7 +117,7 @@ impl Roster for RedisRoster<'_> {
     async fn remove(&self, user: &str, socket: &str, rooms: &[Box<str>]) -> Result<u64> {
         let home = counted(user);
         let claimed = self.claim(socket, &home, [b"", b"", b"", b""]).await?;
-        let (version, before) = claimed.ok_or_else(unexpected)?;
+        let Claim { version, homes, .. } = claimed.ok_or_else(unexpected)?;
         // Its record may know of more, should its own entry have been lost.
         let metadata = self.drop(Place::User(user), user, socket, &version, Unmet::Untold);
         let recorded = metadata
@@ -107,7 +125,7 @@ impl Roster for RedisRoster<'_> {
             .map_or_else(Vec::new, |json| rooms_of(&json));
         let known = rooms.iter().cloned().chain(recorded);
         let mut rooms: HashMap<_, _> = known.map(|room| (room, Unmet::Told)).collect();
-        for (home, unmet) in before {
+        for (home, unmet) in homes {
             for room in home.rooms {
                 rooms
                     .entry(room)
@@ -231,13 +249,7 @@ impl RedisRoster<'_> {
         try_join_all(drops).await.map(drop)
     }
 
-    /// A socket's version, and the homes that it may have to leave: the last one, and one that it has left.
-    async fn claim(
-        &self,
-        socket: &str,
-        home: &[u8],
-        args: [&[u8]; 4],
-    ) -> Result<Option<(String, Vec<(Home, Unmet)>)>> {
+    async fn claim(&self, socket: &str, home: &[u8], args: [&[u8]; 4]) -> Result<Option<Claim>> {
         let key = self.names.socket(socket);
         let args = [&[home], &args[..]].concat();
         let lane = &self.store.link.calls;
@@ -247,10 +259,17 @@ impl RedisRoster<'_> {
             list => items(list),
         };
         Ok(parts.split_first().map(|(version, homes)| {
-            let version = String::from_utf8_lossy(bytes(version)).into_owned();
-            let homes = homes.iter().zip([Unmet::Told, Unmet::Untold]);
+            let (version, homes) = (
+                bytes(version),
+                homes.iter().zip([Unmet::Told, Unmet::Untold]),
+            );
+            let new = version.strip_prefix(b"?");
             let homes = homes.filter_map(|(home, unmet)| Some((Home::parse(bytes(home))?, unmet)));
-            (version, homes.collect())
+            Claim {
+                version: String::from_utf8_lossy(new.unwrap_or(version)).into_owned(),
+                is_new: new.is_some(),
+                homes: homes.collect(),
+            }
         }))
     }
 

@@ -1,0 +1,58 @@
+//! Whose the sessions are that this process has set or read. A session is read together with the tags
+//! of its users, in one exchange, if it is known whose it is; what was forgotten costs one more.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use quick_cache::Weighter;
+use quick_cache::unsync::Cache;
+
+use crate::store::{Key, Tag};
+
+/// Some 25,000 sessions.
+const MAX_BYTES: u64 = 8 * 1024 * 1024;
+/// For the first allocation only.
+const ESTIMATED: usize = 64;
+/// The key, the tags and the table, beside the bytes of their names.
+const OVERHEAD_BYTES: usize = 200;
+
+pub struct Owners(Mutex<Cache<Key, Arc<[Tag]>, Bytes>>);
+
+#[derive(Clone)]
+struct Bytes;
+
+impl Weighter<Key, Arc<[Tag]>> for Bytes {
+    fn weight(&self, session: &Key, users: &Arc<[Tag]>) -> u64 {
+        let names: usize = users.iter().map(|tag| tag.key().as_bytes().len()).sum();
+        (session.as_bytes().len() + names + OVERHEAD_BYTES) as u64
+    }
+}
+
+impl Default for Owners {
+    fn default() -> Self {
+        Self(Mutex::new(Cache::with_weighter(
+            ESTIMATED, MAX_BYTES, Bytes,
+        )))
+    }
+}
+
+impl Owners {
+    pub fn of(&self, session: &Key) -> Option<Arc<[Tag]>> {
+        self.known().get(session).cloned()
+    }
+
+    pub fn remember(&self, session: &Key, users: Vec<Tag>) {
+        self.known().insert(session.clone(), users.into());
+    }
+
+    pub fn forget(&self, session: &Key) {
+        self.known().remove(session);
+    }
+
+    pub fn clear(&self) {
+        self.known().clear();
+    }
+
+    fn known(&self) -> MutexGuard<'_, Cache<Key, Arc<[Tag]>, Bytes>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
