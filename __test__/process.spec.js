@@ -97,6 +97,10 @@ test('nothing is left open but what keeps the process alive, as async_hooks show
   });
 });
 
+test('a panic inside is an error of that call, and the rest goes on', async () => {
+  expect(await resultOf('panics.js', { url: redis.url })).toEqual({ outcomes: [true, true, true], works: [1, true] });
+});
+
 test('jest ends by itself after close, and finds no open handle', async () => {
   const jest = path.join(path.dirname(require.resolve('jest/package.json')), 'bin', 'jest.js');
   const { code, stdout, stderr } = await runProgram('run-jest.js', { jest, url: redis.url }, { timeoutMs: 25_000 });

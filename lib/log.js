@@ -42,9 +42,11 @@ function narrate(logger, isMistake) {
   let overflowed = false;
   let hasNeedlessPassword = false;
   const refusals = new Set();
-  return ({ state, reason, overflow, refused, gap, needlessPassword }) => {
+  return ({ state, reason, overflow, refused, gap, needlessPassword, failed }) => {
     if (gap?.dropped > 0) {
       logger.warn(`⚠️  Redis: ${gap.dropped} messages came faster than they were taken, and were dropped`);
+    } else if (failed) {
+      logger.error(`redis-backplane: ${failed} failed inside and was started again; this is a bug in it`);
     } else if (refused) {
       if (!refusals.has(refused)) logger.warn(`⚠️  Redis refuses to publish or subscribe (${refused})`);
       refusals.add(refused);

@@ -29,6 +29,7 @@ mod traffic;
 mod turns;
 mod wait;
 
+use std::future::Future;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -105,6 +106,8 @@ pub enum Event {
     JournalOverflow,
     /// The server will not let this user publish or subscribe; holds its error code.
     Refused { code: String },
+    /// A task panicked, and was started again.
+    Failed { what: &'static str },
     /// A lock that was held is somebody else's, or may be.
     LockLost { handle: u64 },
     /// The server wants no password, and one was sent.
@@ -293,8 +296,29 @@ impl Backplane {
         *self.running() = Some(Running {
             since: Instant::now(),
             _supervisor: supervisor,
-            sweeper: tokio::spawn(sweep(self.memory.clone(), self.locks.clone())).abort_handle(),
+            sweeper: {
+                let (memory, locks) = (self.memory.clone(), self.locks.clone());
+                self.keep_going("what sweeps the memory", move || {
+                    sweep(memory.clone(), locks.clone())
+                })
+            },
         });
+    }
+
+    /// Says that a task panicked, and goes on.
+    fn say_failed(&self, what: &'static str) {
+        (self.surroundings.on_event)(Event::Failed { what });
+    }
+
+    fn keep_going<F>(
+        &self,
+        what: &'static str,
+        make: impl FnMut() -> F + Send + 'static,
+    ) -> AbortHandle
+    where
+        F: Future<Output = ()> + Send,
+    {
+        self.surroundings.keep_going(what, make)
     }
 
     /// Lets the calls that are under way come to their end, then ends everything else.

@@ -107,14 +107,12 @@ impl News {
             name: self.channel.clone(),
         };
         topics.want(&topic, crate::store::topics::Tag(0));
-        let look = look(
-            around.switch.clone(),
-            self.mark.clone(),
-            self.layers.clone(),
-        );
+        let (switch, mark) = (around.switch.clone(), self.mark.clone());
+        let layers = self.layers.clone();
+        let look = move || look(switch.clone(), mark.clone(), layers.clone());
         *listening = Some(Listening {
             _feed: feed,
-            look: tokio::spawn(look).abort_handle(),
+            look: around.keep_going("what looks for changes", look),
         });
     }
 

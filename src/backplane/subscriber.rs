@@ -1,12 +1,16 @@
 //! Who listens: each subscriber has its own topics, its own connection and its own mailbox.
 
 use std::collections::HashMap;
+use std::future::Future;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::SystemTime;
+
+use tokio::task::AbortHandle;
 
 use super::mailbox::{Gap, Mail, MailBounds, Mailbox, OnMail};
 use super::traffic::Traffic;
 use super::{Event, OnEvent};
+use crate::io_thread::kept::keep;
 use crate::store::availability::{Availability, Switch};
 use crate::store::memory::bus::LocalBus;
 use crate::store::remote::RedisStore;
@@ -30,6 +34,21 @@ pub struct Surroundings {
     pub traffic: Arc<Traffic>,
     pub on_mail: OnMail,
     pub on_event: OnEvent,
+}
+
+impl Surroundings {
+    /// Keeps a task going that panics; that is an event. To be called on the I/O thread.
+    pub fn keep_going<F>(
+        &self,
+        what: &'static str,
+        make: impl FnMut() -> F + Send + 'static,
+    ) -> AbortHandle
+    where
+        F: Future<Output = ()> + Send,
+    {
+        let on_event = self.on_event.clone();
+        keep(move || on_event(Event::Failed { what }), make)
+    }
 }
 
 impl Subscriber {

@@ -1,6 +1,7 @@
 //! The two queues of one environment (a main thread, a worker, a jest context).
 
 use std::collections::HashMap;
+use std::panic::{self, AssertUnwindSafe};
 use std::rc::Rc;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
@@ -50,7 +51,7 @@ pub struct Queue {
 impl Queue {
     /// `shapes`: whether JavaScript can make functions, and so build values of shapes. `resource` is what async_hooks
     /// shows of the queue.
-    #[napi(constructor)]
+    #[napi(constructor, catch_unwind)]
     pub fn new(
         env: Env,
         memory: CallMemory,
@@ -77,7 +78,7 @@ impl Queue {
     }
 
     /// Makes a backplane and answers its number. Opens no connection.
-    #[napi]
+    #[napi(catch_unwind)]
     pub fn open(&mut self, options: BackplaneOptions) -> u32 {
         let number = self.opened;
         self.opened += 1;
@@ -90,13 +91,13 @@ impl Queue {
     }
 
     /// Forgets a backplane that has been closed.
-    #[napi]
+    #[napi(catch_unwind)]
     pub fn forget(&mut self, backplane: u32) {
         lock(&self.backplanes).remove(&backplane);
     }
 
     /// Releases what the environment holds for the queue. What is submitted after it goes nowhere, and no page comes.
-    #[napi]
+    #[napi(catch_unwind)]
     pub fn end(&mut self) {
         self.memory = None;
         self.alive.end();
@@ -104,31 +105,31 @@ impl Queue {
     }
 
     /// Keeps the process alive until [`Self::release`], for something that is no call.
-    #[napi]
+    #[napi(catch_unwind)]
     pub fn hold(&self) {
         self.alive.submitted(1);
     }
 
-    #[napi]
+    #[napi(catch_unwind)]
     pub fn release(&self) {
         self.alive.completed(1);
     }
 
     /// Whether it keeps the process alive now.
-    #[napi]
+    #[napi(catch_unwind)]
     pub fn is_held(&self) -> bool {
         self.alive.is_needed()
     }
 
     /// `idle`, `connecting`, `ready`, `degraded` or `closed`.
-    #[napi]
+    #[napi(catch_unwind)]
     pub fn state(&self, backplane: u32) -> &'static str {
         let backplane = lock(&self.backplanes).get(&backplane).cloned();
         backplane.map_or("closed", |backplane| backplane.state_name())
     }
 
     /// Answers a question for credentials; or tells `why` there are none, without a secret.
-    #[napi]
+    #[napi(catch_unwind)]
     pub fn answer_login(
         &self,
         backplane: u32,
@@ -151,14 +152,14 @@ impl Queue {
     }
 
     /// For how many ms a lease certainly lasts; 0 for one that has ended.
-    #[napi]
+    #[napi(catch_unwind)]
     pub fn lease_ms(&self, backplane: u32, handle: f64) -> f64 {
         let backplane = lock(&self.backplanes).get(&backplane).cloned();
         backplane.map_or(0.0, |backplane| backplane.lock_certain_ms(handle as u64))
     }
 
     /// The result about a message that is at hand, as JSON.
-    #[napi]
+    #[napi(catch_unwind)]
     pub fn message_at_hand(&self, backplane: u32, hash: String) -> Option<JsonText> {
         let backplane = lock(&self.backplanes).get(&backplane).cloned()?;
         let text = backplane.message_at_hand(hash.as_bytes())?;
@@ -167,35 +168,35 @@ impl Queue {
     }
 
     /// What is at hand is about to change, or has.
-    #[napi]
+    #[napi(catch_unwind)]
     pub fn message_forget(&self, backplane: u32, hash: String) {
         if let Some(backplane) = lock(&self.backplanes).get(&backplane) {
             backplane.message_forget(hash.as_bytes());
         }
     }
 
-    #[napi]
+    #[napi(catch_unwind)]
     pub fn message_forget_all(&self, backplane: u32) {
         if let Some(backplane) = lock(&self.backplanes).get(&backplane) {
             backplane.message_forget_all();
         }
     }
 
-    #[napi]
+    #[napi(catch_unwind)]
     pub fn message_sweep(&self, backplane: u32) {
         if let Some(backplane) = lock(&self.backplanes).get(&backplane) {
             backplane.message_sweep();
         }
     }
 
-    #[napi]
+    #[napi(catch_unwind)]
     pub fn messages_at_hand(&self, backplane: u32) -> u32 {
         let backplane = lock(&self.backplanes).get(&backplane).cloned();
         backplane.map_or(0, |backplane| backplane.messages_at_hand() as u32)
     }
 
     /// What is cached under a key and at hand, as JSON, for a call of kind `op`.
-    #[napi]
+    #[napi(catch_unwind)]
     pub fn cache_at_hand(&self, backplane: u32, key: String, op: u32) -> Option<JsonText> {
         let backplane = lock(&self.backplanes).get(&backplane).cloned()?;
         let text = backplane.cache_at_hand(key.as_bytes())?;
@@ -204,7 +205,7 @@ impl Queue {
     }
 
     /// What is at hand of a key, or of all, is about to change.
-    #[napi]
+    #[napi(catch_unwind)]
     pub fn cache_forget(&self, backplane: u32, key: Option<String>) {
         if let Some(backplane) = lock(&self.backplanes).get(&backplane) {
             backplane.cache_forget(key.as_deref().map(str::as_bytes));
@@ -212,7 +213,7 @@ impl Queue {
     }
 
     /// What has been counted, as JSON (metrics.rs).
-    #[napi]
+    #[napi(catch_unwind)]
     pub fn metrics(&self, backplane: u32) -> Option<JsonText> {
         let backplane = lock(&self.backplanes).get(&backplane).cloned()?;
         let text = metrics(&backplane.metrics()).to_string();
@@ -221,7 +222,7 @@ impl Queue {
 
     /// Hands over what was written: `calls` that want an answer, in the first `words` words, the
     /// first `text` and `bytes` bytes, and `extras`.
-    #[napi]
+    #[napi(catch_unwind)]
     pub fn submit(
         &mut self,
         calls: u32,
@@ -259,9 +260,12 @@ impl Queue {
 /// The environment is gone: so is everything that was done for it.
 impl Drop for Queue {
     fn drop(&mut self) {
-        for (_, backplane) in lock(&self.backplanes).drain() {
-            io_thread::spawn(async move { backplane.close().await });
-        }
+        // No thread to be had is no reason to end the process.
+        let _ = panic::catch_unwind(AssertUnwindSafe(|| {
+            for (_, backplane) in lock(&self.backplanes).drain() {
+                io_thread::spawn(async move { backplane.close().await });
+            }
+        }));
     }
 }
 
@@ -275,6 +279,7 @@ fn teller(outbox: Arc<Outbox>, number: u32) -> OnEvent {
             Event::State { name, reason } => json!({ "state": name, "reason": reason }),
             Event::JournalOverflow => json!({ "overflow": true }),
             Event::Refused { code } => json!({ "refused": code }),
+            Event::Failed { what } => json!({ "failed": what }),
             Event::LockLost { handle } => json!({ "lockLost": handle }),
             Event::NeedlessPassword => json!({ "needlessPassword": true }),
             Event::CredentialsWanted { number } => json!({ "credentialsWanted": number }),

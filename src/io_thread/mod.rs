@@ -2,6 +2,7 @@
 //! contexts) and every backplane. It is the only thing that is process-wide.
 
 pub mod busy_poll;
+pub mod kept;
 pub mod lookup;
 
 use std::future::Future;
@@ -18,7 +19,7 @@ static HANDLE: Lazy<Handle> = Lazy::new(|| {
     let handle = runtime.handle().clone();
     std::thread::Builder::new()
         .name("redis-backplane".into())
-        .spawn(move || runtime.block_on(busy_poll::run()))
+        .spawn(move || while runtime.block_on(kept::caught(busy_poll::run())).is_err() {})
         .expect("the I/O thread could not be started");
     handle
 });

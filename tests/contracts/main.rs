@@ -18,6 +18,7 @@ macro_rules! contract {
 mod bus;
 mod limits;
 mod locks;
+mod panics;
 mod presence;
 mod store;
 mod support;

@@ -109,12 +109,16 @@ pub struct Connected {
 }
 
 pub async fn connect(server: &Server) -> Connected {
+    connect_with(server, Nothing).await
+}
+
+pub async fn connect_with(server: &Server, recovery: impl Recovery<RedisStore>) -> Connected {
     let switch = Arc::new(Switch::new(|_: &Availability<RedisStore>| ()));
     let probe_key = Key::new(&[b"probe"]);
     let supervisor = Supervisor::start(
         server.endpoint(),
         probe_key,
-        Arc::new(Nothing),
+        Arc::new(recovery),
         switch.clone(),
     );
     let _ = timeout(Duration::from_secs(20), switch.ready()).await;

@@ -9,6 +9,7 @@ use tokio::time::{sleep, timeout_at};
 
 use super::{Lease, Listener, Term, WhenAway};
 use crate::backplane::Backplane;
+use crate::io_thread::kept::caught;
 use crate::store::availability::Availability;
 use crate::store::locks::{LockKeys, Locker, Taken, Token, Turn};
 use crate::store::{StoreError, Ttl};
@@ -354,7 +355,8 @@ impl Backplane {
                 let Some(lease) = backplane.locks.leases.get(handle) else {
                     return;
                 };
-                wait = if backplane.lock_extend_lease(&lease, ttl).await {
+                // One that panicked may have been carried out or not: it is tried again.
+                wait = if caught(backplane.lock_extend_lease(&lease, ttl)).await == Ok(true) {
                     ttl.as_duration() / RENEW_AFTER
                 } else {
                     (ttl.as_duration() / 10).clamp(RENEW_AGAIN.0, RENEW_AGAIN.1)

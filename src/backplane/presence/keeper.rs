@@ -39,7 +39,8 @@ impl Backplane {
     pub(super) fn presence_keep(self: &Arc<Self>) {
         let mut keeper = self.presence.keeper();
         if keeper.is_none() && !matches!(self.switch.now(), Availability::Closed) {
-            *keeper = Some(tokio::spawn(keep(self.clone())).abort_handle());
+            let kept = self.clone();
+            *keeper = Some(self.keep_going("what keeps presence", move || keep(kept.clone())));
         }
     }
 

@@ -195,7 +195,10 @@ impl Backplane {
                 around.on_mail.clone(),
             ),
             _feed: feed,
-            lives: tokio::spawn(look_at_lives(self.clone())).abort_handle(),
+            lives: self.keep_going("what looks at lives", {
+                let kept = self.clone();
+                move || look_at_lives(kept.clone())
+            }),
         });
         watched.feed = Some(feed.clone());
         feed

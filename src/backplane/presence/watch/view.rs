@@ -13,6 +13,7 @@ use tokio::time::{Instant, sleep_until};
 use super::Signal;
 use crate::backplane::Backplane;
 use crate::backplane::mailbox::{Mail, Mailbox};
+use crate::io_thread::kept::{Panicked, caught};
 use crate::store::Json;
 use crate::store::presence::{Detail, Life, News, Place, Present, Record};
 use crate::store::topics::{Message, Tag};
@@ -73,22 +74,36 @@ impl View {
         self.begin(begun).await;
         let _ = ready.send(());
         loop {
-            tokio::select! {
-                biased;
-                signal = signals.recv() => match signal {
-                    Some(Signal::News(text)) => self.hear(&text),
-                    Some(Signal::Back) => {
-                        self.whole_since = Some(Instant::now());
-                        self.look().await;
-                    }
-                    Some(Signal::Missed) => self.look().await,
-                    Some(Signal::LifeEnded) if self.depends_on_ended() => self.look().await,
-                    Some(Signal::LifeEnded) => {}
-                    None => return,
-                },
-                () = sleep_until(self.look_at) => self.look().await,
+            match caught(self.turn(&mut signals)).await {
+                Ok(true) => {}
+                Ok(false) => return,
+                // What has been told may be wrong: a look sets it right.
+                Err(Panicked) => {
+                    self.backplane.say_failed("what watches a room");
+                    self.look_at = Instant::now() + LOOK_AGAIN;
+                }
             }
         }
+    }
+
+    /// Answers whether the watch goes on.
+    async fn turn(&mut self, signals: &mut mpsc::UnboundedReceiver<Signal>) -> bool {
+        tokio::select! {
+            biased;
+            signal = signals.recv() => match signal {
+                Some(Signal::News(text)) => self.hear(&text),
+                Some(Signal::Back) => {
+                    self.whole_since = Some(Instant::now());
+                    self.look().await;
+                }
+                Some(Signal::Missed) => self.look().await,
+                Some(Signal::LifeEnded) if self.depends_on_ended() => self.look().await,
+                Some(Signal::LifeEnded) => {}
+                None => return false,
+            },
+            () = sleep_until(self.look_at) => self.look().await,
+        }
+        true
     }
 
     /// Whoever is there at the beginning has not come.

@@ -14,6 +14,7 @@ use super::lane::Failure;
 use super::link::{Health, Link};
 use super::open::ConnectError;
 use super::seeds::Seeds;
+use crate::io_thread::kept::keep;
 use crate::store::availability::{Availability, Outage, Recovery, Switch};
 use crate::store::redis::RedisStore;
 use crate::store::{Key, StoreError};
@@ -22,6 +23,8 @@ use crate::store::{Key, StoreError};
 const HEARTBEAT: Duration = Duration::from_secs(1);
 /// Out of memory, Redis still deletes; whoever deletes then need not wait for the end of it.
 const STILL_DELETES: &str = "OOM";
+/// The reason of an outage that a bug of this package made.
+const FAILED_INSIDE: &str = "redis-backplane failed inside; this is a bug in it";
 /// What only a person can mend is tried slowly.
 const NEEDS_A_PERSON: &[&str] = &["NOAUTH", "NOPERM", "WRONGPASS"];
 
@@ -42,14 +45,18 @@ impl Supervisor {
         switch: Arc<Switch<RedisStore>>,
     ) -> Self {
         switch.set(State::Connecting);
-        let keeper = Keeper {
+        let keeper = Arc::new(Keeper {
             endpoint: Arc::new(endpoint),
             probe_key,
             recovery,
             ghosts: Arc::default(),
             switch: switch.clone(),
-        };
-        let task = tokio::spawn(keeper.run()).abort_handle();
+        });
+        let broken = keeper.clone();
+        let task = keep(
+            move || broken.degrade(FAILED_INSIDE, None),
+            move || keeper.clone().run(),
+        );
         Self { switch, task }
     }
 }
@@ -70,7 +77,7 @@ struct Keeper<R> {
 }
 
 impl<R: Recovery<RedisStore>> Keeper<R> {
-    async fn run(self) {
+    async fn run(self: Arc<Self>) {
         let mut backoff = Backoff::default();
         loop {
             let health = self.health();

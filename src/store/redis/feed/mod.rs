@@ -21,6 +21,7 @@ use super::connection::backoff::Backoff;
 use super::connection::dial::ByteStream;
 use super::connection::endpoint::Endpoint;
 use super::connection::open::{ConnectError, enter};
+use crate::io_thread::kept;
 use crate::store::availability::Switch;
 use crate::store::topics::Topics;
 
@@ -74,14 +75,17 @@ impl Feed {
             check_wanted: Notify::new(),
             on_event: Arc::new(on_event),
         });
-        let kept = shared.clone();
-        let task = tokio::spawn(async move {
-            tokio::select! {
-                () = kept.switch.closed() => {}
-                () = keep(&kept) => {}
+        let (broken, kept) = (shared.clone(), shared.clone());
+        let tell = move || (broken.on_event)(FeedEvent::Lost("a failure inside"));
+        let task = kept::keep(tell, move || {
+            let kept = kept.clone();
+            async move {
+                tokio::select! {
+                    () = kept.switch.closed() => {}
+                    () = keep(&kept) => {}
+                }
             }
         });
-        let task = task.abort_handle();
         Self { shared, task }
     }
 
