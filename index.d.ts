@@ -18,7 +18,8 @@ export type Json = null | boolean | number | string | Json[] | { [key: string]: 
  * expired, evicted, of another type, not JSON. While Redis is away: from this process's memory.
  *
  * Calls about one key happen in the order in which they are made, also without `await` in between;
- * only the read of a value over 256 KiB may see what a later call leaves.
+ * only the read of a large value may see what a later call leaves. Large is what is over 256 KiB, and
+ * beside many other calls, or on a slow line, what is over 1 KiB.
  *
  * @param key 1 byte to 64 KiB of well-formed Unicode; stored as `<keyPrefix>cache:<key>`.
  * @throws E_INVALID_KEY, E_CLOSED
@@ -962,7 +963,12 @@ export interface BackplaneOptions {
   /** Bounds one attempt to connect, and with it the calls that wait for the first. Default 2000. */
   connectTimeoutMs?: number;
   /**
-   * Bounds every call. Default 1000. What a call tells (sets, deletes, invalidates, removes) is remembered when its time is over:
+   * The longest silence: Redis is taken as away when it owes an answer and nothing has moved for so long. Bounds every call
+   * whose data is small. A call that carries, or waits for, something large (from 1 KiB beside many others to 256 KiB alone) has
+   * so long again each time that 16 KiB of it, or of what is before it, have moved; where the system has taken all of it and tells
+   * no more, time for its size at 2 MB/s; and 30 times `commandTimeoutMs` at most.
+   *
+   * Default 1000. What a call tells (sets, deletes, invalidates, removes) is remembered when its time is over:
    * the call is answered as one that was carried out, and goes on until Redis has it, or, when Redis is found to be away,
    * this process, which tells Redis when it is back. So beyond a third of it for a round trip, presence and sessions are answered
    * first and there for others a moment later.

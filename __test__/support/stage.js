@@ -46,11 +46,11 @@ function useStage() {
     return between;
   }
 
-  /** With a logger `log` of its own. */
-  function backplane(options) {
+  /** With a logger `log` of its own. `slackMs` is the witness's. */
+  function backplane({ slackMs, ...options } = {}) {
     const settings = { ...DEADLINES, logger: quietLogger(), ...options };
     const opened = createBackplane(settings);
-    const watched = { ...witness(opened, settings), log: settings.logger };
+    const watched = { ...witness(opened, { ...settings, slackMs }), log: settings.logger };
     closers.push(() => opened.close());
     backplanes.push(watched);
     return watched;

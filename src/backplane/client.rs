@@ -2,9 +2,8 @@
 
 use std::time::Instant;
 
-use tokio::time::timeout_at;
-
 use super::Backplane;
+use crate::store::remote::connection::patience::patient;
 use crate::store::{RawCommands, Reply, StoreError};
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -67,9 +66,9 @@ impl Backplane {
         let wait = self.wait(Instant::now());
         let store = self.store_within(&wait).await;
         let store = store.ok_or(CallError::Unavailable)?;
-        let answered = timeout_at(wait.answer_by().into(), store.call(words)).await;
-        let outcome = answered.unwrap_or(Err(StoreError::TimedOut));
-        outcome.map_err(|error| match error {
+        let deadline = self.options.endpoint.command_timeout;
+        let answered = patient(wait.answer_by().into(), deadline, store.call(words)).await;
+        answered.map_err(|error| match error {
             StoreError::Lost | StoreError::Refused(_) => CallError::Unavailable,
             StoreError::TimedOut => CallError::TimedOut,
             StoreError::Rejected(text) => CallError::Server(text),

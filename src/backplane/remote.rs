@@ -15,6 +15,7 @@ use super::turns::{OnTheWay, Turn};
 use super::wait::Wait;
 use crate::store::availability::Availability;
 use crate::store::remote::RedisStore;
+use crate::store::remote::connection::patience::{heard, scoped};
 use crate::store::{Result, StoreError};
 
 /// How long a call beyond its deadline waits for calls before it, to stay in order.
@@ -94,9 +95,11 @@ impl Backplane {
     /// Has a call answered when its time is over, as one that is remembered, and goes on with `work` all the
     /// same: until Redis has been told, or is away and this process remembers.
     pub(super) async fn told<T>(&self, begun: Instant, work: impl Future<Output = T>) -> T {
-        let mut work = pin!(work);
-        let by = self.wait(begun).latest() + VERDICT;
-        match timeout_at(by.into(), &mut work).await {
+        let work = scoped(work);
+        let (scope, mut work) = (work.scope.clone(), pin!(work));
+        let wait = self.wait(begun);
+        let by = wait.latest() + VERDICT;
+        match heard(by.into(), wait.command_timeout, scope, &mut work).await {
             Ok(outcome) => outcome,
             Err(_) => {
                 overdue();
@@ -234,9 +237,11 @@ impl Backplane {
             }
             on_the_way = Some(self.turns.set_out());
             let deadline = *answer_by.get_or_insert_with(|| wait.answer_by());
-            let sent = begin(operation(store.clone())).await;
+            let work = scoped(operation(store.clone()));
+            let scope = work.scope.clone();
+            let sent = begin(work).await;
             drop(turn);
-            match timeout_at(deadline.into(), sent).await {
+            match heard(deadline.into(), wait.command_timeout, scope, sent).await {
                 Ok(Err(StoreError::Lost | StoreError::Refused(_))) => {}
                 Ok(settled) => return Some(settled),
                 Err(_) => return Some(Err(StoreError::TimedOut)),
@@ -259,7 +264,7 @@ impl Backplane {
         let mut on_the_way = was_on_the_way;
         let mut begun = begun;
         loop {
-            if self.time_left(begun).is_zero() {
+            if self.time_left(begun).is_over() {
                 begun = Instant::now();
             }
             let wait = self.wait(begun);

@@ -3,17 +3,21 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use tokio::time::{timeout, timeout_at};
+use tokio::time::timeout_at;
 
 use super::Backplane;
+use crate::store::Result;
 use crate::store::remote::RedisStore;
-use crate::store::{Result, StoreError};
+use crate::store::remote::connection::patience::patient;
 
 impl Backplane {
     /// What is left of the time that a call has after Redis is known to be there.
-    pub(super) fn time_left(&self, begun: Instant) -> Duration {
-        let patience = self.options.endpoint.command_timeout;
-        patience.saturating_sub(begun.elapsed())
+    pub(super) fn time_left(&self, begun: Instant) -> TimeLeft {
+        let deadline = self.options.endpoint.command_timeout;
+        TimeLeft {
+            by: begun + deadline,
+            deadline,
+        }
     }
 
     pub(super) fn wait(&self, begun: Instant) -> Wait {
@@ -38,12 +42,23 @@ impl Backplane {
     }
 }
 
+/// The deadline of a call of several steps, which begins anew while large data of it moves.
+#[derive(Clone, Copy)]
+pub(super) struct TimeLeft {
+    by: Instant,
+    deadline: Duration,
+}
+
+impl TimeLeft {
+    pub fn is_over(self) -> bool {
+        self.by <= Instant::now()
+    }
+}
+
 /// Work of several steps has the deadline of one; what is late is dropped between two of them. `left`: how
 /// much of it there still is. The first step is taken whatever it is.
-pub(super) async fn within<T>(left: Duration, work: impl Future<Output = Result<T>>) -> Result<T> {
-    timeout(left, work)
-        .await
-        .unwrap_or(Err(StoreError::TimedOut))
+pub(super) async fn within<T>(left: TimeLeft, work: impl Future<Output = Result<T>>) -> Result<T> {
+    patient(left.by.into(), left.deadline, work).await
 }
 
 /// How long a call waits for Redis, and then for its answer.
@@ -51,7 +66,7 @@ pub(super) struct Wait {
     pub(super) own: Instant,
     /// A call during the very first attempt waits for its outcome, and has its own time after.
     pub(super) first_attempt: Option<Instant>,
-    command_timeout: Duration,
+    pub(super) command_timeout: Duration,
 }
 
 impl Wait {

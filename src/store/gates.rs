@@ -54,6 +54,11 @@ pub struct Place<'a, K: Clone + Eq + Hash> {
 }
 
 impl<K: Clone + Eq + Hash> Place<'_, K> {
+    /// Its turn, if nobody is before it.
+    pub fn turn_now(&self) -> Option<tokio::sync::MutexGuard<'_, ()>> {
+        self.gate.try_lock().ok()
+    }
+
     /// Waits for its turn, which lasts until what is answered is dropped.
     pub async fn turn(&self) -> tokio::sync::MutexGuard<'_, ()> {
         self.gate.lock().await

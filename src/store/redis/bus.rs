@@ -15,7 +15,11 @@ impl Bus for RedisStore {
         };
         let mut publish = Cmd::with_capacity(3, channel.as_bytes().len() + payload.len() + 16);
         publish.arg(name).arg(channel.as_bytes()).arg(&payload[..]);
-        self.link.calls.query(publish).await.map(count)
+        if self.link.calls.has_room_for(payload.len()) {
+            let published = self.link.calls.query_of(payload.len(), publish);
+            return published.await.map(count);
+        }
+        Box::pin(self.link.bulk(publish)).await.map(count)
     }
 
     async fn receivers(&self, reach: Reach, channels: &[Key]) -> Result<Vec<u64>> {

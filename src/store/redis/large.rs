@@ -5,12 +5,15 @@
 
 use std::time::Duration;
 
-use redis::{Cmd, Value, cmd};
-use tokio::time::{Instant, timeout, timeout_at};
+use redis::{Value, cmd};
+use tokio::sync::MutexGuard;
+use tokio::time::{Instant, timeout};
 
-use super::{RedisStore, command};
-use crate::store::gates::Gates;
-use crate::store::{Key, Result, StoreError};
+use super::connection::patience::patient;
+use super::script::Lua;
+use super::{RedisStore, command, write};
+use crate::store::gates::{Gates, Place};
+use crate::store::{Json, Key, Result, StoreError, Ttl};
 
 /// What a call may take beyond its deadline to undo what it had begun.
 const CALL_BACK: Duration = Duration::from_millis(80);
@@ -30,35 +33,86 @@ impl RedisStore {
         }
         let place = self.large.place(key);
         let in_turn = async {
-            let _turn = place.turn().await;
+            let _turn = self.turn(&place).await;
             work.await
         };
-        timeout(self.link.command_timeout(), in_turn)
-            .await
-            .unwrap_or(Err(StoreError::TimedOut))
+        let (by, deadline) = (self.deadline(), self.link.command_timeout());
+        patient(by, deadline, in_turn).await
+    }
+
+    /// Waits while what is before it moves.
+    pub(super) async fn turn<'a>(&self, place: &'a Place<'_, Key>) -> MutexGuard<'a, ()> {
+        match place.turn_now() {
+            Some(turn) => turn,
+            None => {
+                let _waits = self.link.waits_for_bulk();
+                place.turn().await
+            }
+        }
     }
 
     /// `false`: it took too long, and now there is nothing under the key.
-    pub(super) async fn write_large(&self, key: &Key, write: Cmd) -> Result<bool> {
+    pub(super) async fn write_large(&self, key: &Key, value: Json, ttl: Ttl) -> Result<bool> {
         let place = self.large.place(key);
-        let deadline = Instant::now() + self.link.command_timeout();
-        let before = async {
-            let turn = place.turn().await;
-            self.link
-                .calls
-                .query(cmd("PING"))
-                .await
-                .map(|_: Value| turn)
-        };
-        let Ok(before) = timeout_at(deadline, before).await else {
+        let (by, deadline) = (self.deadline(), self.link.command_timeout());
+        let turn = async { Ok(self.turn(&place).await) };
+        let Ok(_turn) = patient(by, deadline, turn).await else {
             self.link.declare_dead();
             return Err(StoreError::Lost);
         };
-        let _turn = before?;
-        match timeout_at(deadline, self.link.bulk(write)).await {
-            Ok(answer) => answer.map(|_| true),
-            Err(_) => self.call_back(key).await.map(|()| false),
+        self.write_in_turn(key, value, ttl, by).await
+    }
+
+    /// For whoever has the turn at the key.
+    pub(super) async fn write_in_turn(
+        &self,
+        key: &Key,
+        value: Json,
+        ttl: Ttl,
+        by: Instant,
+    ) -> Result<bool> {
+        let deadline = self.link.command_timeout();
+        let write = || write(key, &value, ttl.as_millis());
+        if self.link.calls.has_room_for(value.len()) {
+            let written = self.link.calls.query_of(value.len(), write());
+            return written.await.map(|_| true);
         }
+        // What was sent before it on the other lane comes first.
+        let before = self.link.calls.query(cmd("PING"));
+        match patient(by, deadline, before).await {
+            Err(StoreError::TimedOut) => {
+                self.link.declare_dead();
+                return Err(StoreError::Lost);
+            }
+            answer => answer?,
+        };
+        let written = self.link.bulk_again(value.len(), write);
+        match patient(by, deadline, written).await {
+            Err(StoreError::TimedOut) => self.call_back(key).await.map(|()| false),
+            answer => answer.map(|_| true),
+        }
+    }
+
+    /// Runs a script that may run twice; one with large arguments on the lane for long work.
+    pub(super) async fn script(&self, lua: &Lua, keys: &[&Key], args: &[&[u8]]) -> Result<Value> {
+        let bytes = args.iter().map(|arg| arg.len()).sum();
+        if self.link.calls.has_room_for(bytes) {
+            return self.link.calls.script(lua, keys, args).await;
+        }
+        Box::pin(self.script_apart(lua, keys, args)).await
+    }
+
+    /// On the lane for long work, whatever its arguments are.
+    pub(super) async fn script_apart(
+        &self,
+        lua: &Lua,
+        keys: &[&Key],
+        args: &[&[u8]],
+    ) -> Result<Value> {
+        let bytes = args.iter().map(|arg| arg.len()).sum();
+        // Whole: the script is nothing beside what is large, which would be sent twice if it was not there.
+        let whole = || lua.whole(keys, args);
+        self.link.bulk_again(bytes, whole).await
     }
 
     /// Makes sure that a write that got no answer has no effect any more, or takes the server as

@@ -1,7 +1,7 @@
 //! The store on a Redis server. The only place that knows redis-rs.
 //!
-//! Every operation is one command or one script on one key. Values larger than [`LARGE_BYTES`]
-//! travel on the lane for long work.
+//! Every operation is one command or one script on one key. What is large travels on the lane for
+//! long work.
 //!
 //! A call is a task, and a task is as large as its rarest path, and copied several times. So the
 //! rare paths of the hot operations are boxed; `hot_calls_are_small` in the tests keeps it so.
@@ -25,14 +25,12 @@ use redis::{Cmd, Value};
 use tokio::time::{Instant, timeout_at};
 
 use connection::link::Link;
+use connection::patience::patient;
 use script::{CACHE_ABANDON, CACHE_FILL, CACHE_LEASE};
 use trailer::Trailer;
 
 use super::{Fetched, Json, Key, Lease, Lifetime, Pattern, Result, Store, StoreError, Ttl};
 use large::LargeWrites;
-
-/// Values up to this size share the lane for calls; a larger one would hold up what follows it.
-pub const LARGE_BYTES: usize = 256 * 1024;
 
 pub struct RedisStore {
     link: Link,
@@ -66,23 +64,24 @@ impl RedisStore {
     }
 
     async fn read(&self, key: &Key, deadline: Instant) -> Result<Option<Vec<u8>>> {
-        let start = self.link.calls.query(read_up_to_large(key)).await;
-        self.whole(key, start, deadline).await
+        let room = self.link.calls.read_room();
+        let start = self.link.calls.query(read_up_to(key, room)).await;
+        self.whole(key, start, room, deadline).await
     }
 
-    /// What is stored under `key`, trailer included, from the answer that its start gave. A large
-    /// value comes on the other lane.
+    /// What is stored under `key`, trailer included, from the answer that its first `room` bytes
+    /// gave. What does not end there comes on the other lane.
     async fn whole(
         &self,
         key: &Key,
         start: Result<Value>,
+        room: usize,
         deadline: Instant,
     ) -> Result<Option<Vec<u8>>> {
         let stored = match start {
-            Ok(Value::BulkString(start)) if start.len() == LARGE_BYTES => {
-                let whole = command(&[b"GET", key.as_bytes()]);
-                let answer = Box::pin(timeout_at(deadline, self.link.bulk(whole))).await;
-                answer.unwrap_or(Err(StoreError::TimedOut))
+            Ok(Value::BulkString(start)) if start.len() == room => {
+                drop(start);
+                Box::pin(self.read_large(key, deadline)).await
             }
             other => other,
         };
@@ -93,6 +92,12 @@ impl RedisStore {
             Err(StoreError::Rejected(text)) if text.starts_with("WRONGTYPE") => Ok(None),
             Err(error) => Err(error),
         }
+    }
+
+    async fn read_large(&self, key: &Key, deadline: Instant) -> Result<Value> {
+        let whole = || command(&[b"GET", key.as_bytes()]);
+        let answer = self.link.bulk_again(0, whole);
+        patient(deadline, self.link.command_timeout(), answer).await
     }
 
     /// Whether a value that may be served stale is still fresh: the server alone counts its time.
@@ -150,11 +155,15 @@ impl Store for RedisStore {
     }
 
     async fn set(&self, key: &Key, value: Json, ttl: Ttl) -> Result<bool> {
-        let command = write(key, &value, ttl.as_millis());
-        if value.len() > LARGE_BYTES {
-            return Box::pin(self.write_large(key, command)).await;
+        if !self.link.calls.has_room_for(value.len()) {
+            return Box::pin(self.write_large(key, value, ttl)).await;
         }
-        self.query(key, command).await.map(|_| true)
+        let write = write(key, &value, ttl.as_millis());
+        let written = self.link.calls.query_of(value.len(), write);
+        if self.large.is_idle() {
+            return written.await.map(|_| true);
+        }
+        Box::pin(self.in_turn(key, written)).await.map(|_| true)
     }
 
     async fn get_timed(&self, key: &Key) -> Result<Option<(Json, Ttl)>> {
@@ -211,9 +220,10 @@ impl Store for RedisStore {
         let ms = lease_ttl.as_millis().to_string();
         let name = key.as_bytes();
         let put = command(&[b"SET", name, &placeholder, b"NX", b"PX", ms.as_bytes()]);
+        let room = self.link.calls.read_room();
         let both = async {
             let put = self.link.calls.query(put);
-            let read = self.link.calls.query(read_up_to_large(key));
+            let read = self.link.calls.query(read_up_to(key, room));
             match tokio::join!(put, read) {
                 (Err(error @ (StoreError::Lost | StoreError::Refused(_))), _) => Err(error),
                 // Whoever may not write may read.
@@ -221,7 +231,7 @@ impl Store for RedisStore {
             }
         };
         let answer = self.in_turn(key, both).await;
-        if let Some(stored) = self.whole(key, answer, deadline).await? {
+        if let Some(stored) = self.whole(key, answer, room, deadline).await? {
             return self.fetched(key, stored, deadline).await;
         }
         // Something is there that is no value: of another type, or empty.
@@ -251,11 +261,7 @@ impl Store for RedisStore {
         }
         let ms = (lifetime.fresh.as_millis() + lifetime.stale_ms).to_string();
         let args: [&[u8]; 3] = [&Trailer::lease_digits(*lease), &stored, ms.as_bytes()];
-        let filled = if stored.len() > LARGE_BYTES {
-            self.link.bulk_script(&CACHE_FILL, &[key], &args).await?
-        } else {
-            self.link.calls.script(&CACHE_FILL, &[key], &args).await?
-        };
+        let filled = self.script(&CACHE_FILL, &[key], &args).await?;
         Ok(filled == Value::Int(1))
     }
 
@@ -270,10 +276,13 @@ impl Store for RedisStore {
 }
 
 /// `GETRANGE` instead of `GET`: the same cost, and no reply is larger than the lane bears.
-fn read_up_to_large(key: &Key) -> Cmd {
-    const LAST: usize = LARGE_BYTES - 1;
+fn read_up_to(key: &Key, room: usize) -> Cmd {
     let mut command = Cmd::with_capacity(4, key.as_bytes().len() + 16);
-    command.arg("GETRANGE").arg(key.as_bytes()).arg(0).arg(LAST);
+    command
+        .arg("GETRANGE")
+        .arg(key.as_bytes())
+        .arg(0)
+        .arg(room - 1);
     command
 }
 

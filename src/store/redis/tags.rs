@@ -5,9 +5,9 @@ use futures_util::future::{try_join, try_join_all};
 use redis::Value;
 
 use super::script::{TAG_END, TAG_JOIN, TAG_VOID, unexpected};
-use super::{LARGE_BYTES, RedisStore, command, scan, write};
+use super::{RedisStore, command, scan};
 use crate::store::tags::{Tag, Tagged, Version, stamp};
-use crate::store::{Json, Key, Pattern, Result, Store, StoreError, Ttl};
+use crate::store::{Json, Key, Pattern, Result, StoreError, Ttl};
 
 /// Entries that are removed in one step.
 const AT_ONCE: &str = "1000";
@@ -55,24 +55,15 @@ impl Tagged for RedisStore {
         if seen.is_some_and(|seen| seen.len() != tags.len()) {
             return Ok(None);
         }
-        if value.len() > LARGE_BYTES {
-            return match self.join_tags(entry, tags, seen, ttl).await? {
-                Some(versions) => {
-                    let kept = self.set(entry, stamp(&versions, &value), ttl).await?;
-                    Ok(kept.then_some(versions))
-                }
-                None => Ok(None),
-            };
-        }
         // Two exchanges: later calls of the entry take their places behind them.
         let place = self.large.place(entry);
-        let _turn = place.turn().await;
+        let _turn = self.turn(&place).await;
         let Some(versions) = self.join_tags(entry, tags, seen, ttl).await? else {
             return Ok(None);
         };
-        let write = write(entry, &stamp(&versions, &value), ttl.as_millis());
-        self.link.calls.query(write).await?;
-        Ok(Some(versions))
+        let stored = stamp(&versions, &value);
+        let kept = self.write_in_turn(entry, stored, ttl, self.deadline());
+        Ok(kept.await?.then_some(versions))
     }
 
     async fn invalidate(&self, tag: &Tag) -> Result<u64> {

@@ -3,17 +3,23 @@
 //! - [`endpoint`]: where and who; [`dial`] opens the stream (by [`race`]), [`login`] has us let in, [`open`]
 //!   makes the connection on it.
 //! - [`lane`]: what callers use: a queue of commands in front of one connection.
+//! - [`flow`]: what moves on a connection; [`pace`], how fast; [`patience`], what calls make of it.
+//! - [`bulk`]: the second connection.
 //! - [`link`]: the lanes to one server while it is up.
 //! - [`supervisor`]: the state machine that keeps a link, for ever.
 
 pub mod backoff;
+mod bulk;
 pub mod dial;
 pub mod endpoint;
+mod flow;
 mod ghosts;
 pub mod lane;
 pub mod link;
 pub mod login;
 pub mod open;
+mod pace;
+pub mod patience;
 mod race;
 pub mod seeds;
 pub mod supervisor;

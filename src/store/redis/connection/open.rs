@@ -2,6 +2,7 @@
 //! would serve.
 
 use std::io;
+use std::sync::Arc;
 use std::time::Duration;
 
 use redis::aio::MultiplexedConnection;
@@ -11,6 +12,7 @@ use tokio::time::timeout;
 
 use super::dial::{ByteStream, dial};
 use super::endpoint::Endpoint;
+use super::flow::{Flow, Metered};
 use super::login::log_in;
 use crate::store::redis::reply;
 use crate::store::{Key, StoreError};
@@ -33,6 +35,7 @@ const WRITE_BUFFER: usize = 256 * 1024;
 /// A connection that has been let in. Ends when it is dropped.
 pub struct Connection {
     pub commands: MultiplexedConnection,
+    pub flow: Arc<Flow>,
     pub identity: Option<Identity>,
     driver: AbortHandle,
 }
@@ -72,9 +75,10 @@ pub enum ConnectError {
 /// Connects within `connect_timeout`. `on_end` runs when the connection ends by itself.
 pub async fn open(
     endpoint: &Endpoint,
+    flow: Arc<Flow>,
     on_end: impl FnOnce() + Send + 'static,
 ) -> Result<Connection, ConnectError> {
-    match timeout(endpoint.connect_timeout, open_now(endpoint, on_end)).await {
+    match timeout(endpoint.connect_timeout, open_now(endpoint, flow, on_end)).await {
         Ok(outcome) => outcome,
         Err(_) => {
             let ms = endpoint.connect_timeout.as_millis();
@@ -87,9 +91,10 @@ pub async fn open(
 
 async fn open_now(
     endpoint: &Endpoint,
+    flow: Arc<Flow>,
     on_end: impl FnOnce() + Send + 'static,
 ) -> Result<Connection, ConnectError> {
-    let stream = enter(endpoint).await?;
+    let stream = Metered::new(enter(endpoint).await?, flow.clone());
     let config = AsyncConnectionConfig::new()
         .set_response_timeout(None)
         .set_connection_timeout(None)
@@ -108,6 +113,7 @@ async fn open_now(
     // From here on dropping the connection ends the driver, whatever comes.
     let mut connection = Connection {
         commands,
+        flow,
         identity: None,
         driver,
     };

@@ -2,7 +2,9 @@
 --
 -- ARGV[1]  at most so many
 -- ARGV[2]  '1': with their records
--- Answers the time, the members and the records; of more than that the time alone. O(members listed).
+-- ARGV[3]  at most so many bytes
+-- Answers the time, the members and the records; the time alone of too many, the time and how many bytes of too
+-- much. O(members listed).
 if size == 0 then
   return {now, {}, {}}
 end
@@ -12,6 +14,10 @@ if size > most and redis.call('ZCOUNT', members, '(' .. now, '+inf') > most then
   return {now}
 end
 local there = redis.call('ZRANGEBYSCORE', members, '(' .. now, '+inf')
+local bytes = 0
+for i = 1, #there do
+  bytes = bytes + #there[i]
+end
 local texts = {}
 if ARGV[2] == '1' and #there > 0 then
   local fields = {}
@@ -19,5 +25,11 @@ if ARGV[2] == '1' and #there > 0 then
     fields[i] = string.sub(there[i], LIFE + 1)
   end
   texts = redis.call('HMGET', records, unpack(fields))
+  for i = 1, #texts do
+    bytes = bytes + (texts[i] and #texts[i] or 0)
+  end
+end
+if bytes > tonumber(ARGV[3]) then
+  return {now, bytes}
 end
 return {now, there, texts}

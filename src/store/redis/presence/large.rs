@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use futures_util::future::join;
+use futures_util::future::{join, try_join_all};
 use redis::Value;
 
 use super::RedisRoster;
@@ -13,6 +13,8 @@ use crate::store::{Result, StoreError};
 
 /// Members that one step looks at, about.
 const STEP: &str = "1000";
+/// Records that one answer holds: each may be large.
+const RECORDS_AT_ONCE: usize = 16;
 
 impl RedisRoster<'_> {
     /// Page by page, so that neither the server nor the calls wait for a large place. Whoever is there
@@ -35,15 +37,10 @@ impl RedisRoster<'_> {
                 .map(|pair| bytes(&pair[0]))
                 .collect();
             let mut records = Vec::new();
-            if detail == Detail::Records && !alive.is_empty() {
-                let fields = alive
-                    .iter()
-                    .map(|member| &member[LIFE_BYTES.min(member.len())..]);
-                let ask: Vec<&[u8]> = [&b"HMGET"[..], records_key]
-                    .into_iter()
-                    .chain(fields)
-                    .collect();
-                records = items(&self.bulk(&ask).await?).to_vec();
+            if detail == Detail::Records {
+                let parts = alive.chunks(RECORDS_AT_ONCE);
+                let parts = parts.map(|part| self.records(records_key, part));
+                records = try_join_all(parts).await?.concat();
             }
             for (i, member) in alive.into_iter().enumerate() {
                 let record = records.get(i).and_then(|text| parse_record(text, now));
@@ -58,8 +55,19 @@ impl RedisRoster<'_> {
         }
     }
 
+    async fn records(&self, key: &[u8], members: &[&[u8]]) -> Result<Vec<Value>> {
+        let fields = members
+            .iter()
+            .map(|member| &member[LIFE_BYTES.min(member.len())..]);
+        let ask: Vec<&[u8]> = [&b"HMGET"[..], key].into_iter().chain(fields).collect();
+        match self.bulk(&ask).await? {
+            Value::Array(records) => Ok(records),
+            _ => Err(StoreError::Rejected("not the answer of HMGET".into())),
+        }
+    }
+
     async fn bulk(&self, words: &[&[u8]]) -> Result<Value> {
-        self.store.link.bulk(command(words)).await
+        self.store.link.bulk_again(0, || command(words)).await
     }
 }
 

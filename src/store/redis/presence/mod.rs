@@ -25,6 +25,10 @@ use layout::{Home, bytes, field_in, flag, items, member, number, parse_record, p
 /// Members that one script lists, without and with their records: a few milliseconds of the server. A
 /// larger place is read in steps beside the calls.
 const SMALL_PLACE: [usize; 2] = [10_000, 2000];
+/// What a script may answer of a place, at least, whatever else is under way; more comes on the other lane.
+const SMALL_ANSWER: usize = 16 * 1024;
+/// And on the lane for long work; of more each step is small.
+const LARGE_ANSWER: i64 = 4 * 1024 * 1024;
 /// Enough of a socket's own entry to hold its version.
 const VERSION_BYTES: &str = "20";
 
@@ -119,7 +123,7 @@ impl Roster for RedisRoster<'_> {
         let claimed = self.claim(socket, &home, [b"", b"", b"", b""]).await?;
         let Claim { version, homes, .. } = claimed.ok_or_else(unexpected)?;
         // Its record may know of more, should its own entry have been lost.
-        let metadata = self.drop(Place::User(user), user, socket, &version, Unmet::Untold);
+        let metadata = self.drop_known(user, socket, &version);
         let recorded = metadata
             .await?
             .map_or_else(Vec::new, |json| rooms_of(&json));
@@ -143,15 +147,24 @@ impl Roster for RedisRoster<'_> {
     async fn list(&self, place: Place<'_>, detail: Detail) -> Result<Vec<Present>> {
         let most = SMALL_PLACE[usize::from(detail == Detail::Records)];
         let most = most.to_string();
-        let args = [most.as_bytes(), flag(detail == Detail::Records)];
-        let answer = self.script(&PRESENCE_LIST, place, &args).await?;
+        let room = self.store.link.calls.read_room().max(SMALL_ANSWER);
+        let (records, room) = (flag(detail == Detail::Records), room.to_string());
+        let args = [most.as_bytes(), records, room.as_bytes()];
+        let mut answer = self.script(&PRESENCE_LIST, place, &args).await?;
+        if let [Value::Int(_), Value::Int(1..=LARGE_ANSWER)] = items(&answer) {
+            let all = LARGE_ANSWER.to_string();
+            let args = [most.as_bytes(), records, all.as_bytes()];
+            answer = Box::pin(self.script_apart(&PRESENCE_LIST, place, &args)).await?;
+        }
         let (now, members, records) = match items(&answer) {
             [
                 Value::Int(now),
                 Value::Array(members),
                 Value::Array(records),
             ] => (now, members, records),
-            [Value::Int(_)] => return self.list_large(place, detail).await,
+            [Value::Int(_)] | [Value::Int(_), Value::Int(_)] => {
+                return Box::pin(self.list_large(place, detail)).await;
+            }
             _ => return Err(unexpected()),
         };
         let records = records.iter().map(Some).chain(std::iter::repeat(None));
@@ -252,8 +265,7 @@ impl RedisRoster<'_> {
     async fn claim(&self, socket: &str, home: &[u8], args: [&[u8]; 4]) -> Result<Option<Claim>> {
         let key = self.names.socket(socket);
         let args = [&[home], &args[..]].concat();
-        let lane = &self.store.link.calls;
-        let answer = lane.script(&PRESENCE_CLAIM, &[&key], &args).await?;
+        let answer = self.store.script(&PRESENCE_CLAIM, &[&key], &args).await?;
         let parts = match &answer {
             Value::BulkString(_) => std::slice::from_ref(&answer),
             list => items(list),
@@ -294,7 +306,6 @@ impl RedisRoster<'_> {
         self.script(&PRESENCE_PUT, place, &args).await.map(|_| ())
     }
 
-    /// Answers its metadata, if it was there.
     async fn drop(
         &self,
         place: Place<'_>,
@@ -302,11 +313,25 @@ impl RedisRoster<'_> {
         socket: &str,
         version: &str,
         unmet: Unmet,
-    ) -> Result<Option<Json>> {
+    ) -> Result<()> {
         let (field, channel) = (field_in(place, user, socket), self.channel(place));
         let is_told = flag(unmet == Unmet::Told);
-        let args: [&[u8]; 4] = [&field, version.as_bytes(), &channel, is_told];
-        Ok(match self.script(&PRESENCE_DROP, place, &args).await? {
+        let args: [&[u8]; 5] = [&field, version.as_bytes(), &channel, is_told, b""];
+        self.script(&PRESENCE_DROP, place, &args).await.map(|_| ())
+    }
+
+    /// Takes a socket out of its user's list; answers its metadata, if it was there.
+    async fn drop_known(&self, user: &str, socket: &str, version: &str) -> Result<Option<Json>> {
+        let place = Place::User(user);
+        let (field, most) = (field_in(place, user, socket), SMALL_ANSWER.to_string());
+        let untold = flag(false);
+        let mut args = [&field, version.as_bytes(), b"", untold, most.as_bytes()];
+        let mut dropped = self.script(&PRESENCE_DROP, place, &args).await?;
+        if dropped == Value::Int(0) {
+            args[4] = b"1e15";
+            dropped = Box::pin(self.script_apart(&PRESENCE_DROP, place, &args)).await?;
+        }
+        Ok(match dropped {
             Value::BulkString(metadata) => Some(metadata.into()),
             _ => None,
         })
@@ -320,12 +345,23 @@ impl RedisRoster<'_> {
     }
 
     async fn script(&self, lua: &Lua, place: Place<'_>, args: &[&[u8]]) -> Result<Value> {
+        let keys = self.keys(place);
+        let keys: Vec<&Key> = keys.iter().collect();
+        self.store.script(lua, &keys, args).await
+    }
+
+    async fn script_apart(&self, lua: &Lua, place: Place<'_>, args: &[&[u8]]) -> Result<Value> {
+        let keys = self.keys(place);
+        let keys: Vec<&Key> = keys.iter().collect();
+        self.store.script_apart(lua, &keys, args).await
+    }
+
+    fn keys(&self, place: Place<'_>) -> Vec<Key> {
         let keys = self.names.place(place);
-        let all: Vec<&Key> = [&keys.members, &keys.records]
+        [keys.members, keys.records]
             .into_iter()
-            .chain(&keys.last_seen)
-            .collect();
-        self.store.link.calls.script(lua, &all, args).await
+            .chain(keys.last_seen)
+            .collect()
     }
 
     async fn command(&self, words: &[&[u8]]) -> Result<Value> {
