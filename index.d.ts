@@ -284,7 +284,8 @@ export interface RateLimit {
  *
  * While Redis is away this process counts by itself, from zero, and Redis goes on from what it
  * had when it is back. A check whose answer was lost is never repeated: it is judged by this
- * process's own count. Limits in memory take at most 16 MiB; beyond it the least used begin anew.
+ * process's own count. Limits in memory have a share of `memory.maxBytes`
+ * (docs/metrics.md); beyond it the least used begin anew.
  *
  * Each algorithm counts a key by itself. Use one limit and window for a key.
  *
@@ -315,8 +316,8 @@ export function resetRateLimit(key: string): Promise<void>;
  * may take longer belongs into {@link withLock}.
  *
  * While Redis is away the lock is one within this backplane, or there is none (`locks` of
- * {@link BackplaneOptions}). Of 100,000 locks that are not released the oldest are forgotten; they end by
- * themselves.
+ * {@link BackplaneOptions}). Locks that are held have a share of `memory.maxBytes` (docs/metrics.md), some 100,000
+ * of them by default; beyond it nobody gets another.
  *
  * @param ttlSeconds default 30; fractions are fine; above 0, at most 10 years. A lease that may be over when
  * its answer comes (2 ms, or what the answer takes) is not granted.
@@ -422,8 +423,8 @@ export interface Present extends PresenceMetadata {
 /**
  * Says that a socket of a user is there, for `ttlSeconds`; it moves from wherever it was before: from other rooms,
  * and from another user. `true` when it is so, or remembered (see `commandTimeoutMs`); `false` when the server's access rules
- * forbid it, or 1,000,000 sockets are held in memory already. O(rooms), one script for the socket, one for its user and one for
- * each room; three round trips.
+ * forbid it, or, while Redis is away, `memory.maxBytes` leaves no room (docs/metrics.md). O(rooms), one script for the socket, one
+ * for its user and one for each room; three round trips.
  *
  * Every socket ends by itself, exactly. With `presence: { heartbeat: true }` it does not while this backplane
  * lives (docs/presence.md). While Redis is away it is there for this backplane, and is set on Redis afterwards.
@@ -849,6 +850,25 @@ export interface FunctionMetrics {
   latencyMs: { mean: number; p50: number; p90: number; p99: number; max: number } | null;
 }
 
+/** What is kept in this process (docs/metrics.md). */
+export type MemoryKind =
+  | 'values'
+  | 'tags'
+  | 'sessions'
+  | 'locks'
+  | 'leases'
+  | 'waiters'
+  | 'gifts'
+  | 'limits'
+  | 'fills'
+  | 'journal'
+  | 'resets'
+  | 'presence'
+  | 'removals'
+  | 'localCache'
+  | 'messages'
+  | 'mailboxes';
+
 export interface Metrics {
   connection: {
     state: 'idle' | 'connecting' | 'ready' | 'degraded' | 'closed';
@@ -873,8 +893,11 @@ export interface Metrics {
   pubsub: { published: number; received: number; dropped: number; gaps: number };
   /** Now: calls under way, messages that have not been taken yet. */
   queues: { calls: number; messages: number; messageBytes: number };
-  /** The store that answers while Redis is away, now. */
-  memory: { entries: number; bytes: number };
+  /**
+   * What is kept in this process, now: entries of the store that answers while Redis is away, and the bytes of everything, by kind. What
+   * each kind is, and what happens at its bound, is in docs/metrics.md.
+   */
+  memory: { entries: number; bytes: number; kinds: Record<MemoryKind, number> };
   /** Of `cacheGetOrSet` and `queryCache.getOrSet`. */
   loaders: { runs: number; failures: number };
   caches: {
@@ -974,7 +997,10 @@ export interface BackplaneOptions {
    * first and there for others a moment later.
    */
   commandTimeoutMs?: number;
-  /** Bounds of the in-memory store. Default 100,000 entries and 64 MiB. */
+  /**
+   * Bounds of what is kept in this process: values in entries, and everything together in bytes (docs/metrics.md). Default 100,000
+   * entries and 128 MiB.
+   */
   memory?: { maxEntries?: number; maxBytes?: number };
   /** Bounds of what each subscriber has not taken yet. Default 100,000 messages and 64 MiB. */
   pubsub?: { maxQueued?: number; maxQueuedBytes?: number };

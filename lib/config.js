@@ -23,7 +23,7 @@ const OPTIONS = {
   queryCache: ['degradedTtlSeconds'],
 };
 const DEFAULTS = { connectTimeoutMs: 2000, commandTimeoutMs: 1000 };
-const MEMORY_DEFAULTS = { maxEntries: 100_000, maxBytes: 64 * 1024 * 1024 };
+const MEMORY_DEFAULTS = { maxEntries: 100_000, maxBytes: 128 * 1024 * 1024 };
 const PUBSUB_DEFAULTS = { maxQueued: 100_000, maxQueuedBytes: 64 * 1024 * 1024 };
 /** The first is the default. */
 const LOCKS_WHEN_AWAY = ['local', 'deny'];

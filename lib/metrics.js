@@ -48,6 +48,11 @@ const FUNCTIONS = [
   ['unsubscribe', Op.Unsubscribe],
   ['call', Op.Call],
 ];
+/** What is kept in this process. */
+const KINDS = [
+  'values', 'tags', 'sessions', 'locks', 'leases', 'waiters', 'gifts', 'limits', 'fills', 'journal', 'resets', 'presence', 'removals',
+  'localCache', 'messages', 'mailboxes',
+];
 const UNCALLED = { hits: 0, memoryHits: 0, misses: 0, fencedSets: 0 };
 
 /** What there is to see of a backplane; index.d.ts says what each function promises. */
@@ -121,7 +126,7 @@ function nothing(core) {
     limits: { allowed: 0, denied: 0 },
     pubsub: { published: 0, received: 0, dropped: 0, gaps: 0 },
     queues: { calls: 0, messages: 0, messageBytes: 0 },
-    memory: { entries: 0, bytes: 0 },
+    memory: { entries: 0, bytes: 0, kinds: Object.fromEntries(KINDS.map((kind) => [kind, 0])) },
   };
 }
 

@@ -88,7 +88,7 @@ function ofQueues({ queues, memory }) {
     gauge('queued_messages', 'Messages that have not been taken yet.', [[queues.messages]]),
     gauge('queued_message_bytes', 'What they take.', [[queues.messageBytes]]),
     gauge('memory_entries', 'Entries of the in-memory store.', [[memory.entries]]),
-    gauge('memory_bytes', 'What they take.', [[memory.bytes]]),
+    gauge('memory_bytes', 'What is kept in this process, by kind.', Object.entries(memory.kinds).map(([kind, bytes]) => [bytes, { kind }])),
   ];
 }
 

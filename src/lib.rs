@@ -8,10 +8,16 @@
 //!   ([`store::redis`]) and once in this process ([`store::memory`]); the [`store::Bus`] likewise.
 //! - [`io_thread`] is the one thread on which all of that runs.
 
+#[cfg(not(test))]
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+#[cfg(test)]
+#[global_allocator]
+static ALLOCATOR: measure::Counting = measure::Counting;
 
 pub mod backplane;
 pub mod binding;
 pub mod io_thread;
+#[cfg(test)]
+mod measure;
 pub mod store;

@@ -34,6 +34,10 @@ impl LocalCache {
             ttl: options.ttl,
         }
     }
+
+    pub fn bytes(&self) -> u64 {
+        self.layer.bytes()
+    }
 }
 
 impl Backplane {
@@ -330,7 +334,7 @@ mod tests {
         let set = backplane.cache_set(b"key", Json::new(), Ttl::from_whole_millis(1));
         let publish = backplane.publish(Reach::Everywhere, b"channel", Json::new());
         let lock = backplane.lock_take(LockRequest {
-            name: Box::default(),
+            name: Arc::default(),
             handle: 1,
             ttl: Ttl::from_whole_millis(1),
             wait: None,

@@ -7,22 +7,25 @@
 
 use std::collections::HashMap;
 use std::mem;
+use std::ops::{Deref, DerefMut};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use crate::store::memory::budget::{Account, allocated, slot};
 use crate::store::{Key, Lease, Version};
 
 /// Whoever has not come with a value by then will not come any more, unless nobody else asks.
 const GIVEN_UP_AFTER: Duration = Duration::from_secs(60);
-/// Misses, and leases, that are remembered: some 20 MB of each.
-const MOST: usize = 100_000;
 /// How long nothing is set without a miss of its own after misses had to be forgotten.
 const CAREFUL_FOR: Duration = Duration::from_secs(60);
 
 type Versions = Vec<Version>;
 
-#[derive(Default)]
-pub struct Fills(Mutex<Open>);
+/// Misses, and leases, that are remembered; each may take half of the room.
+pub struct Fills {
+    open: Mutex<Open>,
+    account: Account,
+}
 
 #[derive(Default)]
 struct Open {
@@ -30,6 +33,29 @@ struct Open {
     leases: Recent<Leased>,
     /// How many values have been set under leases.
     filled: u64,
+}
+
+/// What is remembered for an entry, beside its name.
+trait Remembered {
+    fn versions(&self) -> usize;
+}
+
+impl Remembered for Miss {
+    fn versions(&self) -> usize {
+        match &self.seen {
+            Seen::Same(seen) => seen.len(),
+            Seen::Different(_) => 0,
+        }
+    }
+}
+
+impl Remembered for Leased {
+    fn versions(&self) -> usize {
+        match self {
+            Self::Out(_, seen) | Self::Filling(_, seen) => seen.len(),
+            Self::Filled(_) => 0,
+        }
+    }
 }
 
 enum Leased {
@@ -64,6 +90,13 @@ pub enum Fence {
 }
 
 impl Fills {
+    pub fn new(account: Account) -> Self {
+        Self {
+            open: Mutex::default(),
+            account,
+        }
+    }
+
     pub fn missed(&self, entry: &Key, seen: Versions) {
         self.missed_at(entry, seen, Instant::now());
     }
@@ -174,11 +207,46 @@ impl Fills {
     }
 
     pub fn clear(&self) {
-        *self.open() = Open::default();
+        let mut open = self.open();
+        *open = Open::default();
     }
 
-    fn open(&self) -> MutexGuard<'_, Open> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    fn open(&self) -> Opened<'_> {
+        let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
+        let most = self.account.most() as usize / 2;
+        open.misses.most = most;
+        open.leases.most = most;
+        Opened {
+            open,
+            account: &self.account,
+        }
+    }
+}
+
+/// Says what is remembered when it has changed.
+struct Opened<'a> {
+    open: MutexGuard<'a, Open>,
+    account: &'a Account,
+}
+
+impl Deref for Opened<'_> {
+    type Target = Open;
+
+    fn deref(&self) -> &Open {
+        &self.open
+    }
+}
+
+impl DerefMut for Opened<'_> {
+    fn deref_mut(&mut self) -> &mut Open {
+        &mut self.open
+    }
+}
+
+impl Drop for Opened<'_> {
+    fn drop(&mut self) {
+        self.account
+            .set(self.open.misses.bytes() + self.open.leases.bytes());
     }
 }
 
@@ -186,6 +254,10 @@ impl Fills {
 struct Recent<V> {
     young: HashMap<Key, V>,
     old: HashMap<Key, V>,
+    young_bytes: usize,
+    old_bytes: usize,
+    /// Bytes.
+    most: usize,
     forgot_at: Option<Instant>,
 }
 
@@ -194,30 +266,62 @@ impl<V> Default for Recent<V> {
         Self {
             young: HashMap::new(),
             old: HashMap::new(),
+            young_bytes: 0,
+            old_bytes: 0,
+            most: 0,
             forgot_at: None,
         }
     }
 }
 
-impl<V> Recent<V> {
+fn bytes<V: Remembered>(key: &Key, value: &V) -> usize {
+    let versions = allocated(value.versions() * size_of::<Version>());
+    slot(size_of::<(Key, V)>()) + allocated(key.as_bytes().len()) + versions
+}
+
+impl<V: Remembered> Recent<V> {
     fn insert(&mut self, key: Key, value: V) {
-        if self.young.len() >= MOST / 2 {
+        let bytes = bytes(&key, &value);
+        if self.young_bytes + bytes > self.most / 2 || self.bytes() + bytes > self.most {
             let forgotten = mem::replace(&mut self.old, mem::take(&mut self.young));
+            self.old_bytes = mem::take(&mut self.young_bytes);
             if !forgotten.is_empty() {
                 self.forgot_at = Some(Instant::now());
             }
         }
+        if self.bytes() + bytes > self.most {
+            // As if it had been forgotten at once.
+            self.forgot_at = Some(Instant::now());
+            return;
+        }
+        self.young_bytes += bytes;
         self.young.insert(key, value);
     }
 
     fn remove(&mut self, key: &Key) -> Option<V> {
-        self.young.remove(key).or_else(|| self.old.remove(key))
+        if let Some(value) = self.young.remove(key) {
+            self.young_bytes -= bytes(key, &value);
+            return Some(value);
+        }
+        let value = self.old.remove(key)?;
+        self.old_bytes -= bytes(key, &value);
+        Some(value)
+    }
+
+    fn bytes(&self) -> usize {
+        self.young_bytes + self.old_bytes
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::measure::{is_counted, kept, short_names};
+    use crate::store::memory::budget::Kind;
+
+    fn fills() -> Fills {
+        Fills::new(Account::alone(Kind::Fills, 1 << 20))
+    }
 
     fn key(name: usize) -> Key {
         Key::new(&[&name.to_be_bytes()])
@@ -229,7 +333,7 @@ mod tests {
 
     #[test]
     fn a_set_heeds_what_its_miss_saw_once() {
-        let (fills, seen) = (Fills::default(), versions());
+        let (fills, seen) = (fills(), versions());
         assert_eq!(fills.fence(&key(1)), Fence::None);
         fills.missed(&key(1), seen.clone());
         assert_eq!(fills.fence(&key(2)), Fence::None);
@@ -239,7 +343,7 @@ mod tests {
 
     #[test]
     fn nobody_is_kept_while_misses_saw_different_things() {
-        let fills = Fills::default();
+        let fills = fills();
         fills.missed(&key(1), versions());
         let later = versions();
         fills.missed(&key(1), later.clone());
@@ -253,7 +357,7 @@ mod tests {
 
     #[test]
     fn those_who_never_come_are_given_up_though_others_go_on() {
-        let (fills, begun) = (Fills::default(), Instant::now());
+        let (fills, begun) = (fills(), Instant::now());
         fills.missed_at(&key(1), versions(), begun);
         let later = versions();
         for second in 1..60 {
@@ -268,7 +372,7 @@ mod tests {
 
     #[test]
     fn a_lease_is_shared_by_those_who_saw_the_same() {
-        let (fills, seen) = (Fills::default(), versions());
+        let (fills, seen) = (fills(), versions());
         let ask = |seen| fills.lease(&key(1), seen, fills.begin()).unwrap();
         let lease = ask(seen.clone());
         assert_eq!(ask(seen.clone()), lease);
@@ -286,7 +390,7 @@ mod tests {
 
     #[test]
     fn whoever_looked_before_the_value_came_looks_again() {
-        let (fills, seen) = (Fills::default(), versions());
+        let (fills, seen) = (fills(), versions());
         let begun = fills.begin();
         let lease = fills.lease(&key(1), seen.clone(), begun).unwrap();
         fills.redeem(&key(1), lease);
@@ -298,13 +402,37 @@ mod tests {
 
     #[test]
     fn what_was_forgotten_is_not_set() {
-        let fills = Fills::default();
-        for i in 0..MOST + 1 {
+        const MANY: usize = 10_000;
+        let fills = fills();
+        for i in 0..MANY {
             fills.missed(&key(i), versions());
+            assert!(!fills.account.is_over());
         }
         assert_eq!(fills.fence(&key(0)), Fence::Shut);
-        assert!(matches!(fills.fence(&key(MOST)), Fence::Seen(_)));
-        let open = fills.open();
-        assert!(open.misses.young.len() + open.misses.old.len() <= MOST);
+        assert!(matches!(fills.fence(&key(MANY - 1)), Fence::Seen(_)));
+        fills.clear();
+        assert_eq!(fills.account.bytes(), 0);
+    }
+
+    #[test]
+    fn what_there_is_no_room_for_is_not_set() {
+        let fills = Fills::new(Account::alone(Kind::Fills, 100));
+        fills.missed(&key(1), versions());
+        assert_eq!(fills.fence(&key(1)), Fence::Shut);
+        let lease = fills.lease(&key(1), versions(), fills.begin());
+        assert_eq!(fills.redeem(&key(1), lease.unwrap()), None);
+    }
+
+    #[test]
+    fn is_counted_as_it_is() {
+        let fills = Fills::new(Account::alone(Kind::Fills, 1 << 30));
+        let taken = kept(|| {
+            for name in short_names(20_000) {
+                let key = Key::new(&[name.as_bytes()]);
+                fills.missed(&key, vec![Version::unique(), Version::unique()]);
+                fills.lease(&key, vec![Version::unique(), Version::unique()], 0);
+            }
+        });
+        is_counted(fills.account.bytes(), taken, 0.34);
     }
 }

@@ -5,15 +5,16 @@ use std::collections::HashSet;
 use std::mem;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use crate::store::memory::budget::{Account, allocated, slot};
 use crate::store::{Key, Pattern, Tag};
 
-/// Together at most some 40 MB; beyond, single keys are no longer told apart.
-const MAX_KEYS: usize = 200_000;
-const MAX_KEY_BYTES: usize = 16 * 1024 * 1024;
+/// Each is a scan of its own.
 const MAX_PATTERNS: usize = 256;
 
+/// Bounded in bytes; beyond, single keys are no longer told apart.
 pub struct Journal {
     entries: Mutex<Entries>,
+    account: Account,
     on_overflow: Box<dyn Fn() + Send + Sync>,
 }
 
@@ -26,14 +27,15 @@ pub struct Entries {
     pub tag_patterns: HashSet<Pattern>,
     /// Too much to remember: everything has to go.
     pub everything: bool,
-    key_bytes: usize,
+    bytes: usize,
 }
 
 impl Journal {
     /// `on_overflow` runs once for each time that the journal gave up counting.
-    pub fn new(on_overflow: impl Fn() + Send + Sync + 'static) -> Self {
+    pub fn new(account: Account, on_overflow: impl Fn() + Send + Sync + 'static) -> Self {
         Self {
             entries: Mutex::default(),
+            account,
             on_overflow: Box::new(on_overflow),
         }
     }
@@ -41,34 +43,41 @@ impl Journal {
     pub fn add_key(&self, key: &Key) {
         self.add(|entries| {
             if entries.keys.insert(key.clone()) {
-                entries.key_bytes += key.as_bytes().len();
+                entries.bytes += slot(size_of::<Key>()) + allocated(key.as_bytes().len());
             }
         });
     }
 
     pub fn add_pattern(&self, pattern: &Pattern) {
         self.add(|entries| {
-            entries.patterns.insert(pattern.clone());
+            if entries.patterns.insert(pattern.clone()) {
+                entries.bytes += pattern_bytes(pattern);
+            }
         });
     }
 
     pub fn add_tag(&self, tag: &Tag) {
         self.add(|entries| {
             if entries.tags.insert(tag.clone()) {
-                entries.key_bytes += tag.key().as_bytes().len();
+                entries.bytes += slot(size_of::<Tag>()) + allocated(tag.key().as_bytes().len());
             }
         });
     }
 
     pub fn add_tag_pattern(&self, pattern: &Pattern) {
         self.add(|entries| {
-            entries.tag_patterns.insert(pattern.clone());
+            if entries.tag_patterns.insert(pattern.clone()) {
+                entries.bytes += pattern_bytes(pattern);
+            }
         });
     }
 
     /// What has to be deleted; `None` when there is nothing.
     pub fn take(&self) -> Option<Entries> {
-        let entries = mem::take(&mut *self.lock());
+        let mut known = self.lock();
+        let entries = mem::take(&mut *known);
+        self.account.set(0);
+        drop(known);
         (entries != Entries::default()).then_some(entries)
     }
 
@@ -80,7 +89,7 @@ impl Journal {
     pub fn put_back(&self, taken: Entries) {
         self.add(|entries| {
             entries.everything |= taken.everything;
-            entries.key_bytes += taken.key_bytes;
+            entries.bytes += taken.bytes;
             entries.keys.extend(taken.keys);
             entries.patterns.extend(taken.patterns);
             entries.tags.extend(taken.tags);
@@ -94,11 +103,13 @@ impl Journal {
         if !known {
             change(&mut entries);
         }
-        if entries.is_too_much() {
+        self.account.set(entries.bytes);
+        if self.account.is_over() || entries.has_too_many_patterns() {
             *entries = Entries {
                 everything: true,
                 ..Entries::default()
             };
+            self.account.set(0);
         }
         if entries.everything && !known {
             drop(entries);
@@ -112,11 +123,13 @@ impl Journal {
 }
 
 impl Entries {
-    fn is_too_much(&self) -> bool {
-        self.keys.len() + self.tags.len() > MAX_KEYS
-            || self.key_bytes > MAX_KEY_BYTES
-            || self.patterns.len() + self.tag_patterns.len() > MAX_PATTERNS
+    fn has_too_many_patterns(&self) -> bool {
+        self.patterns.len() + self.tag_patterns.len() > MAX_PATTERNS
     }
+}
+
+fn pattern_bytes(pattern: &Pattern) -> usize {
+    slot(size_of::<Pattern>()) + allocated(pattern.as_bytes().len())
 }
 
 #[cfg(test)]
@@ -125,11 +138,14 @@ mod tests {
     use std::sync::atomic::{AtomicUsize, Ordering};
 
     use super::*;
+    use crate::measure::{is_counted, kept, long_names, short_names};
+    use crate::store::memory::budget::Kind;
 
     fn counting() -> (Journal, Arc<AtomicUsize>) {
         let overflows = Arc::new(AtomicUsize::new(0));
         let counter = overflows.clone();
-        let journal = Journal::new(move || {
+        let account = Account::alone(Kind::Journal, 4 << 20);
+        let journal = Journal::new(account, move || {
             counter.fetch_add(1, Ordering::Relaxed);
         });
         (journal, overflows)
@@ -168,10 +184,10 @@ mod tests {
     #[test]
     fn overflows_to_everything_and_says_so_once() {
         let (journal, overflows) = counting();
-        for i in 0..=MAX_KEYS {
+        for i in 0..40_000 {
             journal.add_key(&key(i));
+            assert!(!journal.account.is_over());
         }
-        journal.add_key(&key(MAX_KEYS + 7));
         let entries = journal.take().unwrap();
         assert!(entries.everything && entries.keys.is_empty());
         assert_eq!(overflows.load(Ordering::Relaxed), 1);
@@ -181,10 +197,31 @@ mod tests {
     fn is_bounded_in_bytes_too() {
         let (journal, overflows) = counting();
         let long = vec![b'x'; 64 * 1024];
-        for i in 0..300_u16 {
+        for i in 0..20_u16 {
             journal.add_key(&Key::new(&[&long, &i.to_be_bytes()]));
         }
         assert!(journal.take().unwrap().everything);
         assert_eq!(overflows.load(Ordering::Relaxed), 1);
+    }
+
+    #[test]
+    fn is_counted_as_it_is() {
+        for (names, most_off) in [
+            (long_names(300).collect::<Vec<_>>(), 0.1),
+            (short_names(20_000).collect(), 0.34),
+        ] {
+            let journal = Journal::new(Account::alone(Kind::Journal, 1 << 30), || ());
+            let taken = kept(|| {
+                for name in &names {
+                    journal.add_key(&Key::new(&[name.as_bytes()]));
+                    journal.add_tag(&Tag::new(b"", b"room:", name.as_bytes()));
+                }
+            });
+            is_counted(journal.account.bytes(), taken, most_off);
+            let entries = journal.take().unwrap();
+            assert_eq!(journal.account.bytes(), 0);
+            journal.put_back(entries);
+            is_counted(journal.account.bytes(), taken, most_off);
+        }
     }
 }

@@ -46,6 +46,10 @@ impl LocalLayer {
         self.texts.len()
     }
 
+    pub fn bytes(&self) -> u64 {
+        self.texts.bytes()
+    }
+
     pub fn sweep(&self) {
         self.texts.sweep();
     }

@@ -3,8 +3,10 @@
 use std::sync::atomic::Ordering;
 
 use super::Backplane;
+use super::cache::LocalCache;
 use super::calls::{CallCounts, Latency};
 use super::status::{History, ServerMemory};
+use crate::store::memory::budget::Kind;
 
 /// What a backplane has counted since it was made, and what is so now.
 pub struct Metrics {
@@ -26,7 +28,8 @@ pub struct Metrics {
     pub message_bytes: usize,
     /// Of the store that answers while Redis is away.
     pub memory_entries: usize,
-    pub memory_bytes: u64,
+    /// Of all that is kept here, by kind.
+    pub memory: Vec<(&'static str, u64)>,
 }
 
 impl Backplane {
@@ -52,7 +55,21 @@ impl Backplane {
             messages,
             message_bytes,
             memory_entries: self.memory.len(),
-            memory_bytes: self.memory.weight(),
+            memory: self.kept(message_bytes as u64),
         }
+    }
+
+    /// What `memory.maxBytes` bounds, then what has bounds of its own.
+    fn kept(&self, message_bytes: u64) -> Vec<(&'static str, u64)> {
+        let of_budget = Kind::ALL
+            .into_iter()
+            .map(|kind| (kind.name(), self.budget.bytes(kind)));
+        let local_cache = self.local_cache.as_ref();
+        let others = [
+            ("localCache", local_cache.map_or(0, LocalCache::bytes)),
+            ("messages", self.messages.bytes()),
+            ("mailboxes", message_bytes),
+        ];
+        of_budget.chain(others).collect()
     }
 }

@@ -38,6 +38,7 @@ use tokio::sync::{Notify, RwLock};
 use tokio::task::AbortHandle;
 
 use crate::store::availability::{Availability, Outage, Switch};
+use crate::store::memory::budget::{Budget, Kind};
 use crate::store::memory::limits::MemoryLimiter;
 use crate::store::memory::{Bounds, Clock, MemoryStore};
 use crate::store::remote::RedisStore;
@@ -120,6 +121,7 @@ pub type OnEvent = Arc<dyn Fn(Event) + Send + Sync>;
 
 pub struct Backplane {
     options: Options,
+    budget: Arc<Budget>,
     memory: Arc<MemoryStore>,
     limiter: Arc<MemoryLimiter>,
     journal: Arc<Journal>,
@@ -170,9 +172,19 @@ impl Backplane {
         let overflow = on_event.clone();
         let turns = Arc::new(Turns::default());
         let subscribers = Arc::new(Subscribers::default());
-        let locks = Arc::new(Locks::new(options.locks, on_event.clone()));
         let prefix = options.key_prefix.as_bytes();
-        let presence = Arc::new(Presence::new(options.heartbeat, prefix));
+        let budget = Budget::new(options.memory.max_bytes);
+        let memory = MemoryStore::within(&budget, options.memory.max_entries, Clock::system());
+        let memory = Arc::new(memory);
+        let squeezed = Arc::downgrade(&memory);
+        budget.on_pressure(move || {
+            if let Some(memory) = squeezed.upgrade() {
+                memory.make_room();
+            }
+        });
+        let locks = Locks::new(options.locks, prefix, &budget, on_event.clone());
+        let locks = Arc::new(locks);
+        let presence = Arc::new(Presence::new(options.heartbeat, prefix, &budget));
         let messages = Arc::new(LocalLayer::new(options.messages));
         let local_cache = options.local_cache.map(LocalCache::new);
         let cached = local_cache.iter().map(|local| local.layer.clone());
@@ -206,14 +218,20 @@ impl Backplane {
             on_event,
         };
         Arc::new(Self {
-            memory: Arc::new(MemoryStore::new(options.memory, Clock::system())),
-            limiter: Arc::new(MemoryLimiter::new(Clock::system())),
-            journal: Arc::new(Journal::new(move || overflow(Event::JournalOverflow))),
-            resets: Arc::new(Journal::new(|| ())),
+            memory,
+            limiter: Arc::new(MemoryLimiter::new(
+                budget.account(Kind::Limits),
+                Clock::system(),
+            )),
+            journal: Arc::new(Journal::new(budget.account(Kind::Journal), move || {
+                overflow(Event::JournalOverflow);
+            })),
+            resets: Arc::new(Journal::new(budget.account(Kind::Resets), || ())),
             locks,
             presence,
-            sessions: Arc::default(),
-            fills: Fills::default(),
+            sessions: Arc::new(Sessions::new(budget.account(Kind::Sessions))),
+            fills: Fills::new(budget.account(Kind::Fills)),
+            budget,
             calls: Calls::new(options.call_kinds),
             status,
             traffic,

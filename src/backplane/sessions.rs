@@ -14,38 +14,52 @@ use super::counts::From;
 use super::owners::Owners;
 use super::wait::within;
 use crate::store::memory::MemoryStore;
+use crate::store::memory::budget::{Account, allocated, slot};
 use crate::store::tags::{Tagged, unstamp, with_names};
 use crate::store::{Json, Key, Result, Tag, Ttl};
 
 pub(super) const SPACE: &[u8] = b"session:";
 pub(super) const USERS: &[u8] = b"session-user:";
-/// Beyond, sessions of an outage end with it.
-const MOST_UNWRITTEN: usize = 100_000;
 /// Sessions that are sent to Redis at once.
 const AT_ONCE: usize = 128;
 /// How often a session is set whose user is invalidated all the time.
 const ATTEMPTS: usize = 5;
 
-/// The sessions that were set here while Redis was away, with their users.
-#[derive(Default)]
+/// The sessions that were set here while Redis was away, with their users. Bounded in bytes; beyond,
+/// sessions of an outage end with it.
 pub struct Sessions {
     unwritten: Mutex<HashMap<Key, Vec<Tag>>>,
     owners: Owners,
+    account: Account,
+}
+
+fn bytes(key: &Key, tags: &[Tag]) -> usize {
+    let names = tags.iter().map(|tag| allocated(tag.key().as_bytes().len()));
+    let own = slot(size_of::<(Key, Vec<Tag>)>()) + allocated(size_of_val(tags));
+    own + allocated(key.as_bytes().len()) + names.sum::<usize>()
 }
 
 impl Sessions {
+    pub fn new(account: Account) -> Self {
+        Self {
+            unwritten: Mutex::default(),
+            owners: Owners::default(),
+            account,
+        }
+    }
+
     pub fn is_settled(&self) -> bool {
         self.unwritten().is_empty()
     }
 
     pub fn clear(&self) {
-        self.unwritten().clear();
+        self.take();
         self.owners.clear();
     }
 
     /// Sets on Redis what still lives in memory, for what is left of its time.
     pub async fn settle(&self, store: &impl Tagged, memory: &MemoryStore) -> Result<()> {
-        let unwritten: Vec<_> = mem::take(&mut *self.unwritten()).into_iter().collect();
+        let unwritten: Vec<_> = self.take().into_iter().collect();
         for (at, step) in unwritten.chunks(AT_ONCE).enumerate() {
             let written = step.iter().map(async |(key, tags)| {
                 let Some((stored, ttl)) = memory.remaining(key) else {
@@ -59,10 +73,8 @@ impl Sessions {
                 }
             });
             if let Err(error) = try_join_all(written).await {
-                let rest = unwritten[at * AT_ONCE..].iter().cloned();
-                let mut unwritten = self.unwritten();
-                for (key, tags) in rest {
-                    unwritten.entry(key).or_insert(tags);
+                for (key, tags) in &unwritten[at * AT_ONCE..] {
+                    self.write_later(key, tags);
                 }
                 return Err(error);
             }
@@ -71,10 +83,20 @@ impl Sessions {
     }
 
     fn write_later(&self, key: &Key, tags: &[Tag]) {
-        let mut unwritten = self.unwritten();
-        if unwritten.len() < MOST_UNWRITTEN {
+        let (mut unwritten, bytes) = (self.unwritten(), bytes(key, tags));
+        if let Some(before) = unwritten.remove(key) {
+            self.account.sub(self::bytes(key, &before) as u64);
+        }
+        if self.account.has_room(bytes) {
+            self.account.add(bytes as u64);
             unwritten.insert(key.clone(), tags.to_vec());
         }
+    }
+
+    fn take(&self) -> HashMap<Key, Vec<Tag>> {
+        let mut unwritten = self.unwritten();
+        self.account.set(0);
+        mem::take(&mut *unwritten)
     }
 
     fn unwritten(&self) -> MutexGuard<'_, HashMap<Key, Vec<Tag>>> {

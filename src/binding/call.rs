@@ -219,7 +219,7 @@ impl Call {
 
 fn lock_take(from: &mut Arguments, keeping: Keeping) -> Call {
     Call::LockTake(LockRequest {
-        name: from.text(),
+        name: from.text().into(),
         handle: from.number() as u64,
         ttl: ttl(from),
         wait: Duration::try_from_secs_f64(from.number() / 1000.0).ok(),

@@ -42,8 +42,17 @@ pub fn metrics(metrics: &Metrics) -> Value {
             "messages": metrics.messages,
             "messageBytes": metrics.message_bytes,
         },
-        "memory": { "entries": metrics.memory_entries, "bytes": metrics.memory_bytes },
+        "memory": memory(metrics),
     })
+}
+
+fn memory(metrics: &Metrics) -> Value {
+    let bytes: u64 = metrics.memory.iter().map(|(_, bytes)| bytes).sum();
+    let kinds = metrics.memory.iter();
+    let kinds: Map<_, _> = kinds
+        .map(|(kind, bytes)| ((*kind).to_owned(), json!(bytes)))
+        .collect();
+    json!({ "entries": metrics.memory_entries, "bytes": bytes, "kinds": kinds })
 }
 
 pub fn health(health: &Health) -> Answer {

@@ -3,6 +3,7 @@
 use crate::support::OnRedis;
 use redis_backplane::store::limits::{Algorithm, Limiter, Rule, Verdict};
 use redis_backplane::store::memory::Clock;
+use redis_backplane::store::memory::budget::{Account, Kind};
 use redis_backplane::store::memory::limits::MemoryLimiter;
 use redis_backplane::store::{Key, RawCommands};
 
@@ -25,7 +26,10 @@ impl InMemory {
     async fn new() -> Self {
         let clock = Clock::manual();
         clock.advance(BEGIN_MS);
-        Self(MemoryLimiter::new(clock.clone()), clock)
+        Self(
+            MemoryLimiter::new(Account::alone(Kind::Limits, 1 << 20), clock.clone()),
+            clock,
+        )
     }
 }
 

@@ -12,6 +12,7 @@ use redis_backplane::store::locks::{
     Address, Call, HANDOVER, LockKeys, Locker, Taken, Token, Turn, parse_call,
 };
 use redis_backplane::store::memory::Clock;
+use redis_backplane::store::memory::budget::{Account, Kind};
 use redis_backplane::store::memory::locks::MemoryLocks;
 use redis_backplane::store::remote::RedisStore;
 use redis_backplane::store::remote::feed::Feed;
@@ -52,7 +53,7 @@ impl InMemory {
         let called = calls.clone();
         let on_call = Box::new(move |call| called.lock().unwrap().push(call));
         Self {
-            locks: MemoryLocks::new(clock.clone(), on_call),
+            locks: MemoryLocks::new(Account::alone(Kind::Locks, 1 << 20), clock.clone(), on_call),
             clock,
             address: Address::unique(),
             calls,

@@ -14,6 +14,7 @@ use bytes::Bytes;
 use futures_util::future::{join, join_all};
 use redis_backplane::store::bus::{Topic, TopicKind};
 use redis_backplane::store::memory::Clock;
+use redis_backplane::store::memory::budget::{Account, Kind};
 use redis_backplane::store::memory::presence::{Doubt, MemoryRoster, Standing};
 use redis_backplane::store::presence::{
     Condition, Detail, LEASE, LastSeen, Life, Names, News, Place, Present, Socket, field, rooms_of,
@@ -82,7 +83,11 @@ impl InMemory {
             hears.lock().unwrap().push((room.to_owned(), news));
         });
         Self {
-            roster: MemoryRoster::new(clock.clone(), on_news),
+            roster: MemoryRoster::new(
+                Account::alone(Kind::Presence, 1 << 24),
+                clock.clone(),
+                on_news,
+            ),
             clock,
             heard,
         }

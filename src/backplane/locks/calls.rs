@@ -24,7 +24,7 @@ const RENEW_AFTER: u32 = 3;
 const RENEW_AGAIN: (Duration, Duration) = (Duration::from_millis(20), Duration::from_secs(1));
 
 pub struct LockRequest {
-    pub name: Box<[u8]>,
+    pub name: Arc<[u8]>,
     /// A number that is greater than those before, by which the lease is known afterwards.
     pub handle: u64,
     pub ttl: Ttl,
@@ -56,7 +56,7 @@ pub enum LockOutcome {
 /// One call, and what it owns if it gets it.
 struct Attempt {
     request: LockRequest,
-    keys: Arc<LockKeys>,
+    keys: LockKeys,
     token: Token,
     /// Redis may have granted it.
     was_sent: AtomicBool,
@@ -86,7 +86,7 @@ impl Try {
 impl Backplane {
     pub async fn lock_take(self: &Arc<Self>, request: LockRequest) -> LockOutcome {
         let attempt = Attempt {
-            keys: Arc::new(LockKeys::new(self.prefix(), &request.name)),
+            keys: self.locks.keys(&request.name),
             token: self.locks.address.token(),
             was_sent: AtomicBool::new(false),
             request,
@@ -102,7 +102,8 @@ impl Backplane {
         }
         if attempt.was_sent.load(Ordering::Relaxed) {
             let backplane = self.clone();
-            tokio::spawn(async move { backplane.lock_give(&attempt.keys, attempt.token).await });
+            let name = attempt.request.name.clone();
+            tokio::spawn(async move { backplane.lock_give(&name, attempt.token).await });
         }
         LockOutcome::Denied
     }
@@ -110,14 +111,14 @@ impl Backplane {
     /// Ends a lease; whether it was still held.
     pub async fn lock_release(&self, handle: u64) -> bool {
         match self.locks.leases.remove(handle) {
-            Some(lease) => self.lock_give(&lease.keys, lease.token).await,
+            Some(lease) => self.lock_give(&lease.name, lease.token).await,
             None => false,
         }
     }
 
     pub async fn lock_release_named(&self, name: &[u8]) -> bool {
         match self.locks.leases.remove_named(name) {
-            Some(lease) => self.lock_give(&lease.keys, lease.token).await,
+            Some(lease) => self.lock_give(&lease.name, lease.token).await,
             None => false,
         }
     }
@@ -179,7 +180,7 @@ impl Backplane {
         }
     }
 
-    /// Writes down what was granted; nothing, if that is over already.
+    /// Writes down what was granted; nothing, if that is over already or there is no room: it is given back.
     fn lock_hold(
         self: &Arc<Self>,
         attempt: &Attempt,
@@ -187,17 +188,12 @@ impl Backplane {
         term: Term,
     ) -> Option<LockOutcome> {
         let (request, token) = (&attempt.request, attempt.token);
-        if term.certain().is_zero() {
-            let (backplane, keys) = (self.clone(), attempt.keys.clone());
-            tokio::spawn(async move { backplane.lock_give(&keys, token).await });
-            return None;
-        }
         let is_ready = matches!(self.switch.now(), Availability::Ready(_));
         let lease = Arc::new(Lease {
             handle: request.handle,
-            keys: attempt.keys.clone(),
+            name: request.name.clone(),
             token,
-            name: (request.keeping == Keeping::Named).then(|| request.name.clone()),
+            is_named: request.keeping == Keeping::Named,
             term: Mutex::new(Term {
                 in_doubt: !term.on_redis || !is_ready,
                 ..term
@@ -205,6 +201,11 @@ impl Backplane {
             asked: AtomicU64::new(0),
             renewal: OnceLock::new(),
         });
+        if term.certain().is_zero() || !self.locks.leases.add(&lease) {
+            let (backplane, name) = (self.clone(), request.name.clone());
+            tokio::spawn(async move { backplane.lock_give(&name, token).await });
+            return None;
+        }
         self.locks.fences.given(fence, term.on_redis);
         if term.on_redis && !is_ready {
             self.locks.occupy(&lease);
@@ -214,7 +215,6 @@ impl Backplane {
                 .renewal
                 .get_or_init(|| self.lock_renew(request.handle, request.ttl));
         }
-        self.locks.leases.add(lease);
         Some(LockOutcome::Granted { token, fence })
     }
 
@@ -223,7 +223,13 @@ impl Backplane {
         let until = request
             .wait
             .and_then(|wait| Instant::now().checked_add(wait));
-        let mut wait = self.locks.waits.enter(request.handle, attempt.token);
+        let Some(mut wait) = self
+            .locks
+            .waits
+            .enter(request.handle, attempt.token, &request.name)
+        else {
+            return LockOutcome::Denied;
+        };
         let mut can_be_called = self.locks.listener().is_some();
         let (mut on_redis, mut here) = (Turn::New, Turn::New);
         loop {
@@ -236,6 +242,8 @@ impl Backplane {
                 },
                 Try::Denied { free_in, place } => {
                     match place {
+                        // There was no room in the queue.
+                        Some((0, _)) => {}
                         Some((place, true)) => on_redis = Turn::Place(place),
                         Some((place, false)) => here = Turn::Place(place),
                         None => {}
@@ -257,8 +265,8 @@ impl Backplane {
             }
         }
         drop(wait);
-        let (backplane, keys, token) = (self.clone(), attempt.keys.clone(), attempt.token);
-        let given = tokio::spawn(async move { backplane.lock_give(&keys, token).await });
+        let (backplane, name, token) = (self.clone(), request.name.clone(), attempt.token);
+        let given = tokio::spawn(async move { backplane.lock_give(&name, token).await });
         if self.locks.waits.are_over() {
             let _ = given.await;
             return LockOutcome::Closed;
@@ -289,18 +297,19 @@ impl Backplane {
         let _ = timeout_at(by.into(), settled).await;
     }
 
-    async fn lock_give(&self, keys: &Arc<LockKeys>, token: Token) -> bool {
+    async fn lock_give(&self, name: &Arc<[u8]>, token: Token) -> bool {
+        let keys = &self.locks.keys(name);
         let given = self.tell_remote(Instant::now(), |store| async move {
             store.give(keys, token).await
         });
         match given.await {
             Some(Ok(was_held)) => was_held,
             Some(Err(_)) => {
-                self.locks.give_later(keys, token);
+                self.locks.give_later(name, token);
                 false
             }
             None => {
-                self.locks.give_later(keys, token);
+                self.locks.give_later(name, token);
                 let was_held = self.locks.memory.give_now(keys, token);
                 if let Some(server) = self.refusing() {
                     // Only the sooner for the others.
@@ -315,11 +324,11 @@ impl Backplane {
         if lease.term().certain().is_zero() {
             return false;
         }
-        let number = lease.ask(ttl);
+        let (number, keys) = (lease.ask(ttl), &self.locks.keys(&lease.name));
         let asked = self
             .on_remote(|store| async move {
                 let since = Instant::now();
-                let extended = store.extend(&lease.keys, lease.token, ttl).await?;
+                let extended = store.extend(keys, lease.token, ttl).await?;
                 Ok((extended, since))
             })
             .await;
@@ -333,7 +342,7 @@ impl Backplane {
             None => {
                 // Redis may be there for others: what it has granted ends when it does there.
                 let here = &self.locks.memory;
-                if lease.term().on_redis || !here.extend_now(&lease.keys, lease.token, ttl) {
+                if lease.term().on_redis || !here.extend_now(keys, lease.token, ttl) {
                     return false;
                 }
                 lease.renew(number, Instant::now(), ttl);

@@ -1,4 +1,6 @@
 //! The leases that this process has, and how long each of them certainly lasts.
+//!
+//! Bounded in bytes: beyond, nobody gets a lock.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -8,10 +10,8 @@ use std::time::{Duration, Instant};
 use tokio::task::AbortHandle;
 
 use crate::store::Ttl;
-use crate::store::locks::{LockKeys, Token};
-
-/// Beyond, the oldest is forgotten: it lasts until its end, and its holder is told that it may not.
-const MOST_LEASES: usize = 100_000;
+use crate::store::locks::Token;
+use crate::store::memory::budget::{Account, allocated, slot};
 
 /// Two clocks that count the same lease go apart by less than this: 1 % and 2 ms.
 const DRIFT_PARTS: u32 = 100;
@@ -20,10 +20,11 @@ const DRIFT: Duration = Duration::from_millis(2);
 pub struct Lease {
     /// As JavaScript knows it.
     pub handle: u64,
-    pub keys: Arc<LockKeys>,
+    /// Of the lock.
+    pub name: Arc<[u8]>,
     pub token: Token,
-    /// If it is released by name, which one.
-    pub name: Option<Box<[u8]>>,
+    /// It may be released by the name.
+    pub is_named: bool,
     pub term: Mutex<Term>,
     /// How often it was asked to be extended.
     pub asked: AtomicU64,
@@ -106,6 +107,13 @@ impl Lease {
         self.asked.fetch_add(1, Ordering::Relaxed) + 1
     }
 
+    /// What it takes here and in the table.
+    fn bytes(&self) -> usize {
+        let own = allocated(size_of::<Self>() + ARC_BYTES) + slot(size_of::<(u64, Arc<Self>)>());
+        let by_name = slot(size_of::<(Arc<[u8]>, u64)>()) * usize::from(self.is_named);
+        own + by_name + allocated(self.name.len() + ARC_BYTES)
+    }
+
     fn lock(&self) -> MutexGuard<'_, Term> {
         self.term.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -119,25 +127,48 @@ impl Drop for Lease {
     }
 }
 
-#[derive(Default)]
+/// How soon, at the bound, is looked again for leases that have ended.
+const SWEEP_AGAIN: Duration = Duration::from_secs(1);
+/// Two counts before what is shared.
+const ARC_BYTES: usize = 2 * size_of::<usize>();
+
 pub struct Leases(Mutex<Table>);
 
-#[derive(Default)]
 struct Table {
     by_handle: BTreeMap<u64, Arc<Lease>>,
-    names: HashMap<Box<[u8]>, u64>,
+    names: HashMap<Arc<[u8]>, u64>,
+    swept: Instant,
+    account: Account,
 }
 
 impl Leases {
-    pub fn add(&self, lease: Arc<Lease>) {
+    pub fn new(account: Account) -> Self {
+        Self(Mutex::new(Table {
+            by_handle: BTreeMap::new(),
+            names: HashMap::new(),
+            swept: Instant::now(),
+            account,
+        }))
+    }
+
+    /// `false`: there is no room.
+    pub fn add(&self, lease: &Arc<Lease>) -> bool {
         let mut table = self.table();
-        if let Some(name) = &lease.name {
-            table.names.insert(name.clone(), lease.handle);
+        let bytes = lease.bytes();
+        if !table.account.has_room(bytes) && table.swept.elapsed() > SWEEP_AGAIN {
+            table.sweep();
         }
-        table.by_handle.insert(lease.handle, lease);
-        if table.by_handle.len() > MOST_LEASES {
-            table.remove_oldest();
+        if !table.account.has_room(bytes) {
+            return false;
         }
+        if lease.is_named {
+            // With this one's name, which it shares.
+            table.names.remove(&lease.name);
+            table.names.insert(lease.name.clone(), lease.handle);
+        }
+        table.account.add(bytes as u64);
+        table.by_handle.insert(lease.handle, lease.clone());
+        true
     }
 
     pub fn get(&self, handle: u64) -> Option<Arc<Lease>> {
@@ -187,21 +218,14 @@ impl Leases {
 
     /// Forgets those that have ended.
     pub fn sweep(&self) {
-        let mut table = self.table();
-        let ended = |lease: &&Arc<Lease>| lease.term().left().is_zero();
-        let ended: Vec<u64> = table
-            .by_handle
-            .values()
-            .filter(ended)
-            .map(|lease| lease.handle)
-            .collect();
-        for handle in ended {
-            table.remove(handle);
-        }
+        self.table().sweep();
     }
 
     pub fn clear(&self) {
-        *self.table() = Table::default();
+        let mut table = self.table();
+        table.by_handle = BTreeMap::new();
+        table.names = HashMap::new();
+        table.account.set(0);
     }
 
     fn table(&self) -> MutexGuard<'_, Table> {
@@ -212,17 +236,77 @@ impl Leases {
 impl Table {
     fn remove(&mut self, handle: u64) -> Option<Arc<Lease>> {
         let lease = self.by_handle.remove(&handle)?;
-        if let Some(name) = &lease.name
-            && self.names.get(name) == Some(&handle)
-        {
-            self.names.remove(name);
+        if lease.is_named && self.names.get(&lease.name) == Some(&handle) {
+            self.names.remove(&lease.name);
         }
+        self.account.sub(lease.bytes() as u64);
         Some(lease)
     }
 
-    fn remove_oldest(&mut self) {
-        if let Some(handle) = self.by_handle.keys().next().copied() {
+    fn sweep(&mut self) {
+        self.swept = Instant::now();
+        let ended = |lease: &&Arc<Lease>| lease.term().left().is_zero();
+        let ended = self.by_handle.values().filter(ended);
+        for handle in ended.map(|lease| lease.handle).collect::<Vec<_>>() {
             self.remove(handle);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::measure::{is_counted, kept, long_names, short_names};
+    use crate::store::locks::Address;
+    use crate::store::memory::budget::Kind;
+
+    fn lease(handle: u64, name: &str) -> Arc<Lease> {
+        Arc::new(Lease {
+            handle,
+            name: name.as_bytes().into(),
+            token: Address::unique().token(),
+            is_named: true,
+            term: Mutex::new(Term::new(
+                Instant::now(),
+                Ttl::from_whole_millis(60_000),
+                true,
+            )),
+            asked: AtomicU64::new(0),
+            renewal: OnceLock::new(),
+        })
+    }
+
+    #[test]
+    fn are_counted_as_they_are() {
+        for (names, most_off) in [
+            (long_names(300).collect::<Vec<_>>(), 0.1),
+            (short_names(20_000).collect(), 0.34),
+        ] {
+            let account = Account::alone(Kind::Leases, 1 << 30);
+            let leases = Leases::new(account.clone());
+            let taken = kept(|| {
+                for (handle, name) in names.iter().enumerate() {
+                    assert!(leases.add(&lease(handle as u64, name)));
+                }
+            });
+            is_counted(account.bytes(), taken, most_off);
+            for name in &names {
+                assert!(leases.remove_named(name.as_bytes()).is_some());
+            }
+            assert_eq!(account.bytes(), 0);
+        }
+    }
+
+    #[test]
+    fn beyond_the_bound_none_is_added_and_none_forgotten() {
+        let account = Account::alone(Kind::Leases, 100_000);
+        let leases = Leases::new(account.clone());
+        let added = (0..1000).filter(|handle| leases.add(&lease(*handle, &handle.to_string())));
+        let added: Vec<u64> = added.collect();
+        assert!((10..1000).contains(&added.len()));
+        assert!(added.iter().all(|handle| leases.get(*handle).is_some()));
+        assert!(!account.is_over());
+        leases.remove(added[0]);
+        assert!(leases.add(&lease(2000, "another")));
     }
 }

@@ -20,6 +20,7 @@ use crate::store::availability::Availability;
 use crate::store::bus::{Topic, TopicKind};
 use crate::store::locks::{Address, LockKeys, Locker, Taken, Token, Turn, parse_call};
 use crate::store::memory::Clock;
+use crate::store::memory::budget::{Account, Budget, Kind, allocated};
 use crate::store::memory::locks::MemoryLocks;
 use crate::store::remote::feed::{Feed, FeedEvent};
 use crate::store::topics::{Tag, Topics};
@@ -30,8 +31,6 @@ use fences::Fences;
 use leases::{Lease, Leases, Term};
 use waits::Waits;
 
-/// What was not given back while Redis was away; beyond, leases end by themselves.
-const MOST_GIFTS: usize = 100_000;
 /// Questions that are sent to Redis at once.
 const AT_ONCE: usize = 1024;
 
@@ -46,36 +45,56 @@ pub enum WhenAway {
 
 pub struct Locks {
     when_away: WhenAway,
+    /// Before the names of locks.
+    prefix: Box<[u8]>,
     /// Of this process.
     address: Address,
     memory: MemoryLocks,
     leases: Leases,
     waits: Arc<Waits>,
     fences: Fences,
-    /// To be given on Redis, should it have them.
+    /// To be given on Redis, should it have them. Bounded; beyond, leases end by themselves.
     gifts: Mutex<Vec<Gift>>,
+    gifts_account: Account,
     listener: Mutex<Option<Arc<Listener>>>,
     on_event: OnEvent,
 }
 
-type Gift = (Arc<LockKeys>, Token);
+/// The name of a lock, and who has it.
+type Gift = (Arc<[u8]>, Token);
+
+/// The name may be a lease's still; then it is counted twice, for a moment.
+fn gift_bytes(name: &[u8]) -> usize {
+    2 * size_of::<Gift>() + allocated(name.len())
+}
 
 impl Locks {
-    pub fn new(when_away: WhenAway, on_event: OnEvent) -> Self {
-        let waits = Arc::new(Waits::default());
+    pub fn new(
+        when_away: WhenAway,
+        prefix: &[u8],
+        budget: &Arc<Budget>,
+        on_event: OnEvent,
+    ) -> Self {
+        let waits = Arc::new(Waits::new(budget.account(Kind::Waiters)));
         let called = waits.clone();
         let on_call = Box::new(move |(token, after)| called.call(token, after));
         Self {
             when_away,
+            prefix: prefix.into(),
             address: Address::unique(),
-            memory: MemoryLocks::new(Clock::system(), on_call),
-            leases: Leases::default(),
+            memory: MemoryLocks::new(budget.account(Kind::Locks), Clock::system(), on_call),
+            leases: Leases::new(budget.account(Kind::Leases)),
             waits,
             fences: Fences::default(),
             gifts: Mutex::default(),
+            gifts_account: budget.account(Kind::Gifts),
             listener: Mutex::default(),
             on_event,
         }
+    }
+
+    fn keys(&self, name: &[u8]) -> LockKeys {
+        LockKeys::new(&self.prefix, name)
     }
 
     /// For how many ms a lease certainly lasts; 0 for one that has ended. From any thread.
@@ -124,11 +143,16 @@ impl Locks {
 
     /// Gives back on Redis what has ended here, and takes there what is held here, if it is free.
     pub async fn settle<S: Locker>(&self, store: &S) -> Result<()> {
-        let gifts = mem::take(&mut *self.gifts());
+        let gifts = self.take_gifts();
         for (at, step) in gifts.chunks(AT_ONCE).enumerate() {
-            let given = step.iter().map(|(keys, token)| store.give(keys, *token));
+            let given = step.iter().map(async |(name, token)| {
+                let keys = self.keys(name);
+                store.give(&keys, *token).await
+            });
             if let Some(error) = first_error(join_all(given).await) {
-                self.gifts().extend_from_slice(&gifts[at * AT_ONCE..]);
+                for (name, token) in &gifts[at * AT_ONCE..] {
+                    self.give_later(name, *token);
+                }
                 return Err(error);
             }
         }
@@ -149,7 +173,8 @@ impl Locks {
     async fn take_again<S: Locker>(&self, lease: &Arc<Lease>, store: &S) -> Result<()> {
         let (left, latest) = (Ttl::from(lease.term().left()), lease.latest());
         let known_fence = self.fences.greatest();
-        let taken = store.take(&lease.keys, lease.token, left, Turn::No, known_fence);
+        let keys = &self.keys(&lease.name);
+        let taken = store.take(keys, lease.token, left, Turn::No, known_fence);
         match taken.await {
             Ok(Taken::Granted { fence }) => {
                 self.fences.given(fence, true);
@@ -172,15 +197,23 @@ impl Locks {
     /// Nobody in this process gets what Redis has granted.
     fn occupy(&self, lease: &Lease) {
         let left = Ttl::from(lease.term().left());
-        self.memory.occupy(&lease.keys, lease.token, left);
+        self.memory
+            .occupy(&self.keys(&lease.name), lease.token, left);
     }
 
     /// To be given on Redis before the first call goes there again.
-    fn give_later(&self, keys: &Arc<LockKeys>, token: Token) {
-        let mut gifts = self.gifts();
-        if gifts.len() < MOST_GIFTS {
-            gifts.push((keys.clone(), token));
+    fn give_later(&self, name: &Arc<[u8]>, token: Token) {
+        let (mut gifts, bytes) = (self.gifts(), gift_bytes(name));
+        if self.gifts_account.has_room(bytes) {
+            self.gifts_account.add(bytes as u64);
+            gifts.push((name.clone(), token));
         }
+    }
+
+    fn take_gifts(&self) -> Vec<Gift> {
+        let mut gifts = self.gifts();
+        self.gifts_account.set(0);
+        mem::take(&mut *gifts)
     }
 
     fn gifts(&self) -> MutexGuard<'_, Vec<Gift>> {

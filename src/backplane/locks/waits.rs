@@ -1,4 +1,4 @@
-//! Who waits for a lock in this process, and how they are called.
+//! Who waits for a lock in this process, and how they are called. Bounded in bytes: beyond, nobody waits.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -8,6 +8,7 @@ use tokio::sync::watch;
 use tokio::time::timeout_at;
 
 use crate::store::locks::Token;
+use crate::store::memory::budget::{Account, allocated};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Signal {
@@ -15,8 +16,15 @@ enum Signal {
     Leave,
 }
 
-#[derive(Default)]
-pub struct Waits(Mutex<Waiting>);
+/// What a waiter takes beside the name of its lock: its call, its places in the tables, its signal.
+const WAITER_BYTES: usize = 2048;
+/// How often it holds the name: in the call, and in the keys of the lock.
+const NAMES: usize = 4;
+
+pub struct Waits {
+    waiting: Mutex<Waiting>,
+    account: Account,
+}
 
 #[derive(Default)]
 struct Waiting {
@@ -27,8 +35,21 @@ struct Waiting {
 }
 
 impl Waits {
-    pub fn enter(self: &Arc<Self>, handle: u64, token: Token) -> Wait {
+    pub fn new(account: Account) -> Self {
+        Self {
+            waiting: Mutex::default(),
+            account,
+        }
+    }
+
+    /// `None`: there are too many.
+    pub fn enter(self: &Arc<Self>, handle: u64, token: Token, name: &[u8]) -> Option<Wait> {
         let mut waiting = self.waiting();
+        let bytes = WAITER_BYTES + NAMES * allocated(name.len());
+        if !self.account.has_room(bytes) {
+            return None;
+        }
+        self.account.add(bytes as u64);
         let sender = watch::Sender::new(match waiting.are_over {
             true => Signal::Leave,
             false => Signal::TryAt(Instant::now()),
@@ -36,12 +57,13 @@ impl Waits {
         let signal = sender.subscribe();
         waiting.by_handle.insert(handle, sender);
         waiting.handles.insert(token, handle);
-        Wait {
+        Some(Wait {
             waits: self.clone(),
             handle,
             token,
+            bytes,
             signal,
-        }
+        })
     }
 
     /// Has a waiter try again after so long.
@@ -79,7 +101,7 @@ impl Waits {
     }
 
     fn waiting(&self) -> MutexGuard<'_, Waiting> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -102,6 +124,7 @@ pub struct Wait {
     waits: Arc<Waits>,
     handle: u64,
     token: Token,
+    bytes: usize,
     signal: watch::Receiver<Signal>,
 }
 
@@ -136,5 +159,6 @@ impl Drop for Wait {
         let mut waiting = self.waits.waiting();
         waiting.by_handle.remove(&self.handle);
         waiting.handles.remove(&self.token);
+        self.waits.account.sub(self.bytes as u64);
     }
 }

@@ -106,10 +106,10 @@ impl Backplane {
             true => (None, HELD),
             false => (Some(ttl), ttl),
         };
-        let socket = &socket;
+        let asked = &socket;
         let set = self
             .tell_remote(begun, |store| async move {
-                self.presence_put(&store, socket, ttl, condition).await
+                self.presence_put(&store, asked, ttl, condition).await
             })
             .await;
         match set {
@@ -120,7 +120,7 @@ impl Backplane {
                     ttl: until_removed,
                     doubt,
                 };
-                self.presence.own.keep(socket.clone(), standing);
+                self.presence.own.keep(socket, standing);
                 true
             }
             Some(Ok(None)) => {
@@ -131,8 +131,7 @@ impl Backplane {
             Some(Err(_)) => false,
             None => {
                 let own = &self.presence.own;
-                own.set_now(socket.clone(), until_removed, condition)
-                    .is_some()
+                own.set_now(socket, until_removed, condition).is_some()
             }
         }
     }
@@ -162,8 +161,7 @@ impl Backplane {
                     rooms: self.presence.own_rooms(user, id),
                 };
                 self.presence.own.remove_now(user, id);
-                self.presence.remove_later(removal);
-                true
+                self.presence.remove_later(removal)
             }
         }
     }

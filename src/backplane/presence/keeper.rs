@@ -161,7 +161,7 @@ impl Backplane {
 
     async fn presence_set_one_again(&self, store: &RedisStore, kept: &Kept) -> Result<()> {
         let own = &self.presence.own;
-        let gate = self.presence.gates.place(&kept.socket.id);
+        let gate = self.presence.gates.place(&(&*kept.socket.id).into());
         let _turn = gate.turn().await;
         let ttl = match own.left(kept) {
             Some(left) if own.is_as(kept) => left.unwrap_or(HELD),

@@ -21,6 +21,7 @@ use crate::store::Result;
 use crate::store::availability::Availability;
 use crate::store::gates::Gates;
 use crate::store::memory::Clock;
+use crate::store::memory::budget::{Account, Budget, Kind, allocated};
 use crate::store::memory::presence::MemoryRoster;
 use crate::store::presence::{Names, Roster};
 use crate::store::remote::RedisStore;
@@ -29,8 +30,6 @@ use crate::store::remote::presence::RedisRoster;
 use lives::{KnownLives, Pulse};
 use watch::Watches;
 
-/// What was not removed while Redis was away; beyond, sockets end by themselves.
-const MOST_REMOVALS: usize = 100_000;
 /// Sockets that are sent to Redis at once.
 const AT_ONCE: usize = 128;
 
@@ -41,7 +40,9 @@ pub struct Presence {
     own: MemoryRoster,
     pulse: Pulse,
     lives: KnownLives,
+    /// Bounded; beyond, sockets end by themselves, and whoever removes them is told.
     removals: Mutex<Vec<Removal>>,
+    removals_account: Account,
     keeper: Mutex<Option<AbortHandle>>,
     has_work: Notify,
     watches: Arc<Watches>,
@@ -57,18 +58,28 @@ struct Removal {
     rooms: Vec<Box<str>>,
 }
 
+impl Removal {
+    fn bytes(&self) -> usize {
+        let rooms = self.rooms.iter().map(|room| allocated(room.len()));
+        let names = allocated(self.user.len()) + allocated(self.socket.len());
+        let list = allocated(size_of_val(&*self.rooms));
+        2 * size_of::<Self>() + names + list + rooms.sum::<usize>()
+    }
+}
+
 impl Presence {
-    pub fn new(heartbeat: bool, prefix: &[u8]) -> Self {
+    pub fn new(heartbeat: bool, prefix: &[u8], budget: &Arc<Budget>) -> Self {
         let watches = Arc::new(Watches::default());
         let told = watches.clone();
         let on_news = Box::new(move |room: &str, text: &dyn Fn() -> Bytes| told.hear(room, text));
         Self {
             heartbeat,
             names: Names::new(prefix),
-            own: MemoryRoster::new(Clock::system(), on_news),
+            own: MemoryRoster::new(budget.account(Kind::Presence), Clock::system(), on_news),
             pulse: Pulse::default(),
             lives: KnownLives::default(),
             removals: Mutex::default(),
+            removals_account: budget.account(Kind::Removals),
             keeper: Mutex::default(),
             has_work: Notify::new(),
             watches,
@@ -96,7 +107,7 @@ impl Presence {
         }
         self.watches.clear();
         self.own.clear();
-        self.removals().clear();
+        self.take_removals();
     }
 
     /// Whether Redis knows what is not there any more.
@@ -107,14 +118,15 @@ impl Presence {
     /// Removes on Redis what has been removed here.
     pub async fn settle(&self, store: &RedisStore) -> Result<()> {
         let roster = self.roster(store);
-        let removals = mem::take(&mut *self.removals());
+        let removals = self.take_removals();
         for (at, step) in removals.chunks(AT_ONCE).enumerate() {
             let removed = step
                 .iter()
                 .map(|gone| roster.remove(&gone.user, &gone.socket, &gone.rooms));
             if let Some(error) = first_error(join_all(removed).await) {
-                let rest = removals.into_iter().skip(at * AT_ONCE);
-                self.removals().extend(rest);
+                for removal in removals.into_iter().skip(at * AT_ONCE) {
+                    self.remove_later(removal);
+                }
                 return Err(error);
             }
         }
@@ -128,19 +140,30 @@ impl Presence {
         }
     }
 
-    /// To be removed on Redis before the first call goes there again.
-    fn remove_later(&self, removal: Removal) {
-        let mut removals = self.removals();
-        if removals.len() < MOST_REMOVALS {
+    /// To be removed on Redis before the first call goes there again; `false`: there is no room.
+    fn remove_later(&self, removal: Removal) -> bool {
+        let (mut removals, bytes) = (self.removals(), removal.bytes());
+        let has_room = self.removals_account.has_room(bytes);
+        if has_room {
+            self.removals_account.add(bytes as u64);
             removals.push(removal);
         }
+        has_room
+    }
+
+    fn take_removals(&self) -> Vec<Removal> {
+        let mut removals = self.removals();
+        self.removals_account.set(0);
+        mem::take(&mut *removals)
     }
 
     /// The rooms of a socket that this process has set.
     fn own_rooms(&self, user: &str, socket: &str) -> Vec<Box<str>> {
         let own = self.own.get(socket);
         let own = own.filter(|own| &*own.socket.user == user);
-        own.map_or_else(Vec::new, |own| own.socket.rooms.clone())
+        own.map_or_else(Vec::new, |own| {
+            own.socket.rooms.iter().map(|room| (&**room).into()).collect()
+        })
     }
 
     fn removals(&self) -> MutexGuard<'_, Vec<Removal>> {

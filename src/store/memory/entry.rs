@@ -1,12 +1,13 @@
 //! One entry of the in-memory store, and what it weighs.
 
-use quick_cache::Weighter;
+use quick_cache::{Lifecycle, Weighter};
 
+use super::budget::{Account, allocated};
 use crate::store::{Json, Key};
 
-/// What an entry costs beside its key and its text: the entry itself, its slot, its place in
-/// the two queues of the cache, and the allocator's share.
-const OVERHEAD_BYTES: u64 = 160;
+/// What an entry costs beside its key and its text: the entry itself, its slot, and its place in the two queues
+/// of the cache, which has room for a third more than there is.
+const OVERHEAD_BYTES: usize = 176;
 
 #[derive(Clone, Debug)]
 pub struct Entry {
@@ -29,6 +30,11 @@ impl Entry {
     }
 }
 
+/// What an entry takes.
+pub fn bytes(key: &Key, text: &Json) -> u64 {
+    (allocated(key.as_bytes().len()) + allocated(text.len()) + OVERHEAD_BYTES) as u64
+}
+
 /// Bounds bytes and entries by one weight: an entry weighs its bytes, and never less than an
 /// equal share of the whole.
 #[derive(Clone, Debug)]
@@ -38,13 +44,24 @@ pub struct Weight {
 
 impl Weight {
     pub fn of(&self, key: &Key, text: &Json) -> u64 {
-        let bytes = key.as_bytes().len() as u64 + text.len() as u64 + OVERHEAD_BYTES;
-        bytes.max(self.min_bytes)
+        bytes(key, text).max(self.min_bytes)
     }
 }
 
 impl Weighter<Key, Entry> for Weight {
     fn weight(&self, key: &Key, entry: &Entry) -> u64 {
         self.of(key, &entry.text)
+    }
+}
+
+/// Gives back the bytes of what has to make room, of what is replaced, and of what is not admitted.
+#[derive(Clone)]
+pub struct Evictions(pub Account);
+
+impl Lifecycle<Key, Entry> for Evictions {
+    type RequestState = ();
+
+    fn on_evict(&self, (): &mut (), key: Key, entry: Entry) {
+        self.0.sub(bytes(&key, &entry.text));
     }
 }

@@ -7,34 +7,37 @@ use quick_cache::Weighter;
 use quick_cache::unsync::Cache;
 
 use super::Clock;
+use super::budget::{Account, allocated};
 use crate::store::limits::{Limiter, Rule, Tally, Verdict};
 use crate::store::{Key, Result};
 
-/// Some 90,000 limits with short keys.
-const MOST_BYTES: u64 = 16 << 20;
 /// What a limit takes beside its key.
-const OVERHEAD_BYTES: u64 = 160;
+const OVERHEAD_BYTES: usize = 176;
 const EXPECTED_KEYS: usize = 1024;
+/// Of the room for limits, in which it grows and shrinks.
+const STEPS: u64 = 16;
 
 #[derive(Clone)]
 struct Weight;
 
 impl Weighter<Key, Tally> for Weight {
     fn weight(&self, key: &Key, _: &Tally) -> u64 {
-        key.as_bytes().len() as u64 + OVERHEAD_BYTES
+        (allocated(key.as_bytes().len()) + OVERHEAD_BYTES) as u64
     }
 }
 
 pub struct MemoryLimiter {
     tallies: Mutex<Cache<Key, Tally, Weight>>,
+    account: Account,
     clock: Clock,
 }
 
 impl MemoryLimiter {
-    pub fn new(clock: Clock) -> Self {
-        let tallies = Cache::with_weighter(EXPECTED_KEYS, MOST_BYTES, Weight);
+    pub fn new(account: Account, clock: Clock) -> Self {
+        let tallies = Cache::with_weighter(EXPECTED_KEYS, account.most(), Weight);
         Self {
             tallies: Mutex::new(tallies),
+            account,
             clock,
         }
     }
@@ -45,7 +48,9 @@ impl MemoryLimiter {
         let known = tallies.get(key).copied();
         let (verdict, tally) = rule.check(known.unwrap_or(Tally::begun(now)), now, cost);
         if verdict.allowed {
+            self.fit(&mut tallies);
             tallies.insert(key.clone(), tally);
+            self.account.set(tallies.weight() as usize);
         }
         Verdict {
             reset_at_ms: self.clock.epoch_ms() + (verdict.reset_at_ms - now),
@@ -54,11 +59,23 @@ impl MemoryLimiter {
     }
 
     pub fn forget(&self, key: &Key) {
-        self.tallies().remove(key);
+        let mut tallies = self.tallies();
+        tallies.remove(key);
+        self.account.set(tallies.weight() as usize);
     }
 
     pub fn clear(&self) {
-        self.tallies().clear();
+        let mut tallies = self.tallies();
+        tallies.clear();
+        self.account.set(0);
+    }
+
+    /// Follows the room that other kinds leave.
+    fn fit(&self, tallies: &mut Cache<Key, Tally, Weight>) {
+        let (most, capacity) = (self.account.most(), tallies.capacity());
+        if most < capacity || most - capacity > most / STEPS {
+            tallies.set_capacity(most);
+        }
     }
 
     fn tallies(&self) -> MutexGuard<'_, Cache<Key, Tally, Weight>> {

@@ -1,10 +1,15 @@
 //! Locks within this process, for while Redis is away. The same rules as in `redis/lua/lock_*.lua`.
+//! Bounded in bytes: beyond, nobody gets a lock that is not known yet. Only what Redis has granted is
+//! written down in any case, for nobody else may get it.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use ring::digest::{SHA256, digest};
+
 use super::Clock;
+use super::budget::{Account, allocated, slot};
 use crate::store::locks::{Call, HANDOVER, LockKeys, Locker, Taken, Token, Turn};
 use crate::store::{Key, Result, Ttl};
 
@@ -13,14 +18,23 @@ pub type OnCall = Box<dyn Fn(Call) + Send + Sync>;
 
 pub struct MemoryLocks {
     book: Mutex<Book>,
+    account: Account,
     clock: Clock,
     on_call: OnCall,
 }
 
 #[derive(Default)]
 struct Book {
-    locks: HashMap<Key, Lock>,
+    locks: HashMap<Name, Lock>,
     numbers: Numbers,
+}
+
+/// A digest of the key, which may be long; more than anybody can make collide.
+type Name = [u8; 16];
+
+fn name(key: &Key) -> Name {
+    let digest = digest(&SHA256, key.as_bytes());
+    std::array::from_fn(|at| digest.as_ref()[at])
 }
 
 /// The greatest ones given out.
@@ -43,9 +57,10 @@ struct Holder {
 }
 
 impl MemoryLocks {
-    pub fn new(clock: Clock, on_call: OnCall) -> Self {
+    pub fn new(account: Account, clock: Clock, on_call: OnCall) -> Self {
         Self {
             book: Mutex::default(),
+            account,
             clock,
             on_call,
         }
@@ -57,16 +72,21 @@ impl MemoryLocks {
     }
 
     pub fn clear(&self) {
-        self.book().locks.clear();
+        let mut book = self.book();
+        book.locks = HashMap::new();
+        self.account.set(0);
     }
 
     /// Forgets what nobody holds nor waits for.
     pub fn sweep(&self) {
         let now = self.clock.now_ms();
-        self.book().locks.retain(|_, lock| {
+        let mut book = self.book();
+        book.locks.retain(|_, lock| {
             lock.expire(now);
             !lock.is_unused()
         });
+        let bytes = book.locks.values().map(Lock::bytes).sum();
+        self.account.set(bytes);
     }
 
     pub fn take_now(
@@ -78,6 +98,12 @@ impl MemoryLocks {
         known_fence: u64,
     ) -> Taken {
         self.visit(keys, |lock, visit| {
+            if !visit.has_room && !lock.is_known_to(token) {
+                return Taken::Denied {
+                    free_in: None,
+                    place: 0,
+                };
+            }
             if let Some(free_in) = lock.denies(token, visit) {
                 let place = visit.place(turn);
                 lock.queue.extend(place.map(|place| (place, token)));
@@ -129,16 +155,23 @@ impl MemoryLocks {
         let Book { locks, numbers } = &mut *book;
         let mut visit = Visit {
             now: self.clock.now_ms(),
+            has_room: self
+                .account
+                .has_room(LOCK_BYTES + QUEUE_BYTES + PLACE_BYTES),
             numbers,
             calls: Vec::new(),
         };
-        let lock = locks.entry(keys.lock.clone()).or_default();
+        let name = name(&keys.lock);
+        let lock = locks.entry(name).or_default();
+        let before = lock.bytes();
         lock.expire(visit.now);
         let outcome = act(lock, &mut visit);
-        let calls = visit.calls;
+        let (calls, after) = (visit.calls, lock.bytes());
         if lock.is_unused() {
-            locks.remove(&keys.lock);
+            locks.remove(&name);
         }
+        self.account.add(after as u64);
+        self.account.sub(before as u64);
         drop(book);
         calls.into_iter().for_each(&self.on_call);
         outcome
@@ -149,9 +182,17 @@ impl MemoryLocks {
     }
 }
 
+const LOCK_BYTES: usize = slot(size_of::<(Name, Lock)>());
+/// A queue has places for eleven at once.
+const QUEUE_BYTES: usize = allocated(11 * size_of::<(u64, Token)>());
+/// Of the others.
+const PLACE_BYTES: usize = 2 * size_of::<(u64, Token)>();
+
 /// What goes on while something is done with a lock.
 struct Visit<'a> {
     now: u64,
+    /// For a lock that is not known yet, or a place in a queue.
+    has_room: bool,
     numbers: &'a mut Numbers,
     calls: Vec<Call>,
 }
@@ -232,6 +273,19 @@ impl Lock {
 
     fn is_unused(&self) -> bool {
         self.holder.is_none() && self.queue.is_empty()
+    }
+
+    /// Whether it takes no more if the token has it or goes on waiting.
+    fn is_known_to(&self, token: Token) -> bool {
+        self.is_held_by(token) || self.queue.values().any(|waiting| *waiting == token)
+    }
+
+    fn bytes(&self) -> usize {
+        match self.queue.len() {
+            0 if self.holder.is_none() => 0,
+            0 => LOCK_BYTES,
+            places => LOCK_BYTES + QUEUE_BYTES + places * PLACE_BYTES,
+        }
     }
 }
 

@@ -1,9 +1,10 @@
 //! The store in this process: what answers while Redis is away.
 //!
-//! Bounded in entries and in bytes, strictly, at every moment. The least valuable entries make
+//! Bounded in entries and in bytes ([`budget`]), strictly, at every moment. The least valuable entries make
 //! room (S3-FIFO: what was read again outlives what was read once). Entries expire by the clock
 //! when they are looked at, and [`MemoryStore::sweep`] takes the others.
 
+pub mod budget;
 pub mod bus;
 mod clock;
 mod entry;
@@ -13,13 +14,15 @@ pub mod presence;
 mod tags;
 
 use std::cell::Cell;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::collections::hash_map::RandomState;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use bytes::Bytes;
-use quick_cache::unsync::Cache;
+use ::bytes::Bytes;
+use quick_cache::unsync;
 
+use budget::{Account, Budget, Kind};
 pub use clock::Clock;
-use entry::{Entry, Weight};
+use entry::{Entry, Evictions, Weight, bytes};
 use tags::Tags;
 
 use super::{Fetched, Json, Key, Lease, Lifetime, Pattern, Result, Store, Ttl};
@@ -30,33 +33,47 @@ pub struct Bounds {
     pub max_bytes: u64,
 }
 
-#[derive(Debug)]
+/// Of the whole, in which the room for values grows and shrinks.
+const STEPS: u64 = 64;
+
+type Cache = unsync::Cache<Key, Entry, Weight, RandomState, Evictions>;
+
 pub struct MemoryStore {
-    cache: Mutex<Cache<Key, Entry, Weight>>,
+    cache: Mutex<Cache>,
     weight: Weight,
     max_bytes: u64,
-    max_entries: u64,
+    values: Account,
     tags: Mutex<Tags>,
     clock: Clock,
 }
 
 impl MemoryStore {
+    /// With a budget of its own.
     pub fn new(bounds: Bounds, clock: Clock) -> Self {
+        Self::within(&Budget::new(bounds.max_bytes), bounds.max_entries, clock)
+    }
+
+    pub fn within(budget: &Arc<Budget>, max_entries: u64, clock: Clock) -> Self {
+        let max_bytes = budget.max();
         let weight = Weight {
-            min_bytes: bounds.max_bytes.div_ceil(bounds.max_entries),
+            // What takes nearly all of it is not admitted, and one entry has to be.
+            min_bytes: max_bytes.div_ceil(max_entries).min(max_bytes / 16 * 15),
         };
+        let values = budget.account(Kind::Values);
         // An estimate for the first allocation only; the tables grow with what is stored.
-        let estimated_entries = bounds.max_entries.min(1024) as usize;
+        let estimated_entries = max_entries.min(1024) as usize;
         Self {
-            cache: Mutex::new(Cache::with_weighter(
+            cache: Mutex::new(Cache::with(
                 estimated_entries,
-                bounds.max_bytes,
+                max_bytes,
                 weight.clone(),
+                RandomState::default(),
+                Evictions(values.clone()),
             )),
             weight,
-            max_bytes: bounds.max_bytes,
-            max_entries: bounds.max_entries,
-            tags: Mutex::default(),
+            max_bytes,
+            values,
+            tags: Mutex::new(Tags::new(budget.account(Kind::Tags))),
             clock,
         }
     }
@@ -70,13 +87,36 @@ impl MemoryStore {
     }
 
     /// Bytes held, as accounted: keys, texts and what an entry costs beside them.
-    pub fn weight(&self) -> u64 {
-        self.lock().weight()
+    pub fn bytes(&self) -> u64 {
+        self.values.bytes()
     }
 
     pub fn clear(&self) {
         self.tags().clear();
-        self.lock().clear();
+        let mut cache = self.lock();
+        cache.clear();
+        self.values.set(0);
+    }
+
+    /// Has values make room for what else is kept.
+    pub fn make_room(&self) {
+        self.shrink(&mut self.lock());
+    }
+
+    /// So much that it is not to be done again soon.
+    fn shrink(&self, cache: &mut Cache) {
+        let room = self.values.most().saturating_sub(self.max_bytes / STEPS);
+        if room < cache.capacity() {
+            cache.set_capacity(room);
+        }
+    }
+
+    /// Gives values the room that others have left.
+    fn spread(&self, cache: &mut Cache) {
+        let (room, capacity) = (self.values.most(), cache.capacity());
+        if capacity < self.max_bytes && capacity + 2 * self.max_bytes / STEPS <= room {
+            cache.set_capacity(room);
+        }
     }
 
     /// Whether it was kept.
@@ -93,25 +133,25 @@ impl MemoryStore {
     }
 
     pub fn take_out(&self, key: &Key) {
-        self.lock().remove(key);
+        self.drop_from(&mut self.lock(), key);
     }
 
     /// What is under `key`, and for how much longer.
     pub fn remaining(&self, key: &Key) -> Option<(Json, Ttl)> {
         let now = self.clock.now_ms();
-        let entry = Self::live(&mut self.lock(), key, now)?;
+        let entry = self.live(&mut self.lock(), key, now)?;
         Some((entry.text, Ttl::from_whole_millis(entry.gone_at - now)))
     }
 
     /// Drops what has expired. O(entries).
     pub fn sweep(&self) {
         let now = self.clock.now_ms();
-        self.lock().retain(|_, entry| entry.is_alive(now));
+        self.retain(|_, entry| entry.is_alive(now));
         self.sweep_tags();
     }
 
     /// A panic cannot leave the cache half changed: nothing that can panic runs under the lock.
-    fn lock(&self) -> MutexGuard<'_, Cache<Key, Entry, Weight>> {
+    fn lock(&self) -> MutexGuard<'_, Cache> {
         self.cache.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -121,25 +161,49 @@ impl MemoryStore {
     }
 
     /// The entry under `key` if its time has not come; one whose time has come is dropped.
-    fn live(cache: &mut Cache<Key, Entry, Weight>, key: &Key, now: u64) -> Option<Entry> {
+    fn live(&self, cache: &mut Cache, key: &Key, now: u64) -> Option<Entry> {
         let entry = cache.get(key)?.clone();
         if entry.is_alive(now) {
             return Some(entry);
         }
-        cache.remove(key);
+        self.drop_from(cache, key);
         None
     }
 
-    fn keep(&self, cache: &mut Cache<Key, Entry, Weight>, key: &Key, entry: Entry) -> bool {
-        if self.weight.of(key, &entry.text) > self.max_bytes {
-            cache.remove(key);
-            return false;
+    fn drop_from(&self, cache: &mut Cache, key: &Key) {
+        if let Some((key, entry)) = cache.remove(key) {
+            self.values.sub(bytes(&key, &entry.text));
         }
-        cache.insert(key.clone(), entry);
-        true
     }
 
-    fn lease(&self, cache: &mut Cache<Key, Entry, Weight>, key: &Key, gone_at: u64) -> Lease {
+    fn retain(&self, stays: impl Fn(&Key, &Entry) -> bool) {
+        let freed = Cell::new(0);
+        self.lock().retain(|key, entry| {
+            let stays = stays(key, entry);
+            if !stays {
+                freed.set(freed.get() + bytes(key, &entry.text));
+            }
+            stays
+        });
+        self.values.sub(freed.get());
+    }
+
+    fn keep(&self, cache: &mut Cache, key: &Key, entry: Entry) -> bool {
+        self.spread(cache);
+        if self.weight.of(key, &entry.text) > cache.capacity() {
+            self.drop_from(cache, key);
+            return false;
+        }
+        self.values.add(bytes(key, &entry.text));
+        cache.insert(key.clone(), entry);
+        if self.values.is_over() {
+            self.shrink(cache);
+        }
+        // What is nearly as large as the whole is not admitted.
+        cache.peek(key).is_some()
+    }
+
+    fn lease(&self, cache: &mut Cache, key: &Key, gone_at: u64) -> Lease {
         let lease = Lease::unique();
         let placeholder = Entry {
             text: Bytes::new(),
@@ -155,7 +219,7 @@ impl MemoryStore {
 impl Store for MemoryStore {
     async fn get(&self, key: &Key) -> Result<Option<Json>> {
         let now = self.clock.now_ms();
-        let entry = Self::live(&mut self.lock(), key, now);
+        let entry = self.live(&mut self.lock(), key, now);
         Ok(entry.filter(|entry| entry.is_fresh(now)).map(|e| e.text))
     }
 
@@ -165,7 +229,9 @@ impl Store for MemoryStore {
 
     async fn get_timed(&self, key: &Key) -> Result<Option<(Json, Ttl)>> {
         let now = self.clock.now_ms();
-        let entry = Self::live(&mut self.lock(), key, now).filter(|entry| entry.is_fresh(now));
+        let entry = self
+            .live(&mut self.lock(), key, now)
+            .filter(|entry| entry.is_fresh(now));
         Ok(entry.map(|entry| {
             let left = Ttl::from_whole_millis(entry.fresh_until - now);
             (entry.text, left)
@@ -184,7 +250,7 @@ impl Store for MemoryStore {
     async fn delete_all(&self, keys: &[Key]) -> Result<()> {
         let mut cache = self.lock();
         for key in keys {
-            cache.remove(key);
+            self.drop_from(&mut cache, key);
         }
         Ok(())
     }
@@ -192,7 +258,7 @@ impl Store for MemoryStore {
     async fn delete_matching(&self, space: &Key, patterns: &[Pattern]) -> Result<u64> {
         let now = self.clock.now_ms();
         let removed = Cell::new(0);
-        self.lock().retain(|key, entry| {
+        self.retain(|key, entry| {
             let rest = key.as_bytes().strip_prefix(space.as_bytes());
             let hit = rest.is_some_and(|rest| patterns.iter().any(|pattern| pattern.matches(rest)));
             removed.set(removed.get() + u64::from(hit && entry.is_alive(now)));
@@ -204,7 +270,7 @@ impl Store for MemoryStore {
     async fn fetch(&self, key: &Key, lease_ttl: Ttl) -> Result<Fetched> {
         let now = self.clock.now_ms();
         let mut cache = self.lock();
-        Ok(match Self::live(&mut cache, key, now) {
+        Ok(match self.live(&mut cache, key, now) {
             Some(entry) if entry.is_fresh(now) => Fetched::Fresh(entry.text),
             Some(entry) if entry.text.is_empty() => Fetched::Absent(Lease(entry.lease)),
             Some(entry) => Fetched::Stale(entry.text, Lease(entry.lease)),
@@ -221,7 +287,9 @@ impl Store for MemoryStore {
     ) -> Result<bool> {
         let now = self.clock.now_ms();
         let mut cache = self.lock();
-        let holds = Self::live(&mut cache, key, now).is_some_and(|entry| entry.lease == lease.0);
+        let holds = self
+            .live(&mut cache, key, now)
+            .is_some_and(|entry| entry.lease == lease.0);
         if !holds {
             return Ok(false);
         }
@@ -240,8 +308,11 @@ impl Store for MemoryStore {
     }
 
     async fn abandon(&self, key: &Key, lease: &Lease) -> Result<()> {
-        self.lock()
-            .remove_if(key, |entry| entry.lease == lease.0 && entry.text.is_empty());
+        let mut cache = self.lock();
+        let is_it = |entry: &Entry| entry.lease == lease.0 && entry.text.is_empty();
+        if cache.peek(key).is_some_and(is_it) {
+            self.drop_from(&mut cache, key);
+        }
         Ok(())
     }
 }

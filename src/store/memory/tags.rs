@@ -1,44 +1,71 @@
 //! The tags of the entries in memory.
+//!
+//! Bounded in bytes. Beyond, the older half of them ends, and with them what they void: an entry without its
+//! tags could not be invalidated.
 
 use std::collections::{HashMap, HashSet};
+use std::mem;
 
 use super::MemoryStore;
+use super::budget::{Account, allocated, slot};
 use crate::store::tags::{Tag, Tagged, Version, stamp, unstamp};
 use crate::store::{Json, Key, Pattern, Result, Store, Ttl};
-
-/// For each entry that the store can hold: two tags, and as many again before the dead are swept.
-const NAMES_AN_ENTRY: u64 = 4;
 
 /// What a tag lasts longer than its entries, ms.
 const SPARE_MS: u64 = 1000;
 
-#[derive(Debug, Default)]
 pub struct Tags {
-    tags: HashMap<Key, State>,
-    /// Tags, and entries in them.
-    names: u64,
+    /// What was set since the last half ended; the others may be the next.
+    young: HashMap<Key, State>,
+    old: HashMap<Key, State>,
+    young_bytes: u64,
+    account: Account,
 }
 
-#[derive(Debug)]
-struct State {
+pub struct State {
     version: Version,
     gone_at: u64,
     entries: HashSet<Key>,
 }
 
 impl State {
-    fn names(&self) -> u64 {
-        1 + self.entries.len() as u64
+    fn bytes(&self, tag: &Key) -> u64 {
+        let entries: u64 = self.entries.iter().map(entry_bytes).sum();
+        tag_bytes(tag) + entries
     }
 }
 
+fn tag_bytes(tag: &Key) -> u64 {
+    (slot(size_of::<(Key, State)>()) + allocated(tag.as_bytes().len())) as u64
+}
+
+fn entry_bytes(entry: &Key) -> u64 {
+    (slot(size_of::<Key>()) + allocated(entry.as_bytes().len())) as u64
+}
+
 impl Tags {
+    pub fn new(account: Account) -> Self {
+        Self {
+            young: HashMap::new(),
+            old: HashMap::new(),
+            young_bytes: 0,
+            account,
+        }
+    }
+
     pub fn clear(&mut self) {
-        *self = Self::default();
+        self.young = HashMap::new();
+        self.old = HashMap::new();
+        self.young_bytes = 0;
+        self.account.set(0);
+    }
+
+    fn state(&self, tag: &Key) -> Option<&State> {
+        self.young.get(tag).or_else(|| self.old.get(tag))
     }
 
     fn version(&self, tag: &Tag, now: u64) -> Option<Version> {
-        let state = self.tags.get(tag.key())?;
+        let state = self.state(tag.key())?;
         (now < state.gone_at).then_some(state.version)
     }
 
@@ -46,12 +73,16 @@ impl Tags {
         if self.version(tag, now).is_none() {
             self.end(tag.key());
         }
+        if let Some(state) = self.old.remove(tag.key()) {
+            self.young_bytes += state.bytes(tag.key());
+            self.young.insert(tag.key().clone(), state);
+        }
         // The entry is set after its tags, and must not outlive them.
         let spare = if entry.is_some() { SPARE_MS } else { 0 };
         let gone_at = now + ttl.as_millis() + spare;
-        let names = &mut self.names;
-        let state = self.tags.entry(tag.key().clone()).or_insert_with(|| {
-            *names += 1;
+        let (mut more, account) = (0, &self.account);
+        let state = self.young.entry(tag.key().clone()).or_insert_with(|| {
+            more += tag_bytes(tag.key());
             State {
                 version: Version::unique(),
                 gone_at,
@@ -59,25 +90,60 @@ impl Tags {
             }
         });
         state.gone_at = state.gone_at.max(gone_at);
-        if let Some(entry) = entry {
-            self.names += u64::from(state.entries.insert(entry.clone()));
+        if let Some(entry) = entry
+            && state.entries.insert(entry.clone())
+        {
+            more += entry_bytes(entry);
         }
+        self.young_bytes += more;
+        account.add(more);
         state.version
     }
 
     fn end(&mut self, tag: &Key) -> Option<State> {
-        let state = self.tags.remove(tag)?;
-        self.names -= state.names();
+        let (state, is_young) = match self.young.remove(tag) {
+            Some(state) => (state, 1),
+            None => (self.old.remove(tag)?, 0),
+        };
+        let bytes = state.bytes(tag);
+        self.young_bytes -= bytes * is_young;
+        self.account.sub(bytes);
         Some(state)
     }
 
-    fn sweep(&mut self, now: u64, is_there: impl Fn(&Key) -> bool) {
-        self.tags.retain(|_, state| {
-            state.entries.retain(&is_there);
-            now < state.gone_at
-        });
-        self.names = self.tags.values().map(State::names).sum();
+    /// Those that were there before the last time.
+    fn end_older(&mut self) -> HashMap<Key, State> {
+        let ended = mem::replace(&mut self.old, mem::take(&mut self.young));
+        self.account.sub(bytes_of(&ended));
+        self.young_bytes = 0;
+        ended
     }
+
+    fn sweep(&mut self, now: u64, is_there: impl Fn(&Key) -> bool) {
+        for tags in [&mut self.young, &mut self.old] {
+            tags.retain(|_, state| {
+                state.entries.retain(&is_there);
+                now < state.gone_at
+            });
+        }
+        self.young_bytes = bytes_of(&self.young);
+        self.account
+            .set((self.young_bytes + bytes_of(&self.old)) as usize);
+    }
+
+    /// Whether these and an entry of theirs fit into what there may be.
+    fn have_room_for(&self, tags: &[Tag], entry: Option<&Key>) -> bool {
+        let of_entry = entry.map_or(0, entry_bytes);
+        let each = tags.iter().map(|tag| tag_bytes(tag.key()) + of_entry);
+        let more = each.sum::<u64>();
+        let is_young_full = self.young_bytes + more > self.account.most() / 2;
+        !is_young_full && self.account.has_room(more as usize)
+    }
+}
+
+/// O(tags and entries in them).
+fn bytes_of(tags: &HashMap<Key, State>) -> u64 {
+    tags.iter().map(|(tag, state)| state.bytes(tag)).sum()
 }
 
 impl MemoryStore {
@@ -88,16 +154,19 @@ impl MemoryStore {
         tags.sweep(now, |entry| cache.contains_key(entry));
     }
 
-    /// Beyond the bound everything that has tags goes: without them it could not be invalidated.
-    fn make_room_for_tags(&self) {
-        let most = self.max_entries.saturating_mul(NAMES_AN_ENTRY);
-        if self.tags().names < most {
-            return;
+    /// Ends the older ones if there is no room; `false`: there is none for these.
+    fn make_room_for_tags(&self, tags: &[Tag], entry: Option<&Key>) -> bool {
+        // After the second time none is left.
+        for _ in 0..2 {
+            if self.tags().have_room_for(tags, entry) {
+                return true;
+            }
+            let ended = self.tags().end_older();
+            for state in ended.into_values() {
+                self.void(Some(state));
+            }
         }
-        self.sweep_tags();
-        if self.tags().names >= most / 2 {
-            self.clear();
-        }
+        self.tags().have_room_for(tags, entry)
     }
 
     fn void(&self, state: Option<State>) -> u64 {
@@ -106,11 +175,12 @@ impl MemoryStore {
         let mut cache = self.lock();
         let mut removed = 0;
         for entry in &state.entries {
-            let carries_it = Self::live(&mut cache, entry, now)
+            let carries_it = self
+                .live(&mut cache, entry, now)
                 .and_then(|live| unstamp(&live.text))
                 .is_some_and(|(versions, _)| versions.contains(&state.version));
             if carries_it {
-                cache.remove(entry);
+                self.drop_from(&mut cache, entry);
                 removed += 1;
             }
         }
@@ -131,7 +201,10 @@ impl Tagged for MemoryStore {
     }
 
     async fn versions(&self, tags: &[Tag], keep: Ttl) -> Result<Vec<Version>> {
-        self.make_room_for_tags();
+        if !self.make_room_for_tags(tags, None) {
+            // Of tags that nobody has, and that no value is kept with.
+            return Ok(tags.iter().map(|_| Version::unique()).collect());
+        }
         let (mut known, now) = (self.tags(), self.clock.now_ms());
         Ok(tags
             .iter()
@@ -153,7 +226,10 @@ impl Tagged for MemoryStore {
         value: Json,
         ttl: Ttl,
     ) -> Result<Option<Vec<Version>>> {
-        self.make_room_for_tags();
+        if !self.make_room_for_tags(tags, Some(entry)) {
+            self.take_out(entry);
+            return Ok(None);
+        }
         let versions = {
             let (mut known, now) = (self.tags(), self.clock.now_ms());
             let current = tags.iter().map(|tag| known.version(tag, now));
@@ -177,7 +253,7 @@ impl Tagged for MemoryStore {
     async fn invalidate_matching(&self, space: &Tag, patterns: &[Pattern]) -> Result<u64> {
         let matching: Vec<Key> = {
             let known = self.tags();
-            let keys = known.tags.keys().filter(|key| {
+            let keys = known.young.keys().chain(known.old.keys()).filter(|key| {
                 let name = key.as_bytes().strip_prefix(space.key().as_bytes());
                 name.is_some_and(|name| patterns.iter().any(|pattern| pattern.matches(name)))
             });

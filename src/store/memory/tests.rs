@@ -40,7 +40,7 @@ async fn holds_its_bound_in_bytes() {
     for i in 0..1_000 {
         let value = Bytes::from(vec![b'1'; 10_000]);
         store.set(&key(&i.to_string()), value, TTL).await.unwrap();
-        assert!(store.weight() <= 1 << 20);
+        assert!(store.bytes() <= 1 << 20);
     }
     assert!(
         store.len() > 50,
@@ -91,5 +91,5 @@ async fn expires_by_its_clock_and_sweeps() {
     assert_eq!(store.len(), 1);
     store.sweep();
     assert!(store.is_empty());
-    assert_eq!(store.weight(), 0);
+    assert_eq!(store.bytes(), 0);
 }

@@ -12,6 +12,7 @@ mod news;
 
 use std::collections::{BTreeMap, HashSet};
 use std::future::Future;
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::Value as JsonValue;
@@ -30,10 +31,10 @@ pub const LAST_SEEN_TTL: Ttl = Ttl::from_whole_millis(30 * 24 * 3600 * 1000);
 /// One connection of a user, as whoever set it describes it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Socket {
-    pub user: Box<str>,
-    pub id: Box<str>,
+    pub user: Arc<str>,
+    pub id: Arc<str>,
     /// Each once.
-    pub rooms: Vec<Box<str>>,
+    pub rooms: Vec<Arc<str>>,
     pub metadata: Json,
     /// The metadata without the rooms, if a room is told of itself alone.
     others: Option<Json>,
@@ -58,7 +59,7 @@ impl Socket {
             user: user.into(),
             id: id.into(),
             others: is_alone.then(others),
-            rooms,
+            rooms: rooms.into_iter().map(Arc::from).collect(),
             metadata: Json::copy_from_slice(metadata),
             claim: fastrand::u64(..),
         }
@@ -68,6 +69,11 @@ impl Socket {
     pub fn places(&self) -> impl Iterator<Item = Place<'_>> {
         let rooms = self.rooms.iter().map(|room| Place::Room(room));
         std::iter::once(Place::User(&self.user)).chain(rooms)
+    }
+
+    /// What is held beside the metadata for its rooms.
+    pub fn bytes_of_others(&self) -> usize {
+        self.others.as_ref().map_or(0, |others| others.len())
     }
 
     /// The metadata that are kept in a place; made for it, where they name one room.

@@ -12,7 +12,7 @@ use crate::store::presence::{Condition, Socket};
 const REMOVED_MS: u64 = 60_000;
 
 impl MemoryRoster {
-    /// Sets a socket, and tells who listens; `None`: the condition does not hold, or there are too many.
+    /// Sets a socket, and tells who listens; `None`: the condition does not hold, or there is no room.
     pub fn set_now(
         &self,
         socket: Arc<Socket>,
@@ -53,8 +53,8 @@ impl MemoryRoster {
             until: now + REMOVED_MS,
         };
         let mut book = self.book();
-        book.removed.insert(id.into(), removed);
         book.remove(id);
+        book.remember_removed(id, removed);
         drop(book);
         if let Some(known) = known {
             self.remember(&known);
@@ -70,16 +70,12 @@ impl MemoryRoster {
         let now = self.clock.now_ms();
         match before.filter(|before| before.is_alive(now)) {
             Some(before) => before.version <= version || before.socket.claim == socket.claim,
-            None => or_lost && !self.book().removed.contains_key(&socket.id),
+            None => or_lost && self.book().removed(&socket.id).is_none(),
         }
     }
 
     fn next_version(&self, id: &str, before: Option<&Kept>) -> u64 {
-        let removed = self
-            .book()
-            .removed
-            .get(id)
-            .map_or(0, |removed| removed.version);
+        let removed = self.book().removed(id).map_or(0, |removed| removed.version);
         let known = before.map_or(0, |before| before.version).max(removed);
         (known + 1).max(self.clock.epoch_ms() * 1000)
     }

@@ -88,7 +88,7 @@ impl MemoryRoster {
         let knows_better = |kept: &Kept| {
             kept.is_alive(now) && (kept.doubt != Doubt::None || kept.heard_in.number > asked.number)
         };
-        there.retain(|present| !book.sockets.get(&present.socket).is_some_and(knows_better));
+        there.retain(|present| !book.sockets.get(&*present.socket).is_some_and(knows_better));
         let own = book.at(place).filter(|kept| knows_better(kept));
         there.extend(own.map(|kept| kept.present(place, now, detail)));
     }
@@ -96,11 +96,8 @@ impl MemoryRoster {
     /// Those that the server should have known of in a place when it was asked, and has not told.
     pub fn missing(&self, place: Place<'_>, asked: Order, there: &[Present]) -> Vec<Kept> {
         let (book, now) = (self.book(), self.clock.now_ms());
-        let Some(own) = book.ids_at(place) else {
-            return Vec::new();
-        };
         let told: HashSet<&str> = there.iter().map(|present| &*present.socket).collect();
-        let untold = own.iter().filter(|id| !told.contains(&***id));
+        let untold = book.ids_at(place).filter(|id| !told.contains(&***id));
         let missing = untold
             .filter_map(|id| book.sockets.get(id))
             .filter(|kept| kept.doubt == Doubt::None && kept.is_alive(now))

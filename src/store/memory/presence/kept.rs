@@ -78,8 +78,8 @@ impl Kept {
             metadata: self.socket.metadata_at(place),
         };
         Present {
-            user: self.socket.user.clone(),
-            socket: self.socket.id.clone(),
+            user: (&*self.socket.user).into(),
+            socket: (&*self.socket.id).into(),
             life: None,
             record: (detail == Detail::Records).then(record),
         }

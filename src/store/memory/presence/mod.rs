@@ -1,5 +1,5 @@
 //! The sockets that this process has set: what answers while Redis is away, and what is set there
-//! again afterwards.
+//! again afterwards. Bounded in bytes; beyond, sockets are not taken any more, and users who have gone are forgotten.
 
 mod alone;
 mod book;
@@ -14,6 +14,7 @@ use std::time::Duration;
 use bytes::Bytes;
 
 use super::Clock;
+use super::budget::Account;
 use crate::store::presence::{
     Condition, Detail, LAST_SEEN_TTL, LastSeen, Life, Place, Present, Roster, Socket,
 };
@@ -23,10 +24,6 @@ use book::Book;
 
 pub use kept::{Doubt, Kept, Order, Standing};
 
-/// Some 500 MB. Beyond, sockets are not taken any more.
-const MOST_SOCKETS: usize = 1_000_000;
-/// Users whose last socket has gone, and who are remembered.
-const MOST_LAST_SEEN: usize = 100_000;
 /// What is left of what lasts as long as the process: some 500,000 years.
 const FOR_EVER: Duration = Duration::from_millis(u64::MAX >> 10);
 
@@ -41,9 +38,9 @@ pub struct MemoryRoster {
 }
 
 impl MemoryRoster {
-    pub fn new(clock: Clock, on_news: OnNews) -> Self {
+    pub fn new(account: Account, clock: Clock, on_news: OnNews) -> Self {
         Self {
-            book: Mutex::default(),
+            book: Mutex::new(Book::new(account)),
             clock,
             on_news,
             orders: AtomicU64::new(0),
@@ -58,16 +55,16 @@ impl MemoryRoster {
         }
     }
 
-    /// Sets a socket, and tells nobody. `false`: there are too many.
+    /// Sets a socket, and tells nobody. `false`: there is no room.
     pub fn keep(&self, socket: Arc<Socket>, standing: Standing) -> bool {
         let mut book = self.book();
         let known = book.sockets.get(&socket.id);
-        let removed = book.removed.get(&socket.id).map(|removed| removed.order);
+        let removed = book.removed(&socket.id).map(|removed| removed.order);
         let last = known.map(|known| known.order).or(removed);
         if last.is_some_and(|last| last.number > standing.order.number) {
             return true;
         }
-        if known.is_none() && book.sockets.len() >= MOST_SOCKETS {
+        if !book.has_room_for(&socket) {
             return false;
         }
         let kept = Kept {
@@ -115,8 +112,8 @@ impl MemoryRoster {
     pub fn last_seen_now(&self, user: &str) -> Option<u64> {
         let (book, now) = (self.book(), self.clock.now_ms());
         let here = book.at(Place::User(user)).map(|kept| kept.seen_at_ms).max();
-        let gone = book.last_seen.get(user).filter(|(_, until)| now < *until);
-        here.max(gone.map(|(at, _)| *at))
+        let gone = book.last_seen(user).filter(|(_, until)| now < *until);
+        here.max(gone.map(|(at, _)| at))
     }
 
     pub fn len(&self) -> usize {
@@ -131,8 +128,7 @@ impl MemoryRoster {
     pub fn sweep(&self, tells: bool) {
         let now = self.clock.now_ms();
         let mut book = self.book();
-        book.removed.retain(|_, removed| now < removed.until);
-        book.last_seen.retain(|_, (_, until)| now < *until);
+        book.forget_old(now);
         let ended: Vec<Kept> = book
             .sockets
             .values()
@@ -160,15 +156,13 @@ impl MemoryRoster {
         };
         let (user, until) = (&kept.socket.user, now + LAST_SEEN_TTL.as_millis());
         let mut book = self.book();
-        let known = book.last_seen.get(user).map(|(at, _)| *at);
-        if book.last_seen.len() < MOST_LAST_SEEN || known.is_some() {
-            let latest = seen_at_ms.max(known.unwrap_or_default());
-            book.last_seen.insert(user.clone(), (latest, until));
-        }
+        let known = book.last_seen(user).map(|(at, _)| at);
+        let latest = seen_at_ms.max(known.unwrap_or_default());
+        book.see(user, latest, until);
     }
 
     pub fn clear(&self) {
-        *self.book() = Book::default();
+        self.book().clear();
     }
 
     fn book(&self) -> MutexGuard<'_, Book> {

@@ -35,8 +35,8 @@ impl MemoryRoster {
         for room in &now.rooms {
             let text = || {
                 let news = News::Is {
-                    user: now.user.clone(),
-                    socket: now.id.clone(),
+                    user: (&*now.user).into(),
+                    socket: (&*now.id).into(),
                     life: None,
                     version: standing.version,
                     left: standing.ttl.map_or(FOR_EVER, Ttl::as_duration),
@@ -57,8 +57,8 @@ impl MemoryRoster {
     fn tell_room_left(&self, room: &str, socket: &Socket, version: u64) {
         let text = || {
             let news = News::Left {
-                user: socket.user.clone(),
-                socket: socket.id.clone(),
+                user: (&*socket.user).into(),
+                socket: (&*socket.id).into(),
                 version,
             };
             news.text()

@@ -101,7 +101,7 @@ impl Roster for RedisRoster<'_> {
         let puts = socket.places().map(put);
         let stays: &HashSet<_> = &socket.places().collect();
         let left = homes.iter().flat_map(|(before, unmet)| {
-            let is_same = before.user == socket.user;
+            let is_same = *before.user == *socket.user;
             let places = before
                 .places()
                 .filter(move |place| !(is_same && stays.contains(place)));

@@ -1,0 +1,67 @@
+//! What a test keeps, as the allocator sees it.
+
+use std::alloc::{GlobalAlloc, Layout};
+use std::cell::Cell;
+
+use mimalloc::MiMalloc;
+
+use crate::store::memory::budget::allocated;
+
+/// Sizes beyond are rounded up to pages, which is nothing.
+const LARGE: usize = 64 * 1024;
+
+thread_local! {
+    static KEPT: Cell<isize> = const { Cell::new(0) };
+}
+
+/// Counts what each thread takes and gives back.
+pub struct Counting;
+
+fn count(layout: Layout, sign: isize) {
+    let size = layout.size();
+    let takes = if size <= LARGE { allocated(size) } else { size };
+    // A thread that ends has no counter any more.
+    let _ = KEPT.try_with(|kept| kept.set(kept.get() + sign * takes as isize));
+}
+
+// SAFETY: every call is handed on as it is.
+unsafe impl GlobalAlloc for Counting {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        count(layout, 1);
+        // SAFETY: the caller's promise is the same.
+        unsafe { MiMalloc.alloc(layout) }
+    }
+
+    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
+        count(layout, -1);
+        // SAFETY: the caller's promise is the same.
+        unsafe { MiMalloc.dealloc(pointer, layout) }
+    }
+}
+
+/// Bytes that are kept more after `act` than before, on this thread.
+pub fn kept(act: impl FnOnce()) -> f64 {
+    let before = KEPT.get();
+    act();
+    (KEPT.get() - before) as f64
+}
+
+/// Names from 1 to 60 KB, each another.
+pub fn long_names(count: usize) -> impl Iterator<Item = String> {
+    (0..count).map(|at| format!("{at:0width$}", width = 1000 + at * 7919 % 59_000))
+}
+
+/// Short ones.
+pub fn short_names(count: usize) -> impl Iterator<Item = String> {
+    (0..count).map(|at| format!("user:{at:06}:profile"))
+}
+
+/// That what is counted is what is taken: to a tenth with long names, and, as tables are between half full and
+/// full, to a third with short ones.
+pub fn is_counted(counted: u64, taken: f64, most_off: f64) {
+    let off = (counted as f64 - taken) / taken;
+    assert!(
+        off.abs() <= most_off,
+        "counted {counted}, taken {taken}: {off:+.3}"
+    );
+}
