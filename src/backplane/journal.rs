@@ -10,6 +10,8 @@ use crate::store::{Key, Pattern, Tag};
 
 /// Each is a scan of its own.
 const MAX_PATTERNS: usize = 256;
+/// Each is several commands.
+const MAX_TAGS: usize = 50_000;
 
 /// Bounded in bytes; beyond, single keys are no longer told apart.
 pub struct Journal {
@@ -104,7 +106,7 @@ impl Journal {
             change(&mut entries);
         }
         self.account.set(entries.bytes);
-        if self.account.is_over() || entries.has_too_many_patterns() {
+        if self.account.is_over() || entries.are_too_many() {
             *entries = Entries {
                 everything: true,
                 ..Entries::default()
@@ -123,8 +125,9 @@ impl Journal {
 }
 
 impl Entries {
-    fn has_too_many_patterns(&self) -> bool {
-        self.patterns.len() + self.tag_patterns.len() > MAX_PATTERNS
+    /// To be carried out in good time.
+    fn are_too_many(&self) -> bool {
+        self.tags.len() > MAX_TAGS || self.patterns.len() + self.tag_patterns.len() > MAX_PATTERNS
     }
 }
 

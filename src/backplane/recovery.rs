@@ -2,10 +2,11 @@
 
 use std::sync::Arc;
 
+use futures_util::future::join_all;
 use tokio::sync::watch;
 
 use super::journal::{Entries, Journal};
-use super::locks::Locks;
+use super::locks::{Locks, first_error};
 use super::news::News;
 use super::presence::Presence;
 use super::sessions::Sessions;
@@ -16,8 +17,11 @@ use crate::store::memory::limits::MemoryLimiter;
 use crate::store::remote::RedisStore;
 use crate::store::{Key, Pattern, Result, StoreError, Tag, Tagged};
 
-/// Keys that are deleted at once; each such step has the deadline of a command.
-const KEYS_A_STEP: usize = 4096;
+/// Keys that are deleted at once, and their bytes; each such step has the deadline of a command.
+const KEYS_A_STEP: usize = 1024;
+const BYTES_A_STEP: usize = 256 * 1024;
+/// Tags that are invalidated at once.
+const TAGS_AT_ONCE: usize = 128;
 
 /// The last rounds are short, and calls wait for them: patterns, which take long, wait from the first on.
 const ROUNDS_BESIDE_CALLS: usize = 2;
@@ -144,20 +148,41 @@ async fn delete<S: Tagged>(store: &S, entries: &Entries, spaces: &Spaces) -> Res
         }
         return Ok(());
     }
-    let keys: Vec<Key> = entries.keys.iter().cloned().collect();
-    for step in keys.chunks(KEYS_A_STEP) {
-        forgive(store.delete_all(step).await)?;
+    let mut keys = entries.keys.iter();
+    loop {
+        let step = next_step(&mut keys);
+        if step.is_empty() {
+            break;
+        }
+        forgive(store.delete_all(&step).await)?;
     }
     let patterns: Vec<Pattern> = entries.patterns.iter().cloned().collect();
     forgive(store.delete_matching(&spaces.keys, &patterns).await)?;
-    for tag in &entries.tags {
-        forgive(store.invalidate(tag).await)?;
+    let tags: Vec<&Tag> = entries.tags.iter().collect();
+    for step in tags.chunks(TAGS_AT_ONCE) {
+        let ended = join_all(step.iter().map(|tag| store.invalidate(tag)));
+        if let Some(error) = first_error(ended.await) {
+            return Err(error);
+        }
     }
     if let Some(space) = &spaces.tags {
         let patterns: Vec<Pattern> = entries.tag_patterns.iter().cloned().collect();
         forgive(store.invalidate_matching(space, &patterns).await)?;
     }
     Ok(())
+}
+
+/// Copies of the next keys, a bounded part of them.
+fn next_step<'a>(keys: &mut impl Iterator<Item = &'a Key>) -> Vec<Key> {
+    let (mut step, mut bytes) = (Vec::new(), 0);
+    while step.len() < KEYS_A_STEP && bytes < BYTES_A_STEP {
+        let Some(key) = keys.next() else {
+            break;
+        };
+        bytes += key.as_bytes().len();
+        step.push(key.clone());
+    }
+    step
 }
 
 /// A server that does not let this user delete never did; waiting for it would be for ever.
