@@ -51,7 +51,7 @@ impl LocalLayer {
     }
 
     pub fn sweep(&self) {
-        self.texts.sweep();
+        self.texts.sweep_now();
     }
 
     /// To be called before Redis is asked for a key or told to change it.

@@ -439,7 +439,7 @@ fn event<S>(state: &Availability<S>) -> Event {
 async fn sweep(memory: Arc<MemoryStore>, locks: Arc<Locks>) {
     loop {
         tokio::time::sleep(SWEEP_EVERY).await;
-        memory.sweep();
+        memory.sweep().await;
         locks.sweep();
     }
 }

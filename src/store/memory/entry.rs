@@ -1,5 +1,7 @@
 //! One entry of the in-memory store, and what it weighs.
 
+use std::cell::Cell;
+
 use quick_cache::{Lifecycle, Weighter};
 
 use super::budget::{Account, allocated};
@@ -7,7 +9,7 @@ use crate::store::{Json, Key};
 
 /// What an entry costs beside its key and its text: the entry itself, its slot, and its place in the two queues
 /// of the cache, which has room for a third more than there is.
-const OVERHEAD_BYTES: usize = 176;
+const OVERHEAD_BYTES: usize = 192;
 
 #[derive(Clone, Debug)]
 pub struct Entry {
@@ -18,6 +20,14 @@ pub struct Entry {
     pub gone_at: u64,
     /// 0: none.
     pub lease: u64,
+    pub look: Look,
+}
+
+/// What a pass through all entries needs to know ([`super::steps::Passes`]).
+#[derive(Clone, Debug, Default)]
+pub struct Look {
+    pub number: u64,
+    pub looked: Cell<u64>,
 }
 
 impl Entry {

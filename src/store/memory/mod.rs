@@ -11,18 +11,23 @@ mod entry;
 pub mod limits;
 pub mod locks;
 pub mod presence;
+pub mod steps;
 mod tags;
 
 use std::cell::Cell;
 use std::collections::hash_map::RandomState;
+use std::mem;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use ::bytes::Bytes;
 use quick_cache::unsync;
+use tokio::runtime::Handle;
+use tokio::task::yield_now;
 
 use budget::{Account, Budget, Kind};
 pub use clock::Clock;
-use entry::{Entry, Evictions, Weight, bytes};
+use entry::{Entry, Evictions, Look, Weight, bytes};
+use steps::{Pass, Passes};
 use tags::Tags;
 
 use super::{Fetched, Json, Key, Lease, Lifetime, Pattern, Result, Store, Ttl};
@@ -44,7 +49,25 @@ pub struct MemoryStore {
     max_bytes: u64,
     values: Account,
     tags: Mutex<Tags>,
+    passes: Passes,
     clock: Clock,
+}
+
+/// What is looked at in one step, in bytes of keys, and what an entry and a removal count for beside: some
+/// hundreds of µs.
+const STEP_BYTES: usize = 256 * 1024;
+const LOOK_BYTES: usize = 32;
+const REMOVE_BYTES: usize = 256;
+
+fn new_cache(entries: usize, max_bytes: u64, weight: Weight, values: Account) -> Cache {
+    let evictions = Evictions(values);
+    Cache::with(
+        entries,
+        max_bytes,
+        weight,
+        RandomState::default(),
+        evictions,
+    )
 }
 
 impl MemoryStore {
@@ -63,17 +86,17 @@ impl MemoryStore {
         // An estimate for the first allocation only; the tables grow with what is stored.
         let estimated_entries = max_entries.min(1024) as usize;
         Self {
-            cache: Mutex::new(Cache::with(
+            cache: Mutex::new(new_cache(
                 estimated_entries,
                 max_bytes,
                 weight.clone(),
-                RandomState::default(),
-                Evictions(values.clone()),
+                values.clone(),
             )),
             weight,
             max_bytes,
             values,
             tags: Mutex::new(Tags::new(budget.account(Kind::Tags))),
+            passes: Passes::default(),
             clock,
         }
     }
@@ -94,8 +117,16 @@ impl MemoryStore {
     pub fn clear(&self) {
         self.tags().clear();
         let mut cache = self.lock();
-        cache.clear();
+        let (weight, values) = (self.weight.clone(), self.values.clone());
+        let mut gone = mem::replace(&mut *cache, new_cache(0, self.max_bytes, weight, values));
         self.values.set(0);
+        drop(cache);
+        match Handle::try_current() {
+            Ok(thread) if !gone.is_empty() => drop(thread.spawn(async move {
+                steps::in_steps(gone.drain()).await;
+            })),
+            _ => {}
+        }
     }
 
     /// Has values make room for what else is kept.
@@ -128,6 +159,7 @@ impl MemoryStore {
             fresh_until: gone_at,
             gone_at,
             lease: 0,
+            look: Look::default(),
         };
         self.keep(&mut self.lock(), key, entry)
     }
@@ -143,11 +175,25 @@ impl MemoryStore {
         Some((entry.text, Ttl::from_whole_millis(entry.gone_at - now)))
     }
 
-    /// Drops what has expired. O(entries).
-    pub fn sweep(&self) {
+    /// Drops what has expired, in steps. O(entries).
+    pub async fn sweep(&self) {
         let now = self.clock.now_ms();
-        self.retain(|_, entry| entry.is_alive(now));
-        self.sweep_tags();
+        let looks = |_: &Key| LOOK_BYTES;
+        self.remove_in_steps(looks, |_, entry| !entry.is_alive(now))
+            .await;
+        self.sweep_tags().await;
+    }
+
+    /// Drops what has expired, at once: for whoever has a thread of its own.
+    pub fn sweep_now(&self) {
+        let now = self.clock.now_ms();
+        let freed = Cell::new(0);
+        self.lock().retain(|key, entry| {
+            let stays = entry.is_alive(now);
+            freed.set(freed.get() + bytes(key, &entry.text) * u64::from(!stays));
+            stays
+        });
+        self.values.sub(freed.get());
     }
 
     /// A panic cannot leave the cache half changed: nothing that can panic runs under the lock.
@@ -176,19 +222,58 @@ impl MemoryStore {
         }
     }
 
-    fn retain(&self, stays: impl Fn(&Key, &Entry) -> bool) {
-        let freed = Cell::new(0);
-        self.lock().retain(|key, entry| {
-            let stays = stays(key, entry);
-            if !stays {
-                freed.set(freed.get() + bytes(key, &entry.text));
+    /// Removes what is there now and goes; answers how much of it was alive. `cost`: of looking at a key, in bytes.
+    async fn remove_in_steps(
+        &self,
+        cost: impl Fn(&Key) -> usize,
+        goes: impl Fn(&Key, &Entry) -> bool,
+    ) -> u64 {
+        let pass = self.passes.begin().await;
+        let mut removed = 0;
+        loop {
+            let (more, is_done) = self.remove_some(&pass, &cost, &goes);
+            removed += more;
+            if is_done {
+                return removed;
             }
-            stays
-        });
-        self.values.sub(freed.get());
+            yield_now().await;
+        }
     }
 
-    fn keep(&self, cache: &mut Cache, key: &Key, entry: Entry) -> bool {
+    fn remove_some(
+        &self,
+        pass: &Pass<'_>,
+        cost: impl Fn(&Key) -> usize,
+        goes: impl Fn(&Key, &Entry) -> bool,
+    ) -> (u64, bool) {
+        let (mut cache, now) = (self.lock(), self.clock.now_ms());
+        let mut hits = Vec::new();
+        let (mut left, mut is_done) = (STEP_BYTES, true);
+        for (key, entry) in cache.iter() {
+            let Look { number, looked } = &entry.look;
+            if !pass.is_next(*number, looked.get()) {
+                continue;
+            }
+            if left == 0 {
+                is_done = false;
+                break;
+            }
+            looked.set(pass.number());
+            left = left.saturating_sub(cost(key));
+            if goes(key, entry) {
+                left = left.saturating_sub(REMOVE_BYTES + key.as_bytes().len());
+                hits.push((key.clone(), entry.is_alive(now)));
+            }
+        }
+        for (key, _) in &hits {
+            self.drop_from(&mut cache, key);
+        }
+        let alive = hits.iter().filter(|(_, is_alive)| *is_alive);
+        (alive.count() as u64, is_done)
+    }
+
+    fn keep(&self, cache: &mut Cache, key: &Key, mut entry: Entry) -> bool {
+        entry.look.number = self.passes.entry();
         self.spread(cache);
         if self.weight.of(key, &entry.text) > cache.capacity() {
             self.drop_from(cache, key);
@@ -210,6 +295,7 @@ impl MemoryStore {
             fresh_until: 0,
             gone_at,
             lease: lease.0,
+            look: Look::default(),
         };
         self.keep(cache, key, placeholder);
         lease
@@ -256,15 +342,12 @@ impl Store for MemoryStore {
     }
 
     async fn delete_matching(&self, space: &Key, patterns: &[Pattern]) -> Result<u64> {
-        let now = self.clock.now_ms();
-        let removed = Cell::new(0);
-        self.retain(|key, entry| {
+        let looks = |key: &Key| LOOK_BYTES + key.as_bytes().len();
+        let goes = |key: &Key, _: &Entry| {
             let rest = key.as_bytes().strip_prefix(space.as_bytes());
-            let hit = rest.is_some_and(|rest| patterns.iter().any(|pattern| pattern.matches(rest)));
-            removed.set(removed.get() + u64::from(hit && entry.is_alive(now)));
-            !hit
-        });
-        Ok(removed.get())
+            rest.is_some_and(|rest| patterns.iter().any(|pattern| pattern.matches(rest)))
+        };
+        Ok(self.remove_in_steps(looks, goes).await)
     }
 
     async fn fetch(&self, key: &Key, lease_ttl: Ttl) -> Result<Fetched> {
@@ -303,6 +386,7 @@ impl Store for MemoryStore {
             } else {
                 0
             },
+            look: Look::default(),
         };
         Ok(self.keep(&mut cache, key, entry))
     }

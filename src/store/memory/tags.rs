@@ -6,8 +6,12 @@
 use std::collections::{HashMap, HashSet};
 use std::mem;
 
-use super::MemoryStore;
+use tokio::task::yield_now;
+
 use super::budget::{Account, allocated, slot};
+use super::entry::Look;
+use super::steps::{self, Pass};
+use super::{LOOK_BYTES, MemoryStore, STEP_BYTES};
 use crate::store::tags::{Tag, Tagged, Version, stamp, unstamp};
 use crate::store::{Json, Key, Pattern, Result, Store, Ttl};
 
@@ -26,7 +30,11 @@ pub struct State {
     version: Version,
     gone_at: u64,
     entries: HashSet<Key>,
+    look: Look,
 }
+
+/// Entries that are voided in one step.
+const VOID_AT_ONCE: usize = 1024;
 
 impl State {
     fn bytes(&self, tag: &Key) -> u64 {
@@ -54,8 +62,8 @@ impl Tags {
     }
 
     pub fn clear(&mut self) {
-        self.young = HashMap::new();
-        self.old = HashMap::new();
+        steps::let_go(mem::take(&mut self.young).into_iter());
+        steps::let_go(mem::take(&mut self.old).into_iter());
         self.young_bytes = 0;
         self.account.set(0);
     }
@@ -69,7 +77,14 @@ impl Tags {
         (now < state.gone_at).then_some(state.version)
     }
 
-    fn join(&mut self, tag: &Tag, entry: Option<&Key>, now: u64, ttl: Ttl) -> Version {
+    /// `number`: of the tag, if it is a new one.
+    fn join(
+        &mut self,
+        tag: &Tag,
+        entry: Option<&Key>,
+        number: u64,
+        (now, ttl): (u64, Ttl),
+    ) -> Version {
         if self.version(tag, now).is_none() {
             self.end(tag.key());
         }
@@ -87,6 +102,10 @@ impl Tags {
                 version: Version::unique(),
                 gone_at,
                 entries: HashSet::new(),
+                look: Look {
+                    number,
+                    ..Look::default()
+                },
             }
         });
         state.gone_at = state.gone_at.max(gone_at);
@@ -119,16 +138,50 @@ impl Tags {
         ended
     }
 
-    fn sweep(&mut self, now: u64, is_there: impl Fn(&Key) -> bool) {
-        for tags in [&mut self.young, &mut self.old] {
-            tags.retain(|_, state| {
-                state.entries.retain(&is_there);
-                now < state.gone_at
-            });
+    fn all(&self) -> impl Iterator<Item = (&Key, &State)> {
+        self.young.iter().chain(&self.old)
+    }
+
+    /// The next tags of a pass that are asked for, and whether they were the last. `cost`: of looking at one, in bytes.
+    fn some(
+        &self,
+        pass: &Pass<'_>,
+        cost: impl Fn(&Key, &State) -> usize,
+        wanted: impl Fn(&Key, &State) -> bool,
+    ) -> (Vec<Key>, bool) {
+        let (mut found, mut left) = (Vec::new(), STEP_BYTES);
+        for (tag, state) in self.all() {
+            let Look { number, looked } = &state.look;
+            if !pass.is_next(*number, looked.get()) {
+                continue;
+            }
+            if left == 0 {
+                return (found, false);
+            }
+            looked.set(pass.number());
+            left = left.saturating_sub(cost(tag, state));
+            if wanted(tag, state) {
+                left = left.saturating_sub(tag.as_bytes().len());
+                found.push(tag.clone());
+            }
         }
-        self.young_bytes = bytes_of(&self.young);
-        self.account
-            .set((self.young_bytes + bytes_of(&self.old)) as usize);
+        (found, true)
+    }
+
+    /// Forgets the entries of a tag that are gone.
+    fn prune(&mut self, tag: &Key, is_there: impl Fn(&Key) -> bool) {
+        let (state, is_young) = match self.young.get_mut(tag) {
+            Some(state) => (state, 1),
+            None => match self.old.get_mut(tag) {
+                Some(state) => (state, 0),
+                None => return,
+            },
+        };
+        let before = state.bytes(tag);
+        state.entries.retain(is_there);
+        let freed = before - state.bytes(tag);
+        self.young_bytes -= freed * is_young;
+        self.account.sub(freed);
     }
 
     /// Whether these and an entry of theirs fit into what there may be.
@@ -147,11 +200,27 @@ fn bytes_of(tags: &HashMap<Key, State>) -> u64 {
 }
 
 impl MemoryStore {
-    pub(super) fn sweep_tags(&self) {
+    /// In steps. O(tags and entries in them).
+    pub(super) async fn sweep_tags(&self) {
         let now = self.clock.now_ms();
-        let mut tags = self.tags();
-        let cache = self.lock();
-        tags.sweep(now, |entry| cache.contains_key(entry));
+        let pass = self.passes.begin().await;
+        loop {
+            let cost = |_: &Key, state: &State| LOOK_BYTES * (1 + state.entries.len());
+            let (some, is_done) = self.tags().some(&pass, cost, |_, _| true);
+            for tag in &some {
+                let (mut tags, cache) = (self.tags(), self.lock());
+                match tags.state(tag) {
+                    Some(state) if now < state.gone_at => {
+                        tags.prune(tag, |entry| cache.contains_key(entry));
+                    }
+                    _ => drop(tags.end(tag)),
+                }
+            }
+            if is_done {
+                return;
+            }
+            yield_now().await;
+        }
     }
 
     /// Ends the older ones if there is no room; `false`: there is none for these.
@@ -162,29 +231,50 @@ impl MemoryStore {
                 return true;
             }
             let ended = self.tags().end_older();
-            for state in ended.into_values() {
-                self.void(Some(state));
+            for state in ended.values() {
+                self.void_some(state.version, state.entries.iter());
             }
+            steps::let_go(ended.into_iter());
         }
         self.tags().have_room_for(tags, entry)
     }
 
-    fn void(&self, state: Option<State>) -> u64 {
+    /// Removes what is void without the tag, in steps: it is not read with its tags any more.
+    async fn void(&self, state: Option<State>) -> u64 {
         let Some(state) = state else { return 0 };
-        let now = self.clock.now_ms();
-        let mut cache = self.lock();
         let mut removed = 0;
-        for entry in &state.entries {
+        let mut entries = state.entries.iter();
+        loop {
+            let some = entries.by_ref().take(VOID_AT_ONCE);
+            let (seen, more) = self.void_some(state.version, some);
+            removed += more;
+            if seen < VOID_AT_ONCE {
+                return removed;
+            }
+            yield_now().await;
+        }
+    }
+
+    /// How many there were, and how many of them were removed.
+    fn void_some<'a>(
+        &self,
+        version: Version,
+        entries: impl Iterator<Item = &'a Key>,
+    ) -> (usize, u64) {
+        let (mut cache, now) = (self.lock(), self.clock.now_ms());
+        let (mut seen, mut removed) = (0, 0);
+        for entry in entries {
+            seen += 1;
             let carries_it = self
                 .live(&mut cache, entry, now)
                 .and_then(|live| unstamp(&live.text))
-                .is_some_and(|(versions, _)| versions.contains(&state.version));
+                .is_some_and(|(versions, _)| versions.contains(&version));
             if carries_it {
                 self.drop_from(&mut cache, entry);
                 removed += 1;
             }
         }
-        removed
+        (seen, removed)
     }
 }
 
@@ -208,7 +298,7 @@ impl Tagged for MemoryStore {
         let (mut known, now) = (self.tags(), self.clock.now_ms());
         Ok(tags
             .iter()
-            .map(|tag| known.join(tag, None, now, keep))
+            .map(|tag| known.join(tag, None, self.passes.entry(), (now, keep)))
             .collect())
     }
 
@@ -238,7 +328,7 @@ impl Tagged for MemoryStore {
             }
             let joined = tags
                 .iter()
-                .map(|tag| known.join(tag, Some(entry), now, ttl));
+                .map(|tag| known.join(tag, Some(entry), self.passes.entry(), (now, ttl)));
             joined.collect::<Vec<_>>()
         };
         let kept = self.set(entry, stamp(&versions, &value), ttl).await?;
@@ -247,23 +337,26 @@ impl Tagged for MemoryStore {
 
     async fn invalidate(&self, tag: &Tag) -> Result<u64> {
         let ended = self.tags().end(tag.key());
-        Ok(self.void(ended))
+        Ok(self.void(ended).await)
     }
 
     async fn invalidate_matching(&self, space: &Tag, patterns: &[Pattern]) -> Result<u64> {
-        let matching: Vec<Key> = {
-            let known = self.tags();
-            let keys = known.young.keys().chain(known.old.keys()).filter(|key| {
-                let name = key.as_bytes().strip_prefix(space.key().as_bytes());
+        let pass = self.passes.begin().await;
+        let mut removed = 0;
+        loop {
+            let cost = |tag: &Key, _: &State| LOOK_BYTES + tag.as_bytes().len();
+            let (some, is_done) = self.tags().some(&pass, cost, |tag, _| {
+                let name = tag.as_bytes().strip_prefix(space.key().as_bytes());
                 name.is_some_and(|name| patterns.iter().any(|pattern| pattern.matches(name)))
             });
-            keys.cloned().collect()
-        };
-        let mut removed = 0;
-        for tag in matching {
-            let ended = self.tags().end(&tag);
-            removed += self.void(ended);
+            for tag in &some {
+                let ended = self.tags().end(tag);
+                removed += self.void(ended).await;
+            }
+            if is_done {
+                return Ok(removed);
+            }
+            yield_now().await;
         }
-        Ok(removed)
     }
 }

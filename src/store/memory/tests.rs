@@ -1,7 +1,13 @@
 //! What only the in-memory store promises: its bounds, and the clock. The rest is in the
 //! contract that both stores pass.
 
+use std::future::Future;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use futures_util::future::join;
+
 use super::*;
+use crate::store::{Tag, Tagged};
 
 const TTL: Ttl = Ttl::from_whole_millis(60_000);
 
@@ -89,7 +95,125 @@ async fn expires_by_its_clock_and_sweeps() {
     store.clock.advance(1);
     assert_eq!(store.get(&key("a")).await.unwrap(), None);
     assert_eq!(store.len(), 1);
-    store.sweep();
+    store.sweep_now();
     assert!(store.is_empty());
     assert_eq!(store.bytes(), 0);
+}
+
+/// How often somebody else on the thread has a turn while `work` is done.
+async fn turns_during<T>(work: impl Future<Output = T>) -> (T, usize) {
+    let turns = Arc::new(AtomicUsize::new(0));
+    let counter = turns.clone();
+    let other = tokio::spawn(async move {
+        loop {
+            counter.fetch_add(1, Ordering::Relaxed);
+            tokio::task::yield_now().await;
+        }
+    });
+    let done = work.await;
+    other.abort();
+    (done, turns.load(Ordering::Relaxed))
+}
+
+#[tokio::test]
+async fn long_work_lets_others_have_their_turns() {
+    const MANY: u64 = 30_000;
+    let clock = Clock::manual();
+    let store = MemoryStore::new(
+        Bounds {
+            max_entries: MANY * 2,
+            max_bytes: 1 << 30,
+        },
+        clock.clone(),
+    );
+    let fill = |ttl: u64| {
+        for i in 0..MANY {
+            let name = format!("{:0>100}", i);
+            store.put(
+                &Key::new(&[name.as_bytes()]),
+                &Json::from_static(b"1"),
+                Ttl::from_whole_millis(ttl),
+            );
+        }
+    };
+    fill(1000);
+    let all = (Key::new(&[]), [Pattern::new(b"*")]);
+    let (removed, turns) = turns_during(store.delete_matching(&all.0, &all.1)).await;
+    assert_eq!((removed, store.len()), (Ok(MANY), 0));
+    assert!(turns > 10, "{turns}");
+    fill(1000);
+    clock.advance(1001);
+    let ((), turns) = turns_during(store.sweep()).await;
+    assert_eq!((store.len(), store.bytes()), (0, 0));
+    assert!(turns > 10, "{turns}");
+}
+
+#[tokio::test]
+async fn what_is_set_while_a_pattern_is_deleted_stays() {
+    const MANY: usize = 5000;
+    let store = MemoryStore::new(
+        Bounds {
+            max_entries: 100_000,
+            max_bytes: 1 << 30,
+        },
+        Clock::manual(),
+    );
+    let key = |i: usize| Key::new(&[format!("{i:0>100}").as_bytes()]);
+    let ttl = Ttl::from_whole_millis(1000);
+    for i in 0..MANY {
+        store.put(&key(i), &Json::from_static(b"1"), ttl);
+    }
+    let all = (Key::new(&[]), [Pattern::new(b"*")]);
+    let sets = async {
+        for i in 0..MANY {
+            store.put(&key(i), &Json::from_static(b"2"), ttl);
+            if i % 100 == 0 {
+                tokio::task::yield_now().await;
+            }
+        }
+    };
+    let deletes = join(
+        store.delete_matching(&all.0, &all.1),
+        store.delete_matching(&all.0, &all.1),
+    );
+    let ((first, _), ()) = join(deletes, sets).await;
+    assert!(first.unwrap() > 0);
+    for i in 0..MANY {
+        assert_eq!(
+            store.get(&key(i)).await.unwrap(),
+            Some(Json::from_static(b"2")),
+            "{i}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn tags_are_invalidated_in_steps_too() {
+    const MANY: u64 = 20_000;
+    let clock = Clock::manual();
+    let store = MemoryStore::new(
+        Bounds {
+            max_entries: MANY * 2,
+            max_bytes: 1 << 30,
+        },
+        clock,
+    );
+    let ttl = Ttl::from_whole_millis(1000);
+    let one = Tag::new(b"", b"user:", b"1");
+    for i in 0..MANY {
+        let name = format!("{i:0>100}");
+        let (key, tags) = (
+            Key::new(&[name.as_bytes()]),
+            [Tag::new(b"", b"name:", name.as_bytes()), one.clone()],
+        );
+        let set = store.set_tagged(&key, &tags, None, Json::from_static(b"1"), ttl);
+        assert!(set.await.unwrap().is_some());
+    }
+    let (removed, turns) = turns_during(store.invalidate(&one)).await;
+    assert_eq!((removed, store.len()), (Ok(MANY), 0));
+    assert!(turns > 10, "{turns}");
+    let (all, space) = ([Pattern::new(b"*")], Tag::new(b"", b"name:", b""));
+    let (removed, turns) = turns_during(store.invalidate_matching(&space, &all)).await;
+    assert_eq!(removed, Ok(0));
+    assert!(turns > 10, "{turns}");
 }
