@@ -4,8 +4,11 @@ use bytes::Bytes;
 use serde_json::value::RawValue;
 use serde_json::{Value as JsonValue, json};
 
+use tokio::task::yield_now;
+
 use super::page::Answer;
 use crate::backplane::{CallError, LockOutcome, Source};
+use crate::io_thread::steps::for_each;
 use crate::store::limits::{Rule, Verdict};
 use crate::store::presence::Present;
 use crate::store::{Fetched, Reply as ServerReply};
@@ -84,11 +87,16 @@ pub fn locked(outcome: LockOutcome, is_named: bool) -> Answer {
 
 /// As `lib/presence.js` reads it: `[userId, socketId, lastSeen, metadata]` of each; of many in parts, with a zero
 /// after each but the last, so that JavaScript need not read them at once.
-pub fn present(there: &[(Present, u64)]) -> Answer {
+pub async fn present(there: Vec<(Present, u64)>) -> Answer {
     if there.len() <= PRESENT_AT_ONCE {
-        return whole(rows(there));
+        return whole(rows(&there));
     }
-    let parts: Vec<String> = there.chunks(PRESENT_AT_ONCE).map(rows).collect();
+    let mut parts = Vec::new();
+    for part in there.chunks(PRESENT_AT_ONCE) {
+        parts.push(rows(part));
+        yield_now().await;
+    }
+    for_each(there, drop).await;
     Answer::Bytes(parts.join("\0").into())
 }
 

@@ -209,10 +209,10 @@ fn begin(call: Call, backplane: Arc<Backplane>, reply: impl FnOnce() -> (Asked, 
             whole(json!(b.presence_last_seen(&user).await).to_string())
         }),
         Call::PresenceOfUser(user) => run(backplane, reply(), move |b| async move {
-            present(&b.presence_records(Place::User(&user)).await)
+            present(b.presence_records(Place::User(&user)).await).await
         }),
         Call::PresenceOfRoom(room) => run(backplane, reply(), move |b| async move {
-            present(&b.presence_records(Place::Room(&room)).await)
+            present(b.presence_records(Place::Room(&room)).await).await
         }),
         Call::PresenceUsers(room) => run(backplane, reply(), move |b| async move {
             whole(serde_json::to_string(&b.presence_users(&room).await).unwrap_or_default())

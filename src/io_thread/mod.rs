@@ -4,6 +4,7 @@
 pub mod busy_poll;
 pub mod kept;
 pub mod lookup;
+pub mod steps;
 
 use std::future::Future;
 

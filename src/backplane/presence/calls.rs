@@ -1,16 +1,17 @@
 //! What callers can do with presence.
 
-use std::cmp::Ordering;
-use std::collections::HashSet;
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::sync::Arc;
 use std::time::Instant;
 
 use futures_util::future::{join_all, try_join};
 
+use super::in_utf16::InUtf16;
 use super::keeper::HELD;
 use super::{AT_ONCE, Presence, Removal};
 use crate::backplane::Backplane;
 use crate::backplane::wait::within;
+use crate::io_thread::steps::for_each;
 use crate::store::availability::Availability;
 use crate::store::memory::presence::{Doubt, Kept, Order, Standing};
 use crate::store::presence::{Condition, Detail, Lives, Place, Present, Roster, Socket, rooms_of};
@@ -188,29 +189,32 @@ impl Backplane {
         let (there, _) = self
             .presence_list(Place::Room(room), Detail::Ids, Instant::now())
             .await;
-        let mut users: Vec<_> = there.into_iter().map(|present| present.user).collect();
-        users.sort_unstable_by(|a, b| in_utf16(a, b));
-        users.dedup();
-        users
+        let mut users = BTreeSet::new();
+        for_each(there, |present| {
+            users.insert(InUtf16(present.user));
+        })
+        .await;
+        users.into_iter().map(|InUtf16(user)| user).collect()
     }
 
     pub async fn presence_count(self: &Arc<Self>, room: &str) -> usize {
         let (there, _) = self
             .presence_list(Place::Room(room), Detail::Ids, Instant::now())
             .await;
-        let users: HashSet<_> = there.iter().map(|present| &present.user).collect();
+        let mut users = HashSet::new();
+        for_each(there, |present| {
+            users.insert(present.user);
+        })
+        .await;
         users.len()
     }
 
     /// The sockets of a user or a room with their records, by user and id; each with when it was last
     /// heard of.
     pub async fn presence_records(self: &Arc<Self>, place: Place<'_>) -> Vec<(Present, u64)> {
-        let (mut there, _) = self
+        let (there, _) = self
             .presence_list(place, Detail::Records, Instant::now())
             .await;
-        there.sort_unstable_by(|a, b| {
-            in_utf16(&a.user, &b.user).then_with(|| in_utf16(&a.socket, &b.socket))
-        });
         let seen = |present: &Present| {
             let set = present
                 .record
@@ -221,8 +225,17 @@ impl Backplane {
                 .and_then(|life| self.presence.lives.last_beat(life));
             set.max(beat.unwrap_or_default())
         };
-        let last_seen: Vec<u64> = there.iter().map(seen).collect();
-        there.into_iter().zip(last_seen).collect()
+        let mut in_order = BTreeMap::new();
+        for_each(there, |present| {
+            let names = (&present.user, &present.socket);
+            let names = (InUtf16(names.0.clone()), InUtf16(names.1.clone()));
+            let last_seen = seen(&present);
+            in_order.insert(names, (present, last_seen));
+        })
+        .await;
+        let mut records = Vec::with_capacity(in_order.len());
+        for_each(in_order, |(_, record)| records.push(record)).await;
+        records
     }
 
     /// When a user was last heard of, ms since 1970.
@@ -264,7 +277,7 @@ impl Backplane {
         let own = &self.presence.own;
         match Box::pin(listed).await {
             Some(Ok(there)) => (there, true),
-            _ => (own.list_now(place, detail), false),
+            _ => (own.list_in_steps(place, detail).await, false),
         }
     }
 
@@ -337,50 +350,5 @@ impl Backplane {
         let is_certain = pulse.is(life) && matches!(self.switch.now(), Availability::Ready(_));
         let doubt = if is_certain { Doubt::None } else { Doubt::Lost };
         Ok(version.map(|version| (version, doubt)))
-    }
-}
-
-/// UTF-8 has the same order but for what comes after the surrogates, whose first bytes are these.
-fn in_utf16(a: &str, b: &str) -> Ordering {
-    const AFTER_SURROGATES: u8 = 0xee;
-    let differ = a.bytes().zip(b.bytes()).find(|(a, b)| a != b);
-    match differ {
-        Some((a_byte, b_byte)) if a_byte.max(b_byte) >= AFTER_SURROGATES => {
-            a.encode_utf16().cmp(b.encode_utf16())
-        }
-        Some((a_byte, b_byte)) => a_byte.cmp(&b_byte),
-        None => a.len().cmp(&b.len()),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn sorts_as_javascript_does() {
-        let texts = [
-            "",
-            "a",
-            "ab",
-            "b",
-            "é",
-            "漢",
-            "\u{d7ff}",
-            "\u{e000}",
-            "\u{ffff}",
-            "😀",
-            "a😀",
-            "a\u{ffff}",
-        ];
-        for a in texts {
-            for b in texts {
-                assert_eq!(
-                    in_utf16(a, b),
-                    a.encode_utf16().cmp(b.encode_utf16()),
-                    "{a} {b}"
-                );
-            }
-        }
     }
 }

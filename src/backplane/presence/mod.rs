@@ -4,6 +4,7 @@
 //! outage, is set again afterwards ([`keeper`]), and is kept alive if that is wanted.
 
 mod calls;
+mod in_utf16;
 mod keeper;
 mod lives;
 mod watch;

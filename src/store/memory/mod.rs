@@ -8,6 +8,7 @@ pub mod budget;
 pub mod bus;
 mod clock;
 mod entry;
+mod in_steps;
 pub mod limits;
 pub mod locks;
 pub mod presence;
@@ -22,12 +23,14 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use ::bytes::Bytes;
 use quick_cache::unsync;
 use tokio::runtime::Handle;
-use tokio::task::yield_now;
 
 use budget::{Account, Budget, Kind};
 pub use clock::Clock;
 use entry::{Entry, Evictions, Look, Weight, bytes};
-use steps::{Pass, Passes};
+use in_steps::LOOK_BYTES;
+use steps::Passes;
+
+use crate::io_thread::steps::for_each;
 use tags::Tags;
 
 use super::{Fetched, Json, Key, Lease, Lifetime, Pattern, Result, Store, Ttl};
@@ -52,12 +55,6 @@ pub struct MemoryStore {
     passes: Passes,
     clock: Clock,
 }
-
-/// What is looked at in one step, in bytes of keys, and what an entry and a removal count for beside: some
-/// hundreds of µs.
-const STEP_BYTES: usize = 256 * 1024;
-const LOOK_BYTES: usize = 32;
-const REMOVE_BYTES: usize = 256;
 
 fn new_cache(entries: usize, max_bytes: u64, weight: Weight, values: Account) -> Cache {
     let evictions = Evictions(values);
@@ -123,7 +120,7 @@ impl MemoryStore {
         drop(cache);
         match Handle::try_current() {
             Ok(thread) if !gone.is_empty() => drop(thread.spawn(async move {
-                steps::in_steps(gone.drain()).await;
+                for_each(gone.drain(), drop).await;
             })),
             _ => {}
         }
@@ -220,56 +217,6 @@ impl MemoryStore {
         if let Some((key, entry)) = cache.remove(key) {
             self.values.sub(bytes(&key, &entry.text));
         }
-    }
-
-    /// Removes what is there now and goes; answers how much of it was alive. `cost`: of looking at a key, in bytes.
-    async fn remove_in_steps(
-        &self,
-        cost: impl Fn(&Key) -> usize,
-        goes: impl Fn(&Key, &Entry) -> bool,
-    ) -> u64 {
-        let pass = self.passes.begin().await;
-        let mut removed = 0;
-        loop {
-            let (more, is_done) = self.remove_some(&pass, &cost, &goes);
-            removed += more;
-            if is_done {
-                return removed;
-            }
-            yield_now().await;
-        }
-    }
-
-    fn remove_some(
-        &self,
-        pass: &Pass<'_>,
-        cost: impl Fn(&Key) -> usize,
-        goes: impl Fn(&Key, &Entry) -> bool,
-    ) -> (u64, bool) {
-        let (mut cache, now) = (self.lock(), self.clock.now_ms());
-        let mut hits = Vec::new();
-        let (mut left, mut is_done) = (STEP_BYTES, true);
-        for (key, entry) in cache.iter() {
-            let Look { number, looked } = &entry.look;
-            if !pass.is_next(*number, looked.get()) {
-                continue;
-            }
-            if left == 0 {
-                is_done = false;
-                break;
-            }
-            looked.set(pass.number());
-            left = left.saturating_sub(cost(key));
-            if goes(key, entry) {
-                left = left.saturating_sub(REMOVE_BYTES + key.as_bytes().len());
-                hits.push((key.clone(), entry.is_alive(now)));
-            }
-        }
-        for (key, _) in &hits {
-            self.drop_from(&mut cache, key);
-        }
-        let alive = hits.iter().filter(|(_, is_alive)| *is_alive);
-        (alive.count() as u64, is_done)
     }
 
     fn keep(&self, cache: &mut Cache, key: &Key, mut entry: Entry) -> bool {

@@ -3,23 +3,14 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use tokio::runtime::Handle;
-use tokio::task::yield_now;
 
-/// What is let go of at once: a fraction of a millisecond.
-const AT_ONCE: usize = 1024;
+use crate::io_thread::steps::{AT_ONCE, for_each};
 
 /// Drops items, on the I/O thread in steps: whoever asked for it need not wait.
 pub fn let_go<T: 'static>(items: impl ExactSizeIterator<Item = T> + Send + 'static) {
     match Handle::try_current() {
-        Ok(thread) if items.len() > AT_ONCE => drop(thread.spawn(in_steps(items))),
+        Ok(thread) if items.len() > AT_ONCE => drop(thread.spawn(for_each(items, drop))),
         _ => drop(items),
-    }
-}
-
-/// Takes all of them, and drops them.
-pub async fn in_steps<T>(mut items: impl Iterator<Item = T> + Send) {
-    while items.by_ref().take(AT_ONCE).count() == AT_ONCE {
-        yield_now().await;
     }
 }
 

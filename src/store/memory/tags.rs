@@ -8,10 +8,11 @@ use std::mem;
 
 use tokio::task::yield_now;
 
+use super::MemoryStore;
 use super::budget::{Account, allocated, slot};
 use super::entry::Look;
+use super::in_steps::{LOOK_BYTES, STEP_BYTES};
 use super::steps::{self, Pass};
-use super::{LOOK_BYTES, MemoryStore, STEP_BYTES};
 use crate::store::tags::{Tag, Tagged, Version, stamp, unstamp};
 use crate::store::{Json, Key, Pattern, Result, Store, Ttl};
 

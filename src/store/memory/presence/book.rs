@@ -2,6 +2,7 @@
 
 use std::collections::hash_map::Entry;
 use std::collections::{BTreeSet, HashMap};
+use std::ops::Bound;
 use std::sync::Arc;
 
 use super::kept::{Doubt, Kept, Order};
@@ -129,6 +130,27 @@ impl Book {
             Place::Room(room) => self.rooms.get(room),
         };
         ids.into_iter().flat_map(Ids::iter)
+    }
+
+    /// The next ids in a place, in their order.
+    pub fn ids_after(
+        &self,
+        place: Place<'_>,
+        after: Option<&Arc<str>>,
+        most: usize,
+    ) -> Vec<Arc<str>> {
+        let ids = match place {
+            Place::User(user) => self.users.get(user),
+            Place::Room(room) => self.rooms.get(room),
+        };
+        match (ids, after) {
+            (Some(Ids::Many(ids)), Some(after)) => {
+                let rest = (Bound::Excluded(&**after), Bound::Unbounded);
+                ids.range::<str, _>(rest).take(most).cloned().collect()
+            }
+            (Some(ids), None) => ids.iter().take(most).cloned().collect(),
+            _ => Vec::new(),
+        }
     }
 
     pub fn at(&self, place: Place<'_>) -> impl Iterator<Item = &Kept> {

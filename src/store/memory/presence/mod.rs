@@ -12,9 +12,11 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
+use tokio::task::yield_now;
 
 use super::Clock;
 use super::budget::Account;
+use crate::io_thread::steps::AT_ONCE;
 use crate::store::presence::{
     Condition, Detail, LAST_SEEN_TTL, LastSeen, Life, Place, Present, Roster, Socket,
 };
@@ -103,10 +105,32 @@ impl MemoryRoster {
         self.book().sockets.get(id).cloned()
     }
 
-    pub fn list_now(&self, place: Place<'_>, detail: Detail) -> Vec<Present> {
+    /// In steps: whoever is there all the time is found.
+    pub async fn list_in_steps(&self, place: Place<'_>, detail: Detail) -> Vec<Present> {
+        let (mut there, mut after) = (Vec::new(), None);
+        loop {
+            let ids = self.list_some(place, detail, after.as_ref(), &mut there);
+            match ids.into_iter().nth(AT_ONCE - 1) {
+                Some(last) => after = Some(last),
+                None => return there,
+            }
+            yield_now().await;
+        }
+    }
+
+    fn list_some(
+        &self,
+        place: Place<'_>,
+        detail: Detail,
+        after: Option<&Arc<str>>,
+        there: &mut Vec<Present>,
+    ) -> Vec<Arc<str>> {
         let (book, now) = (self.book(), self.clock.now_ms());
-        let alive = book.at(place).filter(|kept| kept.is_alive(now));
-        alive.map(|kept| kept.present(place, now, detail)).collect()
+        let ids = book.ids_after(place, after, AT_ONCE);
+        let some = ids.iter().filter_map(|id| book.sockets.get(id));
+        let alive = some.filter(|kept| kept.is_alive(now));
+        there.extend(alive.map(|kept| kept.present(place, now, detail)));
+        ids
     }
 
     pub fn last_seen_now(&self, user: &str) -> Option<u64> {
@@ -187,7 +211,7 @@ impl Roster for MemoryRoster {
     }
 
     async fn list(&self, place: Place<'_>, detail: Detail) -> Result<Vec<Present>> {
-        Ok(self.list_now(place, detail))
+        Ok(self.list_in_steps(place, detail).await)
     }
 
     async fn last_seen(&self, user: &str) -> Result<Option<LastSeen>> {
