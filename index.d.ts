@@ -867,6 +867,7 @@ export type MemoryKind =
   | 'removals'
   | 'localCache'
   | 'messages'
+  | 'owners'
   | 'mailboxes';
 
 export interface Metrics {

@@ -51,7 +51,7 @@ const FUNCTIONS = [
 /** What is kept in this process. */
 const KINDS = [
   'values', 'tags', 'sessions', 'locks', 'leases', 'waiters', 'gifts', 'limits', 'fills', 'journal', 'resets', 'presence', 'removals',
-  'localCache', 'messages', 'mailboxes',
+  'localCache', 'messages', 'owners', 'mailboxes',
 ];
 const UNCALLED = { hits: 0, memoryHits: 0, misses: 0, fencedSets: 0 };
 

@@ -68,6 +68,7 @@ impl Backplane {
         let others = [
             ("localCache", local_cache.map_or(0, LocalCache::bytes)),
             ("messages", self.messages.bytes()),
+            ("owners", self.sessions.bytes_of_owners()),
             ("mailboxes", message_bytes),
         ];
         of_budget.chain(others).collect()

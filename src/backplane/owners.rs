@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use quick_cache::Weighter;
 use quick_cache::unsync::Cache;
 
+use crate::store::memory::budget::allocated;
 use crate::store::{Key, Tag};
 
 /// Some 25,000 sessions.
@@ -22,8 +23,11 @@ struct Bytes;
 
 impl Weighter<Key, Arc<[Tag]>> for Bytes {
     fn weight(&self, session: &Key, users: &Arc<[Tag]>) -> u64 {
-        let names: usize = users.iter().map(|tag| tag.key().as_bytes().len()).sum();
-        (session.as_bytes().len() + names + OVERHEAD_BYTES) as u64
+        let names = users
+            .iter()
+            .map(|tag| allocated(tag.key().as_bytes().len()));
+        let session = allocated(session.as_bytes().len());
+        (session + names.sum::<usize>() + OVERHEAD_BYTES) as u64
     }
 }
 
@@ -46,6 +50,11 @@ impl Owners {
 
     pub fn forget(&self, session: &Key) {
         self.known().remove(session);
+    }
+
+    /// What they take.
+    pub fn bytes(&self) -> u64 {
+        self.known().weight()
     }
 
     pub fn clear(&self) {

@@ -52,6 +52,11 @@ impl Sessions {
         self.unwritten().is_empty()
     }
 
+    /// What is known of whose they are takes so much.
+    pub fn bytes_of_owners(&self) -> u64 {
+        self.owners.bytes()
+    }
+
     pub fn clear(&self) {
         self.take();
         self.owners.clear();

@@ -163,7 +163,11 @@ impl Presence {
         let own = self.own.get(socket);
         let own = own.filter(|own| &*own.socket.user == user);
         own.map_or_else(Vec::new, |own| {
-            own.socket.rooms.iter().map(|room| (&**room).into()).collect()
+            own.socket
+                .rooms
+                .iter()
+                .map(|room| (&**room).into())
+                .collect()
         })
     }
 

@@ -26,8 +26,8 @@ impl Home {
 
     pub fn from(socket: &Socket) -> Self {
         Self {
-            user: socket.user.clone(),
-            rooms: socket.rooms.clone(),
+            user: (&*socket.user).into(),
+            rooms: socket.rooms.iter().map(|room| (&**room).into()).collect(),
         }
     }
 
