@@ -112,10 +112,14 @@ impl Recovery<RedisStore> for Replay {
             if rounds == ROUNDS_BESIDE_CALLS {
                 hold();
             }
+            let sessions = self.sessions.take();
             for (journal, spaces) in journals {
-                carry_out(store, journal, spaces).await?;
+                if let Err(error) = carry_out(store, journal, spaces).await {
+                    self.sessions.put_back(&sessions);
+                    return Err(error);
+                }
             }
-            self.sessions.settle(store, &self.memory).await?;
+            self.sessions.settle(store, &self.memory, sessions).await?;
             self.news.settle(store).await?;
             self.locks.settle(store).await?;
             self.presence.settle(store).await?;

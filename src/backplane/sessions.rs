@@ -39,6 +39,9 @@ fn bytes(key: &Key, tags: &[Tag]) -> usize {
     own + allocated(key.as_bytes().len()) + names.sum::<usize>()
 }
 
+/// Sessions, each with its users.
+type Unwritten = Vec<(Key, Vec<Tag>)>;
+
 impl Sessions {
     pub fn new(account: Account) -> Self {
         Self {
@@ -58,13 +61,35 @@ impl Sessions {
     }
 
     pub fn clear(&self) {
-        self.take();
+        drop(self.take());
         self.owners.clear();
     }
 
+    /// What is to be written, for [`Self::settle`]. To be called before the journal is taken, which deletes
+    /// the same keys: what is set from now on is deleted and written in the next round.
+    pub fn take(&self) -> Unwritten {
+        let mut unwritten = self.unwritten();
+        self.account.set(0);
+        mem::take(&mut *unwritten).into_iter().collect()
+    }
+
+    /// Gives back what could not be written, and has not been set again.
+    pub fn put_back(&self, rest: &[(Key, Vec<Tag>)]) {
+        for (key, tags) in rest {
+            let is_set_again = self.unwritten().contains_key(key);
+            if !is_set_again {
+                self.write_later(key, tags);
+            }
+        }
+    }
+
     /// Sets on Redis what still lives in memory, for what is left of its time.
-    pub async fn settle(&self, store: &impl Tagged, memory: &MemoryStore) -> Result<()> {
-        let unwritten: Vec<_> = self.take().into_iter().collect();
+    pub async fn settle(
+        &self,
+        store: &impl Tagged,
+        memory: &MemoryStore,
+        unwritten: Unwritten,
+    ) -> Result<()> {
         for (at, step) in unwritten.chunks(AT_ONCE).enumerate() {
             let written = step.iter().map(async |(key, tags)| {
                 let Some((stored, ttl)) = memory.remaining(key) else {
@@ -78,9 +103,7 @@ impl Sessions {
                 }
             });
             if let Err(error) = try_join_all(written).await {
-                for (key, tags) in &unwritten[at * AT_ONCE..] {
-                    self.write_later(key, tags);
-                }
+                self.put_back(&unwritten[at * AT_ONCE..]);
                 return Err(error);
             }
         }
@@ -96,12 +119,6 @@ impl Sessions {
             self.account.add(bytes as u64);
             unwritten.insert(key.clone(), tags.to_vec());
         }
-    }
-
-    fn take(&self) -> HashMap<Key, Vec<Tag>> {
-        let mut unwritten = self.unwritten();
-        self.account.set(0);
-        mem::take(&mut *unwritten)
     }
 
     fn unwritten(&self) -> MutexGuard<'_, HashMap<Key, Vec<Tag>>> {
