@@ -346,12 +346,7 @@ impl Backplane {
         let last = self.switch.now();
         *self.running() = None;
         self.switch.set(Availability::Closed);
-        let store = match last {
-            Availability::Ready(store) => Some(store),
-            Availability::Degraded(outage) => outage.refusing,
-            _ => None,
-        };
-        if let Some(store) = store {
+        if let Some(store) = last.store() {
             // Work that is still going on holds the store, and through it the connections.
             store.link().end();
         }

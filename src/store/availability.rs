@@ -33,6 +33,15 @@ impl<S> Availability<S> {
     pub fn is_settled(&self) -> bool {
         !matches!(self, Self::Idle | Self::Connecting)
     }
+
+    /// The store that may be working: ready, or refusing.
+    pub fn store(self) -> Option<Arc<S>> {
+        match self {
+            Self::Ready(store) => Some(store),
+            Self::Degraded(outage) => outage.refusing,
+            _ => None,
+        }
+    }
 }
 
 impl<S> Clone for Availability<S> {
