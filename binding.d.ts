@@ -146,6 +146,9 @@ export declare const enum CallWord {
   Arguments = 6,
 }
 
+/** What is wrong with the settings, for people. */
+export declare function checkTls(settings: TlsSettings): string | null
+
 /** The last bits of a code say what it is (a [`CodeKind`]); the rest is a number. */
 export declare const CODE_BITS: number
 
@@ -307,6 +310,15 @@ export declare const enum Op {
   Close = 54,
 }
 
+/** A certificate of the server's own. */
+export interface OwnCertificateSettings {
+  certificate: Uint8Array
+  publicKey: Uint8Array
+  notBeforeMs: number
+  notAfterMs: number
+  names: Array<string>
+}
+
 export declare const PAGE_CODES: number
 
 export declare const PAGE_DOUBLES: number
@@ -351,9 +363,16 @@ export declare const enum RecordWord {
   Size = 8,
 }
 
+/** Certificates and keys as DER. */
 export interface TlsSettings {
-  ca?: string
-  cert?: string
-  key?: string
+  /** Authorities. */
+  roots: Array<Uint8Array>
+  /** Nobody else is trusted; else Mozilla's authorities are, too. */
+  only: boolean
+  own: Array<OwnCertificateSettings>
+  /** With `key`: the client's chain. */
+  cert?: Array<Uint8Array>
+  /** PKCS #8 */
+  key?: Uint8Array
   servername?: string
 }

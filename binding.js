@@ -839,6 +839,7 @@ module.exports.Queue = nativeBinding.Queue
 module.exports.AnswerForm = nativeBinding.AnswerForm
 module.exports.AnswerRole = nativeBinding.AnswerRole
 module.exports.CallWord = nativeBinding.CallWord
+module.exports.checkTls = nativeBinding.checkTls
 module.exports.CODE_BITS = nativeBinding.CODE_BITS
 module.exports.CodeKind = nativeBinding.CodeKind
 module.exports.CodeOther = nativeBinding.CodeOther

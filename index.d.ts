@@ -806,12 +806,21 @@ export interface Logger {
   error(line: string): void;
 }
 
+/**
+ * PEM is accepted as Node's `tls` accepts it, and with `\n` in two letters. What cannot be used is `E_INVALID_OPTION` at the
+ * first call: a key that is encrypted, too short or of another kind than RSA, P-256, P-384, P-521 (not as `key`) and Ed25519. The server is always
+ * verified; `rejectUnauthorized` is refused, and the error says what to set instead.
+ */
 export interface TlsOptions {
-  /** PEM; takes the place of Mozilla's roots. */
-  ca?: string | Buffer;
+  /**
+   * PEM: authorities, or the very certificate of the server, whoever has signed it, with its name and while it is valid.
+   * Takes the place of Mozilla's roots and of `NODE_EXTRA_CA_CERTS`.
+   */
+  ca?: string | Uint8Array | (string | Uint8Array)[];
   /** PEM, with `key`: the client's certificate chain. */
-  cert?: string | Buffer;
-  key?: string | Buffer;
+  cert?: string | Uint8Array;
+  /** PEM, not encrypted. */
+  key?: string | Uint8Array;
   /** The name that the server's certificate has to hold. Default: the host. */
   servername?: string;
 }

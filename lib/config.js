@@ -47,7 +47,7 @@ function resolveConfig(options = {}, env = process.env) {
     messages: { maxEntries, ttlSeconds: ttlSeconds(options.messageCache, 'messageCache', 'ttlSeconds', MESSAGE_TTL) },
     native: {
       ...server,
-      tls: tls(options.tls, server.tls),
+      tls: tls(options.tls, { isOn: server.tls, hosts: server.hosts.map(({ host }) => host) }, env, logger),
       asksForCredentials: credentials(options) !== undefined,
       keyPrefix: keyPrefix(options),
       connectTimeoutMs: timeout(options, 'connectTimeoutMs'),

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use napi::bindgen_prelude::Uint8Array;
 use napi_derive::napi;
 
 use super::op::OPS;
@@ -10,12 +11,13 @@ use crate::backplane::mailbox::MailBounds;
 use crate::backplane::{LocalCacheOptions, Options, WhenAway};
 use crate::store::Ttl;
 use crate::store::memory::Bounds;
-use crate::store::remote::connection::endpoint::{Address, Endpoint, Secret, TlsOptions};
+use crate::store::remote::connection::endpoint::{Address, Endpoint, Secret};
 use crate::store::remote::connection::login::{Credentials, Login};
 use crate::store::remote::connection::seeds::{Host, Seeds};
+use crate::store::remote::connection::tls::{Identity, OwnCertificate, Tls, TlsOptions};
 
 /// Every value has been checked by `lib/config.js`.
-#[napi(object)]
+#[napi(object, object_to_js = false)]
 pub struct BackplaneOptions {
     /// Tried in turn; at least one, unless there is a `path` or a `mistake`.
     pub hosts: Vec<HostName>,
@@ -81,17 +83,45 @@ impl From<LocalCacheSettings> for LocalCacheOptions {
     }
 }
 
-#[napi(object)]
+/// Certificates and keys as DER.
+#[napi(object, object_to_js = false)]
 pub struct TlsSettings {
-    pub ca: Option<String>,
-    pub cert: Option<String>,
-    pub key: Option<String>,
+    /// Authorities.
+    pub roots: Vec<Uint8Array>,
+    /// Nobody else is trusted; else Mozilla's authorities are, too.
+    pub only: bool,
+    pub own: Vec<OwnCertificateSettings>,
+    /// With `key`: the client's chain.
+    pub cert: Option<Vec<Uint8Array>>,
+    /// PKCS #8
+    pub key: Option<Uint8Array>,
     pub servername: Option<String>,
+}
+
+/// A certificate of the server's own.
+#[napi(object, object_to_js = false)]
+pub struct OwnCertificateSettings {
+    pub certificate: Uint8Array,
+    pub public_key: Uint8Array,
+    pub not_before_ms: f64,
+    pub not_after_ms: f64,
+    pub names: Vec<String>,
+}
+
+/// What is wrong with the settings, for people.
+#[napi]
+#[cfg_attr(test, allow(dead_code, reason = "tests export nothing to JavaScript"))]
+pub fn check_tls(settings: TlsSettings) -> Option<String> {
+    Tls::new(settings.into()).err().map(str::to_owned)
 }
 
 impl From<BackplaneOptions> for Options {
     fn from(options: BackplaneOptions) -> Self {
-        let address = match (options.mistake, options.path) {
+        let tls = options.tls.map(TlsOptions::from).map(Tls::new).transpose();
+        let mistake = options
+            .mistake
+            .or(tls.as_ref().err().map(|why| (*why).to_owned()));
+        let address = match (mistake, options.path) {
             (Some(mistake), _) => Address::Unknown(mistake),
             (None, Some(path)) => Address::Unix(path.into()),
             (None, None) if options.hosts.is_empty() => Address::Unknown("no host is known".into()),
@@ -102,7 +132,7 @@ impl From<BackplaneOptions> for Options {
         Options {
             endpoint: Endpoint {
                 address,
-                tls: options.tls.map(TlsOptions::from),
+                tls: tls.ok().flatten(),
                 login: Login::Known(Credentials {
                     username: options.username,
                     password: options.password.map(Secret),
@@ -140,11 +170,28 @@ impl From<BackplaneOptions> for Options {
 
 impl From<TlsSettings> for TlsOptions {
     fn from(settings: TlsSettings) -> Self {
+        let all = |list: Vec<Uint8Array>| list.iter().map(|one| one.to_vec()).collect();
         Self {
-            ca: settings.ca,
-            cert: settings.cert,
-            key: settings.key.map(Secret),
+            roots: all(settings.roots),
+            only: settings.only,
+            own: settings.own.into_iter().map(OwnCertificate::from).collect(),
+            identity: settings.cert.zip(settings.key).map(|(cert, key)| Identity {
+                chain: all(cert),
+                key: key.to_vec(),
+            }),
             servername: settings.servername,
+        }
+    }
+}
+
+impl From<OwnCertificateSettings> for OwnCertificate {
+    fn from(own: OwnCertificateSettings) -> Self {
+        Self {
+            certificate: own.certificate.to_vec(),
+            public_key: own.public_key.to_vec(),
+            not_before: Duration::from_millis(own.not_before_ms.max(0.0) as u64),
+            not_after: Duration::from_millis(own.not_after_ms.max(0.0) as u64),
+            names: own.names,
         }
     }
 }

@@ -11,8 +11,8 @@ use tokio::net::{TcpStream, UnixStream};
 use tokio_rustls::TlsConnector;
 
 use super::endpoint::{Address, Endpoint};
+use super::race;
 use super::seeds::Host;
-use super::{race, tls};
 use crate::io_thread::lookup;
 
 /// Finds a dead peer on an idle connection even if the heartbeat were off: the first probe
@@ -30,13 +30,12 @@ pub async fn dial(endpoint: &Endpoint) -> io::Result<Box<dyn ByteStream>> {
         Address::Unix(path) => return Ok(Box::new(UnixStream::connect(path).await?)),
         Address::Unknown(why) => return Err(io::Error::other(why.clone())),
     };
-    let Some(options) = &endpoint.tls else {
+    let Some(tls) = &endpoint.tls else {
         return Ok(Box::new(connect(host).await?));
     };
-    let config = tls::client_config(options)?;
-    let name = tls::server_name(options, &host.name)?;
+    let name = tls.server_name(&host.name)?;
     let stream = connect(host).await?;
-    let connector = TlsConnector::from(config);
+    let connector = TlsConnector::from(tls.config.clone());
     Ok(Box::new(connector.connect(name, stream).await?))
 }
 

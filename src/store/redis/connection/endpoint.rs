@@ -6,12 +6,13 @@ use std::time::Duration;
 
 use super::login::{Login, OnNotice};
 use super::seeds::Seeds;
+use super::tls::Tls;
 
 #[derive(Clone)]
 pub struct Endpoint {
     pub address: Address,
     /// `Some`: TLS, always verified.
-    pub tls: Option<TlsOptions>,
+    pub tls: Option<Tls>,
     pub login: Login,
     pub db: u32,
     /// Bounds name resolution, connecting, TLS and the first commands together.
@@ -39,30 +40,11 @@ pub enum Address {
     Unknown(String),
 }
 
-#[derive(Clone, Default)]
-pub struct TlsOptions {
-    /// PEM; replaces the built-in roots.
-    pub ca: Option<String>,
-    /// PEM, with `key`: the client's certificate chain.
-    pub cert: Option<String>,
-    pub key: Option<Secret>,
-    /// The name that the server's certificate has to hold; default: the host.
-    pub servername: Option<String>,
-}
-
 #[derive(Clone)]
 pub struct Secret(pub String);
 
 impl fmt::Debug for Secret {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("<secret>")
-    }
-}
-
-impl fmt::Debug for TlsOptions {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("TlsOptions")
-            .field("servername", &self.servername)
-            .finish_non_exhaustive()
     }
 }
