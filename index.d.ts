@@ -150,8 +150,9 @@ export type QueryParams = Record<string, unknown>;
 
 /**
  * Results of queries, by the name of the query and its parameters. A result belongs to its query and to
- * the rooms in `params.roomId` and `params.room_id` (each one or an array; a number is the room that has its
- * digits; together at most 32).
+ * the rooms in `params.roomId` and `params.room_id` (each one or an array; together at most 32). A room is
+ * what JSON makes of it: a number is the room that has its digits, and an object with `toJSON` the room
+ * that it becomes.
  *
  * **Fenced**: what is invalidated while somebody loads a result, by any process, is not set by who loads it.
  * docs/caching.md says how, and what that costs. While Redis is away results are kept in this process, for
@@ -162,7 +163,8 @@ export interface QueryCache {
    * Reads a result, or `null`. A miss is remembered for the {@link QueryCache.set} that follows. O(rooms).
    *
    * @throws E_INVALID_KEY (a name or a room), E_INVALID_VALUE (params that cannot be told apart from
-   *   others: functions, BigInts, cycles, over 64 KiB), E_CLOSED
+   *   others: functions, BigInts, cycles, over 64 KiB; objects of classes without `toJSON`, as RegExp,
+   *   URLSearchParams or Error; objects with symbols for keys), E_CLOSED
    */
   get<T = Json>(queryName: string, params?: QueryParams): Promise<T | null>;
   /**
@@ -210,8 +212,8 @@ export interface QueryCache {
 export const queryCache: QueryCache;
 
 /**
- * Sessions by the ids of their sockets. A session belongs to the `email` and to the `userId` in its data, without
- * outer white space and in lower case. While Redis is away sessions are kept in this process, and those
+ * Sessions by the ids of their sockets. A session belongs to the `email` and to the `userId` in its data, each
+ * as JSON has it, without outer white space and in lower case. While Redis is away sessions are kept in this process, and those
  * that it set meanwhile are set on Redis afterwards, for the rest of their time.
  */
 export interface SessionCache {

@@ -1,5 +1,6 @@
 'use strict';
 
+const vm = require('node:vm');
 const { until } = require('./support');
 const { deferred } = require('./support/deferred');
 const { NOBODY, PLACES, onRedis, silent, usePlace } = require('./support/places');
@@ -46,6 +47,49 @@ describe.each(PLACES)('queries on %s', (_where, start) => {
     expect(await queries.get('q', { a: { c: [{ e: 3, d: 2 }], b: 1 } })).toBe(9);
     expect(await queries.get('q', { a: -0 })).toBe(12);
     expect(await queries.invalidateQuery('q')).toBe(different.length);
+  });
+
+  test('what JSON cannot tell apart is refused', async () => {
+    class Secret {
+      #owner;
+      constructor(owner) {
+        this.#owner = owner;
+      }
+      get owner() {
+        return this.#owner;
+      }
+    }
+    const hidden = [
+      /alice/, new URLSearchParams('a=1'), new Secret('alice'), new Error('alice'), new ArrayBuffer(8), new WeakMap(), Promise.resolve(1), { [Symbol('gt')]: 5 },
+      Object.assign([1], { owner: 'alice' }), Object.create({ owner: 'alice' }), new Proxy(new Secret('bob'), {}), [new Secret('alice')], { deep: [{ x: /bob/ }] },
+    ];
+    for (const a of hidden) {
+      await expect(queries.set('q', { a }, 1)).rejects.toMatchObject({ name: 'TypeError', code: 'E_INVALID_VALUE' });
+      await expect(queries.get('q', { a })).rejects.toMatchObject({ code: 'E_INVALID_VALUE' });
+      await expect(queries.getOrSet('q', { a }, () => 1)).rejects.toMatchObject({ code: 'E_INVALID_VALUE' });
+    }
+    await expect(queries.get('q', new Secret('alice'))).rejects.toMatchObject({ code: 'E_INVALID_VALUE' });
+  });
+
+  test('what looks alike and means something else is told apart', async () => {
+    const different = [new Number(1), new Number(2), new String('1'), new Boolean(true), new Uint8Array([1]), new Int8Array([1]), [1], Object.create(null)];
+    for (const [i, a] of different.entries()) expect(await queries.set('q', { a }, i)).toBe(true);
+    for (const [i, a] of different.entries()) expect(await queries.get('q', { a })).toBe(i);
+    expect(await queries.get('q', { a: 2 })).toBe(1);
+    expect(await queries.get('q', { a: {} })).toBe(7);
+    expect(await queries.get('q', { a: vm.runInNewContext('({})') })).toBe(7);
+  });
+
+  test('a room is what JSON makes of it', async () => {
+    const objectId = { toJSON: () => '64ab' };
+    await queries.set('q', { roomId: objectId }, 'object');
+    await queries.set('q', { roomId: [objectId, new String('other')] }, 'list');
+    await queries.set('q', { roomId: NaN }, 'none');
+    expect(await queries.invalidateRoom('NaN')).toBe(0);
+    expect(await queries.invalidateRoom('other')).toBe(1);
+    expect(await queries.invalidateRoom('64ab')).toBe(1);
+    expect(await queries.get('q', { roomId: objectId })).toBeNull();
+    expect(await queries.get('q', { roomId: NaN })).toBe('none');
   });
 
   test('a room takes its results along, whatever the query, and counts them', async () => {

@@ -69,6 +69,24 @@ describe.each(PLACES)('sessions on %s', (_where, start) => {
     expect(await sessions.getSession('list')).toEqual(['a@x.com']);
   });
 
+  test.each([
+    ['an object with toJSON', { userId: { toJSON: () => '64ab', toString: () => '64ab' } }, '64ab'],
+    ['a boxed string', { email: new String(' Bob@x.com') }, 'bob@x.com'],
+    ['a boxed number', { userId: new Number(7) }, 7],
+    ['an object without prototype', Object.assign(Object.create(null), { userId: { toJSON: () => 77 } }), '77'],
+    ['a date', { userId: new Date(0) }, new Date(0).toISOString()],
+  ])('the owner of a session is what JSON makes of it: %s', async (_what, data, user) => {
+    expect(await sessions.setSession('s', data)).toBe(true);
+    expect(await sessions.invalidateUserSessions(user)).toBe(1);
+    expect(await sessions.getSession('s')).toBeNull();
+  });
+
+  test.each([NaN, true, ['a'], { a: 1 }, { toJSON: () => undefined }])('%p owns no session', async (userId) => {
+    await sessions.setSession('s', { userId });
+    for (const user of [String(userId), 'null', 'undefined']) expect(await sessions.invalidateUserSessions(user)).toBe(0);
+    expect(await sessions.getSession('s')).not.toBeNull();
+  });
+
   test.each(['*', 'a*', '?', 'a:b', '{a}', '__proto__', 'constructor', '\0', 'x'.repeat(1000)])('the user %j is a user', async (user) => {
     await sessions.setSession('theirs', { userId: user });
     await sessions.setSession('mine', { userId: 'a' });

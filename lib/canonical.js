@@ -1,7 +1,8 @@
 'use strict';
 
 // One text for what means the same, whichever order its keys are in, and never one for what does not:
-// more is told apart than JSON does, where sharing a result would be wrong.
+// more is told apart than JSON does, where sharing a result would be wrong. What holds something that
+// cannot be seen from outside (a class, an Error, a RegExp, URLSearchParams, an ArrayBuffer) is refused.
 
 const { types } = require('node:util');
 const check = require('./check');
@@ -38,16 +39,43 @@ function write(value, depth) {
 
 function writeObject(value, depth) {
   const list = (items) => `[${Array.from(items, (item) => write(item, depth)).join(',')}]`;
-  if (Array.isArray(value)) return list(value);
+  if (Array.isArray(value)) return list(ownItems(value));
   if (types.isDate(value)) return `Date${value.getTime()}`;
   if (types.isMap(value)) return `Map${list(value)}`;
   if (types.isSet(value)) return `Set${list(value)}`;
   if (typeof value.toJSON === 'function') return `JSON${write(value.toJSON(), depth)}`;
-  const fields = Object.keys(value)
-    .filter((name) => value[name] !== undefined)
-    .sort()
-    .map((name) => `${JSON.stringify(name)}:${write(value[name], depth)}`);
+  if (types.isTypedArray(value)) return `${value[Symbol.toStringTag]}${list(value)}`;
+  // `new Number(1)` is 1 in JSON, too.
+  if (types.isBoxedPrimitive(value)) return write(value.valueOf(), depth);
+  return writeFields(value, depth);
+}
+
+function writeFields(value, depth) {
+  if (!isPlain(value)) throw new TypeError('an object of a class may hold what cannot be seen');
+  const fields = [];
+  for (const name of Object.keys(value).sort()) {
+    const field = value[name];
+    if (field !== undefined) fields.push(`${JSON.stringify(name)}:${write(field, depth)}`);
+  }
   return `{${fields.join(',')}}`;
+}
+
+/** Made by braces, in whichever realm, and with nothing in it that is not named by a string. */
+function isPlain(value) {
+  const prototype = Object.getPrototypeOf(value);
+  const isOfNoClass = prototype === null || (Object.getPrototypeOf(prototype) === null && Object.hasOwn(prototype, 'isPrototypeOf'));
+  return isOfNoClass && !hasSymbols(value);
+}
+
+/** An array that has nothing but items. Names that are no index come last. */
+function ownItems(array) {
+  const last = Object.keys(array).at(-1) ?? '0';
+  if (String(last >>> 0) !== last || hasSymbols(array)) throw new TypeError('an array with fields');
+  return array;
+}
+
+function hasSymbols(value) {
+  return Object.getOwnPropertySymbols(value).some((symbol) => Object.prototype.propertyIsEnumerable.call(value, symbol));
 }
 
 module.exports = { canonical };

@@ -2,6 +2,7 @@
 
 const { canonical } = require('./canonical');
 const check = require('./check');
+const { idOf, idWithin } = require('./ids');
 const { Op } = require('./queue');
 
 const DEFAULT_TTL_SECONDS = 300;
@@ -24,6 +25,7 @@ function createQueryCache(core, load) {
     if (error) return Promise.reject(error);
     const json = check.json(result);
     if (json.error) return Promise.reject(json.error);
+    core.changes += 1;
     return send(Op.QuerySet, query, json.text, ttlSeconds * 1000);
   }
 
@@ -48,7 +50,9 @@ function createQueryCache(core, load) {
 
   function ask(op, text, wrong) {
     const error = wrong ?? core.unusable();
-    return error ? Promise.reject(error) : core.queue.send(op, core.number, text);
+    if (error) return Promise.reject(error);
+    core.changes += 1;
+    return core.queue.send(op, core.number, text);
   }
 
   return {
@@ -58,7 +62,7 @@ function createQueryCache(core, load) {
     invalidate: (queryPattern) => ask(Op.QueryInvalidate, queryPattern, check.pattern(queryPattern)),
     invalidateQuery: (queryName) => ask(Op.QueryInvalidateName, queryName, check.id(queryName, 'queryName')),
     invalidateRoom(roomId) {
-      const room = roomName(roomId);
+      const room = idOf(roomId);
       return ask(Op.QueryInvalidateRoom, room, check.id(room, 'roomId'));
     },
   };
@@ -80,19 +84,14 @@ function readQuery(queryName, params = {}) {
 /** The rooms that parameters name, as a JSON array; nothing for none. */
 function readRooms({ roomId, room_id }) {
   if (roomId === undefined && room_id === undefined) return { text: '' };
-  const named = [roomId, room_id].flat().filter((room) => room !== undefined && room !== null && room !== '');
-  const rooms = [...new Set(named.map(roomName))];
+  const named = [roomId, room_id].flat().map(idWithin);
+  const rooms = [...new Set(named.filter((room) => room !== undefined && room !== null && room !== ''))];
   for (const room of rooms) {
     const error = check.id(room, 'the room of params');
     if (error) return { error };
   }
   if (rooms.length > MOST_ROOMS) return { error: check.value(`params must not name more than ${MOST_ROOMS} rooms`) };
   return { text: JSON.stringify(rooms) };
-}
-
-/** A room with a number for a name is the room that has its digits. */
-function roomName(room) {
-  return typeof room === 'number' || typeof room === 'bigint' ? String(room) : room;
 }
 
 module.exports = { createQueryCache };

@@ -1,6 +1,7 @@
 'use strict';
 
 const check = require('./check');
+const { idOf, idWithin } = require('./ids');
 const { Op } = require('./queue');
 
 const DEFAULT_TTL_SECONDS = 300;
@@ -47,14 +48,15 @@ function usersOf(data, text) {
   // What is kept counts, should the object tell something else each time.
   const isPlain = Object.getPrototypeOf(data) === Object.prototype && typeof data.toJSON !== 'function';
   const { email, userId } = isPlain ? data : (JSON.parse(text) ?? {});
-  const users = [email, userId].map(normal).filter((user) => typeof user === 'string' && user !== '');
+  const named = [email, userId].map((user) => normal(idWithin(user)));
+  const users = named.filter((user) => typeof user === 'string' && user !== '');
   return users.length === 0 ? '' : JSON.stringify([...new Set(users)].map((user) => user.toWellFormed()));
 }
 
 /** However somebody has written it. */
 function normal(user) {
-  if (typeof user === 'string') return user.trim().toLowerCase();
-  return typeof user === 'number' || typeof user === 'bigint' ? String(user) : user;
+  const id = idOf(user);
+  return typeof id === 'string' ? id.trim().toLowerCase() : id;
 }
 
 module.exports = { createSessionCache };
