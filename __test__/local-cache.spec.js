@@ -35,6 +35,28 @@ describe('the memory in front of the cache', () => {
     expect(backplane.getMetrics().caches.cache).toEqual({ hits: 10, memoryHits: 0, misses: expect.any(Number), fencedSets: 0, staleServed: 0 });
   });
 
+  it('a key that is read all the time is at hand again after a set, however slow the line', async () => {
+    const { backplane, proxy } = await two();
+    proxy.delay(10);
+    let isRead = true;
+    const readAllTheTime = async () => {
+      while (isRead) {
+        backplane.cacheGet('hot').catch(() => {});
+        await new Promise(setImmediate);
+      }
+    };
+    const reader = readAllTheTime();
+    try {
+      await backplane.cacheSet('hot', 'new');
+      const before = memoryHits(backplane);
+      await until(() => memoryHits(backplane) > before, { what: 'hot is in memory' });
+      expect(await backplane.cacheGet('hot')).toBe('new');
+    } finally {
+      isRead = false;
+      await reader;
+    }
+  });
+
   it('answers a copy each time, without asking Redis', async () => {
     const { backplane, redis } = await two();
     await backplane.cacheSet('k', { list: [1] });

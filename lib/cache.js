@@ -23,6 +23,7 @@ function createCache(core, load) {
 
   /** A read that follows at once must not find at hand what was there before; of all keys without one. */
   function forget(key) {
+    core.changes += 1;
     if (core.hasLocalCache) core.queue.native.cacheForget(core.number, key);
   }
 

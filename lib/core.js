@@ -27,6 +27,8 @@ class Core {
     this.hasLocalCache = false;
     /** Loaders that ran; of those, that failed; of these, whose place an old value took. */
     this.loads = { runs: 0, failures: 0, staleServed: 0 };
+    /** How often something cached was set or deleted here. */
+    this.changes = 0;
     /** Checks of a limit that was known to be exhausted. */
     this.deniedAtHand = 0;
     this.madeAt = now();

@@ -33,13 +33,18 @@ function createLoader(core) {
   /** Looks for a flight in the very turn in which the lease came: no flight lands in between. */
   function answer(source, found, loader, loaderTimeoutMs, begun) {
     if (found.isFresh) return found.value;
-    const name = `${found.lease.join(':')}:${source.name}`;
+    const name = `${sharing(found.lease)}:${source.name}`;
     const flight = flights.get(name) ?? takeOff(name, source, found, loader, loaderTimeoutMs, begun);
     return flight.landed.then(() => flight.loaded).then(JSON.parse, (error) => {
       if (!found.isStale) throw error;
       core.loads.staleServed += 1;
       return found.value;
     });
+  }
+
+  /** What those have in common who may share a run: a lease, else that nothing was changed here in between. */
+  function sharing(lease) {
+    return isNone(lease) ? `changes ${core.changes}` : lease.join(':');
   }
 
   /** Callers get the value when it is kept, unless that takes longer than a call may take. */
@@ -54,10 +59,10 @@ function createLoader(core) {
       return atMost(settled, patienceMs);
     };
     const landed = loaded.then(
-      (text) => write(() => source.keep(lease, text)),
+      (text) => write(() => (isNone(lease) ? undefined : source.keep(lease, text))),
       () => {
         core.loads.failures += 1;
-        return write(() => (isStale ? undefined : source.giveBack(lease)));
+        return write(() => (isStale || isNone(lease) ? undefined : source.giveBack(lease)));
       }
     );
     const flight = { loaded, landed };
@@ -66,6 +71,11 @@ function createLoader(core) {
   }
 
   return read;
+}
+
+/** What comes when the store could give no lease: what is loaded is not kept. */
+function isNone([high, low]) {
+  return high === 0 && low === 0;
 }
 
 /** Runs the loader, for a limited time; answers its value as JSON text. */

@@ -26,8 +26,8 @@ struct State {
 #[derive(Default)]
 struct Pending {
     open: usize,
-    /// Somebody changed it meanwhile.
-    is_void: bool,
+    /// How often somebody has changed it meanwhile. A passage that began after a change is good.
+    changes: u64,
 }
 
 impl LocalLayer {
@@ -57,8 +57,13 @@ impl LocalLayer {
     /// To be called before Redis is asked for a key or told to change it.
     pub fn begin<'a>(&'a self, key: &'a Key) -> Passage<'a> {
         let mut state = self.state();
-        state.pending.entry(key.clone()).or_default().open += 1;
-        Passage { layer: self, key }
+        let pending = state.pending.entry(key.clone()).or_default();
+        pending.open += 1;
+        Passage {
+            layer: self,
+            key,
+            begun_at: pending.changes,
+        }
     }
 
     /// Keeps what Redis will never see.
@@ -69,7 +74,7 @@ impl LocalLayer {
     pub fn forget(&self, key: &Key) {
         let mut state = self.state();
         if let Some(pending) = state.pending.get_mut(key) {
-            pending.is_void = true;
+            pending.changes += 1;
         }
         self.texts.take_out(key);
     }
@@ -87,7 +92,7 @@ impl LocalLayer {
 
     fn empty(&self, state: &mut State) {
         for pending in state.pending.values_mut() {
-            pending.is_void = true;
+            pending.changes += 1;
         }
         self.texts.clear();
     }
@@ -101,14 +106,29 @@ impl LocalLayer {
 pub struct Passage<'a> {
     layer: &'a LocalLayer,
     key: &'a Key,
+    /// The changes of its key before it began.
+    begun_at: u64,
 }
 
 impl Passage<'_> {
-    /// Keeps what Redis has, unless somebody has changed it since or may have.
+    /// Keeps what was read on Redis, unless somebody has changed it since or may have.
     pub fn keep(self, text: &Json, ttl: Ttl) {
-        let state = self.layer.state();
-        let is_void = state.pending.get(self.key).is_none_or(|it| it.is_void);
-        if state.hears && !is_void {
+        self.end(text, ttl, 0);
+    }
+
+    /// As `keep`, of what was written there: what others are reading may be older.
+    pub fn replace(self, text: &Json, ttl: Ttl) {
+        self.end(text, ttl, 1);
+    }
+
+    fn end(self, text: &Json, ttl: Ttl, changes: u64) {
+        let mut state = self.layer.state();
+        let hears = state.hears;
+        if let Some(pending) = state.pending.get_mut(self.key)
+            && pending.changes == self.begun_at
+            && hears
+        {
+            pending.changes += changes;
             self.layer.texts.put(self.key, text, ttl);
         }
         drop(state);
@@ -173,6 +193,28 @@ mod tests {
             layer.begin(&key).keep(&text(), TTL);
             assert_eq!(layer.read(&key), Some(text()));
         }
+    }
+
+    #[test]
+    fn a_reading_that_began_after_a_change_is_kept_while_older_ones_are_under_way() {
+        let (layer, key) = (layer(), key());
+        let before = layer.begin(&key);
+        layer.forget(&key);
+        let after = layer.begin(&key);
+        before.keep(&Json::from_static(b"0"), TTL);
+        assert_eq!(layer.read(&key), None);
+        after.keep(&text(), TTL);
+        assert_eq!(layer.read(&key), Some(text()));
+    }
+
+    #[test]
+    fn what_was_read_before_a_write_does_not_take_its_place() {
+        let (layer, key) = (layer(), key());
+        let write = layer.begin(&key);
+        let read = layer.begin(&key);
+        write.replace(&text(), TTL);
+        read.keep(&Json::from_static(b"0"), TTL);
+        assert_eq!(layer.read(&key), Some(text()));
     }
 
     #[test]

@@ -79,7 +79,7 @@ impl Backplane {
         match remote {
             Some(outcome) => {
                 match outcome {
-                    Ok(Some(_)) => passage.keep(&value, ttl),
+                    Ok(Some(_)) => passage.replace(&value, ttl),
                     Ok(None) => layer.forget(key),
                     Err(_) => {
                         // Whether it was kept is not known, nor what was there before.

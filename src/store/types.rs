@@ -69,6 +69,7 @@ pub struct Lifetime {
 pub struct Lease(pub u64);
 
 impl Lease {
+    /// What comes when no lease could be given. It fills nothing.
     pub const NONE: Self = Self(0);
 
     /// A lease that nobody else holds.

@@ -6,7 +6,7 @@ use crate::support::{InMemory, OnRedis};
 use bytes::Bytes;
 use redis_backplane::store::memory::MemoryStore;
 use redis_backplane::store::remote::RedisStore;
-use redis_backplane::store::{Fetched, Json, Key, Lifetime, Pattern, Store, Ttl};
+use redis_backplane::store::{Fetched, Json, Key, Lease, Lifetime, Pattern, Store, Ttl};
 
 const MINUTE: Ttl = Ttl::from_whole_millis(60_000);
 
@@ -50,6 +50,7 @@ contract! {
     a_delete_ends_a_lease,
     an_abandoned_lease_makes_room_for_a_new_one,
     a_lease_expires,
+    no_lease_fills_nothing,
     a_stale_value_is_kept_for_a_loader_and_for_nobody_else,
     a_delete_ends_a_stale_value_and_its_lease,
 }
@@ -69,7 +70,7 @@ fn fresh(ms: u64) -> Lifetime {
     }
 }
 
-async fn absent_lease(store: &impl Store, key: &Key) -> redis_backplane::store::Lease {
+async fn absent_lease(store: &impl Store, key: &Key) -> Lease {
     match store.fetch(key, MINUTE).await.unwrap() {
         Fetched::Absent(lease) => lease,
         other => panic!("expected a lease, found {other:?}"),
@@ -372,6 +373,22 @@ async fn an_abandoned_lease_makes_room_for_a_new_one(world: &impl World) {
     );
     store.abandon(&k, &second).await.unwrap();
     assert_eq!(store.get(&k).await.unwrap(), Some(json("1")));
+}
+
+async fn no_lease_fills_nothing(world: &impl World) {
+    let store = world.store();
+    let spaces = [b"1".as_slice(), &[b' '; 64]].concat();
+    for text in [b"\"set\"".to_vec(), spaces] {
+        let (k, text) = (key("none"), Bytes::from(text));
+        store.set(&k, text.clone(), MINUTE).await.unwrap();
+        let filled = store.fill(&k, &Lease::NONE, json("2"), fresh(60_000)).await;
+        assert_eq!(filled, Ok(false));
+        store.abandon(&k, &Lease::NONE).await.unwrap();
+        assert_eq!(store.get(&k).await.unwrap(), Some(text));
+    }
+    let absent = key("none, absent");
+    let filled = store.fill(&absent, &Lease::NONE, json("2"), fresh(60_000));
+    assert_eq!(filled.await, Ok(false));
 }
 
 async fn a_lease_expires(world: &impl World) {

@@ -317,10 +317,9 @@ impl Store for MemoryStore {
     ) -> Result<bool> {
         let now = self.clock.now_ms();
         let mut cache = self.lock();
-        let holds = self
-            .live(&mut cache, key, now)
-            .is_some_and(|entry| entry.lease == lease.0);
-        if !holds {
+        let holds = |entry: Entry| entry.lease == lease.0;
+        // A value that was set has no lease either.
+        if *lease == Lease::NONE || !self.live(&mut cache, key, now).is_some_and(holds) {
             return Ok(false);
         }
         let fresh_until = now + lifetime.fresh.as_millis();

@@ -251,6 +251,9 @@ impl Store for RedisStore {
         value: Json,
         lifetime: Lifetime,
     ) -> Result<bool> {
+        if *lease == Lease::NONE {
+            return Ok(false);
+        }
         let mut stored = value.to_vec();
         if lifetime.stale_ms > 0 {
             let trailer = Trailer {
