@@ -241,7 +241,7 @@ mod tests {
         }
         for other in [
             "{\"a\":1}",
-            "5:abc{}",
+            "6:abc{}",
             "-1:a",
             "",
             ":",
