@@ -891,7 +891,11 @@ export interface Metrics {
     /** How often a connection was ready, and how often Redis was away. */
     becameReady: number;
     becameDegraded: number;
+    /** What the server says that it is, as far as it does; null while Redis is away. */
+    server: { name: string | null; version: string | null; mode: string | null; role: string | null } | null;
   };
+  /** How often the server has refused something that it forbids this user, or does not know: a command by its name, `keys`, `channels`. */
+  forbidden: Record<string, number>;
   /**
    * Of the server, in bytes; `maxMemory` is 0 when there is no limit; `at`, in epoch ms, is when it was asked. It is asked in
    * the background, at most once in 5 s, whenever metrics are read: null at the first time, and while Redis is away.
@@ -926,12 +930,15 @@ export function getMetrics(): Metrics;
 
 /**
  * The same as text in Prometheus' exposition format 0.0.4 (`text/plain; version=0.0.4`), names beginning with `redis_backplane_`.
- * The only labels are names of this package's own: `function`, `cache`, `result`, `to`, `quantile`.
+ * The only labels are names of this package's own: `function`, `cache`, `result`, `to`, `quantile`, `what`.
  */
 export function prometheusMetrics(): string;
 
 export interface Health {
-  /** `degraded`: Redis is away, or the configuration is wrong; the functions answer from memory. */
+  /**
+   * `degraded`: Redis is away, or the configuration is wrong; the functions answer from memory. Or Redis is there, and forbids what is
+   * needed, or lets no connection in that receives.
+   */
   status: 'ok' | 'degraded' | 'closed';
   /** Of a PING and its answer, in ms; null when there was none. */
   latencyMs: number | null;
@@ -939,6 +946,8 @@ export interface Health {
   since: number;
   /** Why it is degraded. For people; holds no secret. */
   reason: string | null;
+  /** What the server has refused this user in the last ten minutes: commands by their names, `keys`, `channels`. */
+  forbidden: string[];
 }
 
 /** Asks Redis whether it is there; connects, if need be. Never rejects; answers within `commandTimeoutMs`. O(1). */

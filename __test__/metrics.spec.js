@@ -132,7 +132,7 @@ describe('metrics in an outage', () => {
     const all = await stage.ready();
     const { backplane } = all;
     const before = backplane.getMetrics();
-    expect(before.connection).toEqual({ state: 'ready', since: expect.any(Number), reason: null, becameReady: 1, becameDegraded: 0 });
+    expect(before.connection).toEqual({ state: 'ready', since: expect.any(Number), reason: null, becameReady: 1, becameDegraded: 0, server: expect.objectContaining({ role: 'master' }) });
     await away(all);
     await backplane.cacheSet('k', 1);
     const during = backplane.getMetrics();
@@ -224,7 +224,7 @@ describe('health', () => {
     const backplane = stage.backplane({ url: redis.url });
     const begun = Date.now();
     const health = await backplane.health();
-    expect(health).toEqual({ status: 'ok', latencyMs: expect.any(Number), since: expect.any(Number), reason: null });
+    expect(health).toEqual({ status: 'ok', latencyMs: expect.any(Number), since: expect.any(Number), reason: null, forbidden: [] });
     expect(health.latencyMs).toBeGreaterThan(0);
     // The two clocks are read one after the other, in whole milliseconds.
     expect(health.since).toBeGreaterThanOrEqual(begun - 1);
@@ -235,7 +235,7 @@ describe('health', () => {
     const { since: first } = await all.backplane.health();
     await away(all);
     const during = await all.backplane.health();
-    expect(during).toEqual({ status: 'degraded', latencyMs: null, since: expect.any(Number), reason: expect.any(String) });
+    expect(during).toEqual({ status: 'degraded', latencyMs: null, since: expect.any(Number), reason: expect.any(String), forbidden: [] });
     expect(during.since).toBeGreaterThanOrEqual(first);
     expect((await all.backplane.health()).since).toBe(during.since);
     await back(all);
@@ -255,7 +255,7 @@ describe('health', () => {
     const before = Date.now();
     await backplane.close();
     const health = await backplane.health();
-    expect(health).toEqual({ status: 'closed', latencyMs: null, since: expect.any(Number), reason: null });
+    expect(health).toEqual({ status: 'closed', latencyMs: null, since: expect.any(Number), reason: null, forbidden: [] });
     expect(health.since).toBeGreaterThanOrEqual(before);
   });
 });

@@ -41,15 +41,15 @@ function narrate(logger, isMistake) {
   let away = false;
   let overflowed = false;
   let hasNeedlessPassword = false;
-  const refusals = new Set();
-  return ({ state, reason, overflow, refused, gap, needlessPassword, failed }) => {
+  return ({ state, reason, overflow, forbidden, deaf, gap, needlessPassword, failed }) => {
     if (gap?.dropped > 0) {
       logger.warn(`⚠️  Redis: ${gap.dropped} messages came faster than they were taken, and were dropped`);
     } else if (failed) {
       logger.error(`redis-backplane: ${failed} failed inside and was started again; this is a bug in it`);
-    } else if (refused) {
-      if (!refusals.has(refused)) logger.warn(`⚠️  Redis refuses to publish or subscribe (${refused})`);
-      refusals.add(refused);
+    } else if (forbidden) {
+      logger.warn(`⚠️  Redis forbids ${forbidden}: what needs it goes without`);
+    } else if (deaf) {
+      logger.warn(`⚠️  Redis: nothing can be received (${deaf}), messages are missed`);
     } else if (needlessPassword) {
       if (!hasNeedlessPassword) logger.warn('⚠️  Redis wants no password, but one is set: it is not used');
       hasNeedlessPassword = true;

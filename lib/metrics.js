@@ -112,14 +112,15 @@ function addKnown(checks, limits, denied) {
 }
 
 function status(name, since, reason) {
-  return { status: name, latencyMs: null, since, reason };
+  return { status: name, latencyMs: null, since, reason, forbidden: [] };
 }
 
 /** Of a backplane that has not been called, or cannot be. */
 function nothing(core) {
   const caches = ['cache', 'queries', 'sessions', 'messages'].map((name) => [name, { ...UNCALLED }]);
   return {
-    connection: { state: 'idle', since: core.madeAt, reason: null, becameReady: 0, becameDegraded: 0 },
+    connection: { state: 'idle', since: core.madeAt, reason: null, becameReady: 0, becameDegraded: 0, server: null },
+    forbidden: {},
     redis: null,
     calls: [],
     caches: Object.fromEntries(caches),

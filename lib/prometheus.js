@@ -22,13 +22,14 @@ function exposition({ counted, functions }) {
   return metrics.filter(({ samples }) => samples.length > 0).map(write).join('');
 }
 
-function ofConnection({ connection, redis, limits }) {
+function ofConnection({ connection, forbidden, redis, limits }) {
   return [
     gauge('up', 'Whether Redis is there.', [[connection.state === 'ready' ? 1 : 0]]),
     counter('connection_changes_total', 'How often Redis came, and went away.', [
       [connection.becameReady, { to: 'ready' }],
       [connection.becameDegraded, { to: 'degraded' }],
     ]),
+    counter('forbidden_total', 'What Redis has refused to do for this user.', Object.entries(forbidden).map(([what, times]) => [times, { what }])),
     gauge('redis_memory_used_bytes', 'used_memory of the server.', redis ? [[redis.usedMemory]] : []),
     gauge('redis_memory_max_bytes', 'maxmemory of the server; 0 is no limit.', redis ? [[redis.maxMemory]] : []),
     counter('limit_checks_total', 'Checks of rate limits.', [

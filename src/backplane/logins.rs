@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::oneshot;
 
-use super::{Event, OnEvent};
+use super::{Event, OnEvent, Troubles};
 use crate::store::remote::connection::endpoint::Endpoint;
 use crate::store::remote::connection::login::{Asked, Credentials, Login, Notice};
 
@@ -35,10 +35,21 @@ impl Logins {
 
     /// Has the connections to `endpoint` tell what they notice and, if that is wanted, ask for
     /// credentials.
-    pub fn attach(self: &Arc<Self>, endpoint: &mut Endpoint, asks: bool) {
-        let on_event = self.on_event.clone();
+    pub fn attach(self: &Arc<Self>, endpoint: &mut Endpoint, asks: bool, troubles: &Arc<Troubles>) {
+        let (on_event, troubles) = (self.on_event.clone(), troubles.clone());
         endpoint.on_notice = Arc::new(move |notice| match notice {
             Notice::NeedlessPassword => on_event(Event::NeedlessPassword),
+            Notice::Forbidden(what) => {
+                if troubles.forbidden.note(&what) {
+                    on_event(Event::Forbidden { what });
+                }
+            }
+            Notice::Deaf { feed, reason } => {
+                if troubles.deaf.add(feed, &reason) {
+                    on_event(Event::Deaf { reason });
+                }
+            }
+            Notice::Hears { feed } => troubles.deaf.remove(feed),
         });
         if asks {
             let logins = self.clone();

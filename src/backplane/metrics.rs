@@ -6,7 +6,9 @@ use super::Backplane;
 use super::cache::LocalCache;
 use super::calls::{CallCounts, Latency};
 use super::status::{History, ServerMemory};
+use crate::store::availability::Availability;
 use crate::store::memory::budget::Kind;
+use crate::store::{Server, ServerFacts};
 
 /// What a backplane has counted since it was made, and what is so now.
 pub struct Metrics {
@@ -14,6 +16,10 @@ pub struct Metrics {
     pub history: History,
     /// `None`: Redis is away, has not been asked, or does not tell.
     pub server_memory: Option<ServerMemory>,
+    /// `None`: Redis is away.
+    pub server: Option<ServerFacts>,
+    /// How often the server has refused what.
+    pub forbidden: Vec<(String, u64)>,
     /// By kind.
     pub calls: Vec<(CallCounts, Option<Latency>)>,
     /// Hits, those from memory, misses, fenced.
@@ -38,10 +44,16 @@ impl Backplane {
         let (history, server_memory) = self.status.read();
         let (messages, message_bytes) = self.subscribers.waiting();
         let counts = &self.counts;
+        let server = match self.switch.now() {
+            Availability::Ready(store) => Some(store.facts().clone()),
+            _ => None,
+        };
         Metrics {
             state: self.state_name(),
             history,
             server_memory,
+            server,
+            forbidden: self.troubles.forbidden.counts(),
             calls: self.calls.read(),
             caches: [
                 ("cache", counts.cache.numbers()),

@@ -5,7 +5,9 @@ mod cache;
 mod calls;
 mod client;
 mod counts;
+mod deaf;
 mod fills;
+mod forbidden;
 mod journal;
 mod limits;
 mod local;
@@ -26,6 +28,7 @@ mod status;
 mod subscriber;
 mod tagged;
 mod traffic;
+mod troubles;
 mod turns;
 mod wait;
 
@@ -71,6 +74,7 @@ use status::StatusBoard;
 pub use status::{Health, Status};
 use subscriber::{Subscribers, Surroundings};
 use traffic::Traffic;
+use troubles::Troubles;
 use turns::Turns;
 
 /// How often what has expired is taken out of memory.
@@ -105,10 +109,12 @@ pub enum Event {
     State { name: &'static str, reason: String },
     /// More was written in an outage than could be remembered key by key.
     JournalOverflow,
-    /// The server will not let this user publish or subscribe; holds its error code.
-    Refused { code: String },
     /// A task panicked, and was started again.
     Failed { what: &'static str },
+    /// The server lets nobody do this, or not this user: a command by its name, `keys` or `channels`.
+    Forbidden { what: String },
+    /// No connection that receives can be had, though Redis is there.
+    Deaf { reason: String },
     /// A lock that was held is somebody else's, or may be.
     LockLost { handle: u64 },
     /// The server wants no password, and one was sent.
@@ -133,6 +139,7 @@ pub struct Backplane {
     fills: Fills,
     pub calls: Calls,
     status: Arc<StatusBoard>,
+    troubles: Arc<Troubles>,
     traffic: Arc<Traffic>,
     counts: Counts,
     local_cache: Option<LocalCache>,
@@ -168,7 +175,12 @@ impl Drop for Running {
 impl Backplane {
     pub fn new(mut options: Options, on_event: OnEvent, on_mail: OnMail) -> Arc<Self> {
         let logins = Logins::new(on_event.clone());
-        logins.attach(&mut options.endpoint, options.asks_for_credentials);
+        let troubles = Arc::new(Troubles::default());
+        logins.attach(
+            &mut options.endpoint,
+            options.asks_for_credentials,
+            &troubles,
+        );
         let overflow = on_event.clone();
         let turns = Arc::new(Turns::default());
         let subscribers = Arc::new(Subscribers::default());
@@ -234,6 +246,7 @@ impl Backplane {
             budget,
             calls: Calls::new(options.call_kinds),
             status,
+            troubles,
             traffic,
             counts: Counts::default(),
             local_cache,

@@ -12,9 +12,9 @@ use bytes::Bytes;
 use tokio::task::AbortHandle;
 use tokio::time::sleep;
 
+use super::Backplane;
 use super::local::LocalLayer;
 use super::subscriber::Surroundings;
-use super::{Backplane, Event};
 use crate::store::availability::{Availability, Switch};
 use crate::store::bus::{Bus, Reach, Topic, TopicKind};
 use crate::store::remote::RedisStore;
@@ -88,7 +88,6 @@ impl News {
         let deliver = move |message: Message| hear(&layers, &sender, &message.payload);
         let topics = Topics::new(Box::new(deliver));
         let (layers, hearing) = (self.layers.clone(), self.hearing.clone());
-        let on_event = around.on_event.clone();
         let feed = Feed::start(
             around.endpoint.clone(),
             around.switch.clone(),
@@ -96,10 +95,7 @@ impl News {
             move |event| match event {
                 FeedEvent::Restored => change(&hearing, &layers, |it| it.feed = true),
                 FeedEvent::Lost(_) => change(&hearing, &layers, |it| it.feed = false),
-                FeedEvent::Refused(code) => {
-                    change(&hearing, &layers, |it| it.is_refused = true);
-                    on_event(Event::Refused { code });
-                }
+                FeedEvent::Refused => change(&hearing, &layers, |it| it.is_refused = true),
             },
         );
         let topic = Topic {

@@ -5,12 +5,12 @@ use std::time::Instant;
 use bytes::Bytes;
 use tokio::time::timeout_at;
 
+use super::Backplane;
 use super::remote::Once;
-use super::{Backplane, Event};
 use crate::store::availability::Availability;
 use crate::store::bus::{Bus, Reach, Topic, TopicKind};
 use crate::store::topics::Tag;
-use crate::store::{Key, StoreError, glob};
+use crate::store::{Key, glob};
 
 impl Backplane {
     /// Answers how many subscriptions the message reached, as far as is known: a message whose
@@ -25,11 +25,7 @@ impl Backplane {
         self.traffic.published();
         match published {
             Once::Answered(Ok(reached)) => reached,
-            Once::Answered(Err(error)) => {
-                self.report(&error);
-                0
-            }
-            Once::Unknown => 0,
+            Once::Answered(Err(_)) | Once::Unknown => 0,
             Once::Away => self.publish_here(reach, channel, payload).await,
         }
     }
@@ -104,12 +100,5 @@ impl Backplane {
             TopicKind::Channel | TopicKind::Shard => Key::new(&[prefix, name]),
         };
         Topic { kind, name }
-    }
-
-    fn report(&self, error: &StoreError) {
-        if matches!(error, StoreError::Rejected(_)) {
-            let code = error.code().to_owned();
-            (self.surroundings.on_event)(Event::Refused { code });
-        }
     }
 }

@@ -16,7 +16,7 @@ use super::wait::within;
 use crate::store::memory::MemoryStore;
 use crate::store::memory::budget::{Account, allocated, slot};
 use crate::store::tags::{Tagged, unstamp, with_names};
-use crate::store::{Json, Key, Result, Tag, Ttl};
+use crate::store::{Json, Key, Result, StoreError, Tag, Ttl};
 
 pub(super) const SPACE: &[u8] = b"session:";
 pub(super) const USERS: &[u8] = b"session-user:";
@@ -97,7 +97,11 @@ impl Sessions {
                 };
                 match unstamp(&stored) {
                     Some((versions, value)) if memory.have_versions(tags, &versions).await? => {
-                        write(store, key, tags, value, ttl).await
+                        // What the server does not let this user write ends with the outage.
+                        match write(store, key, tags, value, ttl).await {
+                            Err(StoreError::Rejected(_)) => Ok(false),
+                            other => other,
+                        }
                     }
                     _ => Ok(true),
                 }

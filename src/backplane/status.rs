@@ -113,6 +113,8 @@ pub struct Health {
     pub history: History,
     /// Of a question and its answer; `None`: there was no answer.
     pub latency: Option<Duration>,
+    /// What the server lets this user not do.
+    pub forbidden: Vec<String>,
 }
 
 impl Backplane {
@@ -131,7 +133,19 @@ impl Backplane {
         if latency.is_none() && history.turn(Status::Degraded) {
             history.reason = StoreError::TimedOut.to_string();
         }
-        Health { history, latency }
+        let trouble = self.troubles.now();
+        if let Some(trouble) = &trouble
+            && history.status == Status::Ok
+        {
+            history.turn(Status::Degraded);
+            history.since = trouble.since;
+            history.reason.clone_from(&trouble.reason);
+        }
+        Health {
+            history,
+            latency,
+            forbidden: trouble.map_or_else(Vec::new, |trouble| trouble.forbidden),
+        }
     }
 
     /// Learns how much memory the server uses, unless that has been learned a moment ago.

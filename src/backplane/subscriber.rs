@@ -70,15 +70,15 @@ impl Subscriber {
                 ..Watched::default()
             }),
         });
-        let (watched, on_event) = (watch.clone(), around.on_event.clone());
+        let watched = watch.clone();
         let feed = Feed::start(
             around.endpoint.clone(),
             around.switch.clone(),
             topics.clone(),
             move |event| match event {
                 FeedEvent::Restored => watched.feed_restored(),
-                FeedEvent::Lost(reason) => watched.feed_lost(reason),
-                FeedEvent::Refused(code) => on_event(Event::Refused { code }),
+                FeedEvent::Lost(reason) => watched.feed_lost(&reason),
+                FeedEvent::Refused => {}
             },
         );
         Arc::new(Self {

@@ -7,6 +7,7 @@ use serde_json::{Map, Value, json};
 use super::answers::whole;
 use super::page::Answer;
 use crate::backplane::{CallCounts, Health, Latency, Metrics, Status};
+use crate::store::ServerFacts;
 
 pub fn metrics(metrics: &Metrics) -> Value {
     let history = &metrics.history;
@@ -22,6 +23,11 @@ pub fn metrics(metrics: &Metrics) -> Value {
         .iter()
         .map(|(name, counts)| ((*name).to_owned(), cache(*counts)))
         .collect();
+    let forbidden: Map<String, Value> = metrics
+        .forbidden
+        .iter()
+        .map(|(what, times)| (what.clone(), json!(times)))
+        .collect();
     let [allowed, denied] = metrics.limits;
     let [published, received, dropped, gaps] = metrics.traffic;
     json!({
@@ -31,7 +37,9 @@ pub fn metrics(metrics: &Metrics) -> Value {
             "reason": reason(&history.reason),
             "becameReady": history.became_ready,
             "becameDegraded": history.became_degraded,
+            "server": metrics.server.as_ref().map(server),
         },
+        "forbidden": forbidden,
         "redis": redis,
         "calls": metrics.calls.iter().map(calls).collect::<Value>(),
         "caches": caches,
@@ -67,8 +75,18 @@ pub fn health(health: &Health) -> Answer {
         "latencyMs": health.latency.map(ms),
         "since": epoch_ms(history.since),
         "reason": reason(&history.reason),
+        "forbidden": health.forbidden,
     });
     whole(health.to_string())
+}
+
+fn server(facts: &ServerFacts) -> Value {
+    json!({
+        "name": facts.name,
+        "version": facts.version,
+        "mode": facts.mode,
+        "role": facts.role,
+    })
 }
 
 fn cache([hits, memory_hits, misses, fenced]: [u64; 4]) -> Value {

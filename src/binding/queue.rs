@@ -278,8 +278,9 @@ fn teller(outbox: Arc<Outbox>, number: u32) -> OnEvent {
         let event = match event {
             Event::State { name, reason } => json!({ "state": name, "reason": reason }),
             Event::JournalOverflow => json!({ "overflow": true }),
-            Event::Refused { code } => json!({ "refused": code }),
             Event::Failed { what } => json!({ "failed": what }),
+            Event::Forbidden { what } => json!({ "forbidden": what }),
+            Event::Deaf { reason } => json!({ "deaf": reason }),
             Event::LockLost { handle } => json!({ "lockLost": handle }),
             Event::NeedlessPassword => json!({ "needlessPassword": true }),
             Event::CredentialsWanted { number } => json!({ "credentialsWanted": number }),

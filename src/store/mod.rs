@@ -32,7 +32,7 @@ pub use limits::Limiter;
 pub use locks::Locker;
 pub use presence::{Lives, Roster};
 pub use tags::{Tag, Tagged, Version};
-pub use types::{Fetched, Json, Key, Lease, Lifetime, Reply, Ttl};
+pub use types::{Fetched, Json, Key, Lease, Lifetime, Reply, ServerFacts, Ttl};
 
 /// Atomic operations on cached JSON texts.
 pub trait Store: Send + Sync {
@@ -87,6 +87,9 @@ pub trait Store: Send + Sync {
 pub trait Server: Send + Sync {
     /// Whether it answers at all.
     fn ping(&self) -> impl Future<Output = Result<()>> + Send;
+
+    /// What it has said that it is.
+    fn facts(&self) -> &ServerFacts;
 
     /// The memory that it uses and the most that it may use (0: no limit), in bytes.
     fn memory(&self) -> impl Future<Output = Result<(u64, u64)>> + Send;

@@ -87,6 +87,18 @@ pub enum Fetched {
     Absent(Lease),
 }
 
+/// What a server says of itself, in its own words; nothing, where it does not say.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ServerFacts {
+    /// `redis` or `valkey`.
+    pub name: Option<String>,
+    pub version: Option<String>,
+    /// `standalone`, `cluster` or `sentinel`.
+    pub mode: Option<String>,
+    /// `master`, or `replica` or `slave`.
+    pub role: Option<String>,
+}
+
 /// What a server answers to a command of the caller's own.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Reply {

@@ -295,7 +295,7 @@ async fn a_feed_restores_what_is_wanted_when_it_connects_again() {
     assert_eq!(publish(&world, Reach::Everywhere, "pq", "").await, 1);
     assert_eq!(receiver.next().await.0, 200);
     let events = world.events.lock().unwrap();
-    let lost = FeedEvent::Lost("the connection was closed");
+    let lost = FeedEvent::Lost("the connection was closed".to_owned());
     assert_eq!(*events, [FeedEvent::Restored, lost, FeedEvent::Restored]);
 }
 

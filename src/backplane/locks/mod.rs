@@ -251,7 +251,6 @@ impl Listener {
             name: locks.address.channel(prefix),
         };
         topics.want(&channel, Tag(0));
-        let on_event = around.on_event.clone();
         let feed = Feed::start(
             around.endpoint.clone(),
             around.switch.clone(),
@@ -259,8 +258,7 @@ impl Listener {
             move |event| match event {
                 // Calls may have been missed.
                 FeedEvent::Restored => restored.call_all(),
-                FeedEvent::Lost(_) => {}
-                FeedEvent::Refused(code) => on_event(Event::Refused { code }),
+                FeedEvent::Lost(_) | FeedEvent::Refused => {}
             },
         );
         Self {

@@ -120,7 +120,7 @@ impl RedisStore {
     async fn call_back(&self, key: &Key) -> Result<()> {
         let undo = async {
             self.link.give_up_bulk().await;
-            let unlink = command(&[b"UNLINK", key.as_bytes()]);
+            let unlink = command(&[self.link.unlink().as_bytes(), key.as_bytes()]);
             self.link.calls.query(unlink).await
         };
         match timeout(CALL_BACK, undo).await {

@@ -63,9 +63,24 @@ impl RedisStore {
         Box::pin(self.in_turn(key, self.link.calls.query(command))).await
     }
 
+    /// `GETRANGE` instead of `GET`: the same cost, and no reply is larger than the lane bears. A server without it is
+    /// asked for all.
+    fn first_part(&self, key: &Key, room: usize) -> Cmd {
+        if !self.link.has_getrange() {
+            return command(&[b"GET", key.as_bytes()]);
+        }
+        let mut command = Cmd::with_capacity(4, key.as_bytes().len() + 16);
+        command
+            .arg("GETRANGE")
+            .arg(key.as_bytes())
+            .arg(0)
+            .arg(room - 1);
+        command
+    }
+
     async fn read(&self, key: &Key, deadline: Instant) -> Result<Option<Vec<u8>>> {
         let room = self.link.calls.read_room();
-        let start = self.link.calls.query(read_up_to(key, room)).await;
+        let start = self.link.calls.query(self.first_part(key, room)).await;
         self.whole(key, start, room, deadline).await
     }
 
@@ -195,12 +210,14 @@ impl Store for RedisStore {
     }
 
     async fn delete(&self, key: &Key) -> Result<()> {
-        let unlink = command(&[b"UNLINK", key.as_bytes()]);
+        let unlink = command(&[self.link.unlink().as_bytes(), key.as_bytes()]);
         self.query(key, unlink).await.map(|_| ())
     }
 
     async fn delete_all(&self, keys: &[Key]) -> Result<()> {
-        let commands = keys.iter().map(|key| command(&[b"UNLINK", key.as_bytes()]));
+        let commands = keys
+            .iter()
+            .map(|key| command(&[self.link.unlink().as_bytes(), key.as_bytes()]));
         self.link
             .calls
             .query_all(commands.collect())
@@ -223,7 +240,7 @@ impl Store for RedisStore {
         let room = self.link.calls.read_room();
         let both = async {
             let put = self.link.calls.query(put);
-            let read = self.link.calls.query(read_up_to(key, room));
+            let read = self.link.calls.query(self.first_part(key, room));
             match tokio::join!(put, read) {
                 (Err(error @ (StoreError::Lost | StoreError::Refused(_))), _) => Err(error),
                 // Whoever may not write may read.
@@ -276,17 +293,6 @@ impl Store for RedisStore {
             .await?;
         Ok(())
     }
-}
-
-/// `GETRANGE` instead of `GET`: the same cost, and no reply is larger than the lane bears.
-fn read_up_to(key: &Key, room: usize) -> Cmd {
-    let mut command = Cmd::with_capacity(4, key.as_bytes().len() + 16);
-    command
-        .arg("GETRANGE")
-        .arg(key.as_bytes())
-        .arg(0)
-        .arg(room - 1);
-    command
 }
 
 fn write(key: &Key, value: &Json, ms: u64) -> Cmd {

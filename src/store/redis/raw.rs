@@ -8,7 +8,7 @@ use crate::store::{RawCommands, Result};
 
 impl RawCommands for RedisStore {
     async fn call(&self, words: &[&[u8]]) -> Result<Reply> {
-        self.link.bulk(command(words)).await.map(reply)
+        self.link.bulk_if_allowed(command(words)).await.map(reply)
     }
 }
 

@@ -73,6 +73,60 @@ fn after_place(text: &str) -> Option<&str> {
     is_line.then_some(said)
 }
 
+/// What the server lets nobody do, or not this user, if an error says that: a command by its name, alone or in a
+/// script, `keys` or `channels`. `None`: the error is another.
+pub fn forbidden(text: &str) -> Option<String> {
+    let said = said_by_the_command(text);
+    let said = said.strip_prefix("ERR ").unwrap_or(said);
+    let unknown = UNKNOWN.iter().find_map(|before| said.strip_prefix(before));
+    if let Some(name) = unknown.and_then(quoted) {
+        return Some(name);
+    }
+    if UNKNOWN_IN_SCRIPT
+        .iter()
+        .any(|words| said.starts_with(words))
+    {
+        return Some(A_SCRIPTS_COMMAND.to_owned());
+    }
+    if !REFUSED.iter().any(|words| said.starts_with(words)) {
+        return None;
+    }
+    if let Some((_, command)) = said.split_once(" to run the ") {
+        return quoted(command);
+    }
+    let is_about = |word| said.contains(word);
+    let what = match () {
+        () if is_about(" key") => "keys",
+        () if is_about(" channel") => "channels",
+        () => A_SCRIPTS_COMMAND,
+    };
+    Some(what.to_owned())
+}
+
+const UNKNOWN: [&str; 2] = ["unknown command ", "Unknown command "];
+const UNKNOWN_IN_SCRIPT: [&str; 2] = [
+    "Unknown Redis command called from",
+    "Unknown command called from",
+];
+const REFUSED: [&str; 3] = [
+    "NOPERM ",
+    "ACL failure in script: ",
+    "The user executing the script can't ",
+];
+/// Up to Redis 7.0 it is not said which.
+const A_SCRIPTS_COMMAND: &str = "a command of a script";
+/// Longer ones are no names.
+const LONGEST_NAME: usize = 32;
+
+/// A name of a command that begins the text, between quotes.
+fn quoted(text: &str) -> Option<String> {
+    let rest = text.strip_prefix(['\'', '`'])?;
+    let (name, _) = rest.split_once(['\'', '`'])?;
+    let is_name = |byte: u8| byte.is_ascii_alphanumeric() || b"|._-".contains(&byte);
+    let is_short = (1..=LONGEST_NAME).contains(&name.len());
+    (is_short && name.bytes().all(is_name)).then(|| name.to_ascii_uppercase())
+}
+
 fn split(text: &str) -> (&str, &str) {
     text.split_once(' ').unwrap_or((text, ""))
 }
@@ -143,6 +197,96 @@ mod tests {
             "@user_script: 1",
         ] {
             assert_eq!(said(text), StoreError::Rejected(text.to_owned()));
+        }
+    }
+
+    #[test]
+    fn what_is_forbidden_is_named_in_every_spelling() {
+        for (text, what) in [
+            (
+                "NOPERM this user has no permissions to run the 'eval' command or its subcommand",
+                "EVAL",
+            ),
+            (
+                "NOPERM this user has no permissions to run the 'getrange' command",
+                "GETRANGE",
+            ),
+            (
+                "NOPERM User thin has no permissions to run the 'config|get' command",
+                "CONFIG|GET",
+            ),
+            (
+                "NOPERM this user has no permissions to access one of the keys used as arguments",
+                "keys",
+            ),
+            ("NOPERM No permissions to access a key", "keys"),
+            (
+                "NOPERM this user has no permissions to access one of the channels used as arguments",
+                "channels",
+            ),
+            ("NOPERM No permissions to access a channel", "channels"),
+            (
+                "ERR unknown command `UNLINK`, with args beginning with: `secret`, ",
+                "UNLINK",
+            ),
+            (
+                "ERR unknown command 'SCAN', with args beginning with: 'secret' ",
+                "SCAN",
+            ),
+            ("ERR unknown command 'EVAL'", "EVAL"),
+            (
+                "ERR ACL failure in script: User thin has no permissions to run the 'time' command script: on @user_script:1.",
+                "TIME",
+            ),
+            (
+                "ERR ACL failure in script: No permissions to access a key script: on @user_script:1.",
+                "keys",
+            ),
+            (
+                "ERR The user executing the script can't access at least one of the channels mentioned in the command arguments",
+                "channels",
+            ),
+        ] {
+            assert_eq!(forbidden(text).as_deref(), Some(what), "{text}");
+        }
+        let old = format!(
+            "ERR Error running script (call to f_{HASH}): @user_script:1: @user_script: 1: "
+        );
+        for (prefix, text) in [
+            (
+                &*old,
+                "The user executing the script can't run this command or subcommand",
+            ),
+            (
+                "@user_script: 1: ",
+                "The user executing the script can't run this command or subcommand",
+            ),
+            (
+                "ERR ",
+                "The user executing the script can't run this command or subcommand",
+            ),
+            (&*old, "Unknown Redis command called from Lua script"),
+            ("ERR ", "Unknown Redis command called from script"),
+        ] {
+            let text = format!("{prefix}{text}");
+            assert_eq!(
+                forbidden(&text).as_deref(),
+                Some(A_SCRIPTS_COMMAND),
+                "{text}"
+            );
+        }
+    }
+
+    #[test]
+    fn other_errors_forbid_nothing_and_no_name_is_taken_from_data() {
+        for text in [
+            "WRONGTYPE Operation against a key holding the wrong kind of value",
+            "ERR wrong number of arguments for 'get' command",
+            "NOSCRIPT No matching script.",
+            "ERR value is not an integer or out of range",
+            "ERR unknown command 'no name at all, and longer than any', with args beginning with: 'x'",
+        ] {
+            assert_eq!(forbidden(text), None, "{text}");
         }
     }
 }

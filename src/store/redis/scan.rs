@@ -131,7 +131,8 @@ impl Step<'_> {
 
     /// All at once.
     async fn unlink(&self, keys: &[Vec<u8>]) -> Result<u64> {
-        let commands = keys.iter().map(|name| command(&[b"UNLINK", name]));
+        let word = self.link.unlink().as_bytes();
+        let commands = keys.iter().map(|name| command(&[word, name]));
         let commands = commands.collect();
         let answers = match &self.lane {
             Some(lane) => {

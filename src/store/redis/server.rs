@@ -3,17 +3,25 @@
 use redis::{Value, cmd};
 
 use super::RedisStore;
-use crate::store::{Result, Server, StoreError};
+use crate::store::{Result, Server, ServerFacts, StoreError};
 
 impl Server for RedisStore {
     async fn ping(&self) -> Result<()> {
-        self.link.calls.query(cmd("PING")).await.map(drop)
+        self.link
+            .calls
+            .query_if_allowed(cmd("PING"))
+            .await
+            .map(drop)
+    }
+
+    fn facts(&self) -> &ServerFacts {
+        &self.link.calls.connection().facts
     }
 
     async fn memory(&self) -> Result<(u64, u64)> {
         let mut info = cmd("INFO");
         info.arg("memory");
-        let text = match self.link.calls.query(info).await? {
+        let text = match self.link.calls.query_if_allowed(info).await? {
             Value::BulkString(bytes) => String::from_utf8_lossy(&bytes).into_owned(),
             Value::VerbatimString { text, .. } => text,
             _ => String::new(),

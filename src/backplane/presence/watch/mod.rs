@@ -15,8 +15,8 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::task::AbortHandle;
 use tokio::time::{Instant, sleep, timeout_at};
 
+use crate::backplane::Backplane;
 use crate::backplane::mailbox::Mailbox;
-use crate::backplane::{Backplane, Event};
 use crate::store::availability::Availability;
 use crate::store::bus::{Topic, TopicKind};
 use crate::store::remote::feed::{Feed, FeedEvent};
@@ -174,15 +174,14 @@ impl Backplane {
         let around = &self.surroundings;
         let heard = self.presence.watches.clone();
         let topics = Topics::new(Box::new(move |message| heard.hear_tagged(message)));
-        let (restored, on_event) = (self.presence.watches.clone(), around.on_event.clone());
+        let restored = self.presence.watches.clone();
         let feed = Feed::start(
             around.endpoint.clone(),
             around.switch.clone(),
             topics.clone(),
             move |event| match event {
                 FeedEvent::Restored => restored.signal(|| Signal::Missed),
-                FeedEvent::Lost(_) => {}
-                FeedEvent::Refused(code) => on_event(Event::Refused { code }),
+                FeedEvent::Lost(_) | FeedEvent::Refused => {}
             },
         );
         let feed = Arc::new(WatchFeed {

@@ -75,6 +75,17 @@ impl Link {
         }
     }
 
+    /// Like [`Self::bulk`], of a command of the caller's own.
+    pub async fn bulk_if_allowed(&self, command: Cmd) -> Result<Value> {
+        match self.bulk_lane().await {
+            Some(lane) => {
+                let answer = lane.query_if_allowed(command);
+                self.unless_broken(&lane, answer).await
+            }
+            None => self.calls.query_if_allowed(command).await,
+        }
+    }
+
     /// Like [`Self::bulk`], for what may be done twice, and holds so many bytes. While the server is
     /// there it is not `Lost`: what breaks a connection by itself has `TimedOut`.
     pub async fn bulk_again(&self, bytes: usize, command: impl Fn() -> Cmd) -> Result<Value> {
@@ -178,7 +189,7 @@ impl Link {
         let connection = self.unless_ended(opening).await?.ok()?.ok()?;
         let health = self.health.clone();
         let on_failure: OnFailure = Arc::new(move |failure| {
-            if matches!(failure, Failure::Refused(_)) {
+            if matches!(failure, Failure::Refused(_) | Failure::Unfit(_)) {
                 health.report(failure);
             }
         });

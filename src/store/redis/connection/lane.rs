@@ -10,11 +10,13 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use redis::{Arg, Cmd, Pipeline, RedisResult, Value};
+use tokio::sync::oneshot::error::RecvError;
 use tokio::sync::{Notify, Semaphore, oneshot};
 use tokio::task::AbortHandle;
 use tokio::time::{Instant, timeout_at};
 
 use super::flow::{MOST_DEADLINES, Transit};
+use super::found::{OUT_OF_STEP, Riddle, Unfit};
 use super::open::Connection;
 use super::pace::Pace;
 use super::patience::Travel;
@@ -25,6 +27,9 @@ use crate::store::{Key, Result, StoreError};
 /// Commands in one pipeline: enough to make the cost of one vanish, few enough that the first
 /// answers of a large batch arrive long before its last.
 const PIPELINE_LENGTH: usize = 128;
+/// A riddle is asked after so many commands that went alone, to see that answers belong to what was asked. Where
+/// several are under way each pipeline ends with one: it costs as much as the cheapest of commands.
+const CHECK_AFTER: usize = 32;
 /// A read asks for at least so much, and for no more in one piece.
 const READ_AT_LEAST: usize = 1024;
 /// Beside many others, a read asks for no more in one piece, however fast the line is: servers bound what
@@ -52,6 +57,15 @@ pub enum Failure {
     Silent,
     /// The server refuses to serve; holds its error code.
     Refused(String),
+    /// It is not, or not any more, what we need.
+    Unfit(Unfit),
+}
+
+impl Failure {
+    /// The connection is gone, or not to be used any more.
+    pub fn is_final(&self) -> bool {
+        !matches!(self, Self::Refused(_))
+    }
 }
 
 /// Told about the first failure of a lane and about every refusal, before the callers are.
@@ -85,6 +99,8 @@ struct Shared {
     /// Commands that have no answer yet, and what they hold.
     owed: AtomicUsize,
     bytes_owed: AtomicUsize,
+    /// Commands that were sent since the last riddle.
+    unchecked: AtomicUsize,
 }
 
 impl Lane {
@@ -105,6 +121,7 @@ impl Lane {
             load,
             owed: AtomicUsize::new(0),
             bytes_owed: AtomicUsize::new(0),
+            unchecked: AtomicUsize::new(0),
         });
         let sender = match load {
             Load::Calls => tokio::spawn(send_calls(shared.clone())),
@@ -124,7 +141,22 @@ impl Lane {
     /// Sends one command that holds so many bytes.
     pub async fn query_of(&self, bytes: usize, command: Cmd) -> Result<Value> {
         let (answer, _travel) = self.enqueue(command, bytes);
+        self.heard(answer.await)
+    }
+
+    /// As [`Lane::query`], of what may be forbidden: a command of the caller's own, or one that
+    /// nothing depends on.
+    pub async fn query_if_allowed(&self, command: Cmd) -> Result<Value> {
+        let (answer, _travel) = self.enqueue(command, 0);
         answer.await.unwrap_or(Err(StoreError::Lost))
+    }
+
+    fn heard(&self, answer: std::result::Result<Result<Value>, RecvError>) -> Result<Value> {
+        let outcome = answer.unwrap_or(Err(StoreError::Lost));
+        if let Err(StoreError::Rejected(text)) = &outcome {
+            self.shared.connection.note(text);
+        }
+        outcome
     }
 
     fn enqueue(
@@ -169,7 +201,7 @@ impl Lane {
         }
         let mut values = Vec::with_capacity(answers.len());
         for (answer, _travel) in answers {
-            values.push(answer.await.unwrap_or(Err(StoreError::Lost))?);
+            values.push(self.heard(answer.await)?);
         }
         Ok(values)
     }
@@ -216,6 +248,18 @@ impl Shared {
         }
     }
 
+    /// A riddle to go with so many commands, if it is time for one. Nothing is believed that was answered with it
+    /// before it is answered itself.
+    fn riddle(&self, commands: usize) -> Option<(Riddle, Cmd)> {
+        let unchecked = self.unchecked.load(Relaxed) + commands;
+        // An answer too many is dropped where nothing waits for one, and one too few is waited for.
+        let is_alone = self.owed.load(Relaxed) <= 1;
+        let is_due = !is_alone || unchecked >= CHECK_AFTER;
+        self.unchecked
+            .store(if is_due { 0 } else { unchecked }, Relaxed);
+        is_due.then(|| self.connection.questions.riddle())?
+    }
+
     fn take(&self) -> Vec<Request> {
         mem::take(&mut *self.outbox.lock().unwrap_or_else(PoisonError::into_inner))
     }
@@ -252,7 +296,8 @@ async fn send_calls(shared: Arc<Shared>) {
         let mut requests = shared.take().into_iter();
         while requests.len() > 0 {
             let chunk: Vec<Request> = requests.by_ref().take(PIPELINE_LENGTH).collect();
-            tokio::spawn(send(shared.clone(), chunk));
+            let riddle = shared.riddle(chunk.len());
+            tokio::spawn(send(shared.clone(), chunk, riddle));
         }
     }
 }
@@ -267,13 +312,15 @@ async fn send_bulk(shared: Arc<Shared>, at_once: usize) {
             let Ok(place) = places.clone().acquire_owned().await else {
                 return;
             };
+            let riddle = shared.riddle(1);
             queued += packed_bytes(&request.command);
+            queued += riddle.as_ref().map_or(0, |(_, ask)| packed_bytes(ask));
             if let Some(transit) = &request.transit {
                 let owed = queued - answered.load(Relaxed);
                 let flow = &shared.connection.flow;
                 flow.mark(queued, owed, transit.clone());
             }
-            let sent = send(shared.clone(), vec![request]);
+            let sent = send(shared.clone(), vec![request], riddle);
             let (end, answered) = (queued, answered.clone());
             tokio::spawn(async move {
                 sent.await;
@@ -297,9 +344,9 @@ fn packed_bytes(command: &Cmd) -> u64 {
     (counted(command.args_iter().len()) + arguments.sum::<usize>()) as u64
 }
 
-async fn send(shared: Arc<Shared>, requests: Vec<Request>) {
+async fn send(shared: Arc<Shared>, requests: Vec<Request>, riddle: Option<(Riddle, Cmd)>) {
     let (count, mut bytes, mut transit) = (requests.len(), 0, None);
-    let mut pipeline = Pipeline::with_capacity(count);
+    let mut pipeline = Pipeline::with_capacity(count + 1);
     let mut waiting = Vec::with_capacity(count);
     for request in requests {
         bytes += request.bytes;
@@ -309,12 +356,24 @@ async fn send(shared: Arc<Shared>, requests: Vec<Request>) {
     }
     let (sent, read_before) = (Instant::now(), shared.connection.flow.read());
     let mut commands = shared.connection.commands.clone();
-    let exchange = commands.send_packed_commands(&pipeline, 0, count);
+    let riddle = riddle.map(|(riddle, ask)| {
+        pipeline.add_command(ask);
+        riddle
+    });
+    let exchange = commands.send_packed_commands(&pipeline, 0, pipeline.len());
     let answered = unless_silent(&shared, sent, transit.as_deref(), exchange).await;
     shared.owed.fetch_sub(count, Relaxed);
     shared.bytes_owed.fetch_sub(bytes, Relaxed);
     match answered {
-        Some(Ok(values)) if values.len() == count => {
+        Some(Ok(values)) if values.len() == pipeline.len() => {
+            let is_in_step = |riddle: Riddle| {
+                values
+                    .last()
+                    .is_some_and(|last| riddle.is_answered_by(last))
+            };
+            if !riddle.is_none_or(is_in_step) {
+                return shared.fail(Failure::Unfit(OUT_OF_STEP), waiting);
+            }
             let now = Instant::now();
             let flow = &shared.connection.flow;
             if bytes > 0 {

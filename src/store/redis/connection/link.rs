@@ -2,6 +2,7 @@
 //! it is first needed, for what is long or large. Answers come in order on a connection, so what
 //! takes long must not stand in front of what is short.
 
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
@@ -11,6 +12,7 @@ use tokio::sync::watch;
 use super::bulk::Bulk;
 use super::endpoint::Endpoint;
 use super::flow::{Flow, Progress};
+use super::found;
 use super::ghosts::Ghosts;
 use super::lane::{Failure, Lane, Load, OnFailure};
 use super::open::{ConnectError, open, probe};
@@ -29,6 +31,8 @@ pub struct Link {
     pub(super) endpoint: Arc<Endpoint>,
     probe_key: Key,
     pub(super) ended: watch::Sender<bool>,
+    has_unlink: AtomicBool,
+    has_getrange: AtomicBool,
 }
 
 /// What is known to be wrong with a link; the first to learn of it tells everybody.
@@ -65,7 +69,7 @@ impl Health {
     /// A lost connection stays lost, whatever else is said of it.
     pub(super) fn report(&self, failure: Failure) {
         let news = self.failure.send_if_modified(|known| {
-            let final_already = matches!(known, Some(Failure::Closed | Failure::Silent));
+            let final_already = known.as_ref().is_some_and(Failure::is_final);
             if !final_already {
                 *known = Some(failure.clone());
             }
@@ -88,7 +92,7 @@ impl Health {
     /// The connection is gone, whatever else is said of it.
     pub fn is_lost(&self) -> bool {
         let known = self.failure.borrow();
-        matches!(&*known, Some(Failure::Closed | Failure::Silent))
+        known.as_ref().is_some_and(Failure::is_final)
     }
 
     /// Forgets a refusal, before the server is asked again.
@@ -133,6 +137,8 @@ impl Link {
             endpoint,
             probe_key,
             ended: watch::Sender::new(false),
+            has_unlink: AtomicBool::new(true),
+            has_getrange: AtomicBool::new(true),
         })
     }
 
@@ -147,7 +153,25 @@ impl Link {
     /// Whether the server would serve a read and a write now.
     pub async fn probe(&self) -> Result<()> {
         let mut commands = self.calls.connection().commands.clone();
-        probe(&mut commands, &self.probe_key, self.command_timeout()).await
+        let words = probe(&mut commands, &self.probe_key, self.command_timeout()).await?;
+        self.has_unlink.store(!words.has_no_unlink, Relaxed);
+        self.has_getrange.store(!words.has_no_getrange, Relaxed);
+        let forbids = |what| self.calls.connection().forbids(what);
+        words.refusals.into_iter().for_each(forbids);
+        Ok(())
+    }
+
+    /// Deletes a key; the server frees what it held beside its work, if it can do that.
+    pub fn unlink(&self) -> &'static str {
+        match self.has_unlink.load(Relaxed) {
+            true => "UNLINK",
+            false => "DEL",
+        }
+    }
+
+    /// Whether the server gives a part of a value.
+    pub fn has_getrange(&self) -> bool {
+        self.has_getrange.load(Relaxed)
     }
 
     /// Closes the connections; what is under way on them fails, and will not happen later: the
@@ -164,9 +188,23 @@ impl Link {
         self.health.report(Failure::Silent);
     }
 
-    /// Finds a connection that is open but dead: the lane reports it.
-    pub async fn heartbeat(&self) {
-        let _ = self.calls.query(cmd("PING")).await;
+    /// Finds a connection that is open but dead: the lane reports it. One on which answers do not belong to what
+    /// was asked, and a server that is not any more what it was, this reports itself; every second time it asks
+    /// what the server is.
+    pub async fn heartbeat(&self, number: u64) {
+        let questions = &self.calls.connection().questions;
+        let what = questions.what().filter(|_| number.is_multiple_of(2));
+        let unfit = match (what, questions.riddle()) {
+            (Some(ask), _) => found::judge(self.calls.query_if_allowed(ask).await),
+            (None, Some((riddle, ask))) => riddle.judge(self.calls.query_if_allowed(ask).await),
+            (None, None) => {
+                let _ = self.calls.query_if_allowed(cmd("PING")).await;
+                None
+            }
+        };
+        if let Some(unfit) = unfit {
+            self.health.report(Failure::Unfit(unfit));
+        }
     }
 }
 

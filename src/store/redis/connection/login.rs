@@ -12,6 +12,7 @@ use tokio::time::timeout;
 
 use super::dial::ByteStream;
 use super::endpoint::{Endpoint, Secret};
+use super::found::NOT_REDIS;
 use super::open::{ConnectError, command, unreachable};
 use crate::store::redis::reply;
 
@@ -101,10 +102,16 @@ pub async fn log_in(
 }
 
 /// What is worth a line, though it stands in nobody's way.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Notice {
     /// The server wants no password, and one was sent.
     NeedlessPassword,
+    /// The server lets nobody do this, or not this user; as [`reply::forbidden`] names it.
+    Forbidden(String),
+    /// A connection that receives cannot be had, though the one for calls is there; which, and why.
+    Deaf { feed: u64, reason: String },
+    /// It receives, or is not needed any more.
+    Hears { feed: u64 },
 }
 
 pub type OnNotice = Arc<dyn Fn(Notice) + Send + Sync>;
@@ -130,12 +137,16 @@ async fn exchange(
     // A full server may have closed its side already; its answer can still be read.
     let sent = stream.write_all(&command(words).get_packed_command()).await;
     let line = read_line(stream).await.map_err(unreachable)?;
+    let expected: &[u8] = match words {
+        ["PING", ..] => b"PONG\r\n",
+        _ => b"OK\r\n",
+    };
     match line.split_first() {
-        Some((b'+', _)) => sent.map(|()| Answer::Accepted).map_err(unreachable),
+        Some((b'+', said)) if said == expected => {
+            sent.map(|()| Answer::Accepted).map_err(unreachable)
+        }
         Some((b'-', text)) => Ok(Answer::Error(String::from_utf8_lossy(text).into())),
-        _ => Err(ConnectError::Unreachable(
-            "this is not a Redis server".into(),
-        )),
+        _ => Err(NOT_REDIS.into()),
     }
 }
 

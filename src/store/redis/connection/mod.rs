@@ -2,6 +2,7 @@
 //!
 //! - [`endpoint`]: where and who; [`dial`] opens the stream (by [`race`]), [`login`] has us let in, [`open`]
 //!   makes the connection on it.
+//! - [`found`]: what stands there, and whether it answers what it is asked.
 //! - [`lane`]: what callers use: a queue of commands in front of one connection.
 //! - [`flow`]: what moves on a connection; [`pace`], how fast; [`patience`], what calls make of it.
 //! - [`bulk`]: the second connection.
@@ -13,6 +14,7 @@ mod bulk;
 pub mod dial;
 pub mod endpoint;
 mod flow;
+pub mod found;
 mod ghosts;
 pub mod lane;
 pub mod link;

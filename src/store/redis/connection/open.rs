@@ -13,9 +13,10 @@ use tokio::time::timeout;
 use super::dial::{ByteStream, dial};
 use super::endpoint::Endpoint;
 use super::flow::{Flow, Metered};
-use super::login::log_in;
+use super::found::{Questions, Unfit};
+use super::login::{Notice, OnNotice, log_in};
 use crate::store::redis::reply;
-use crate::store::{Key, StoreError};
+use crate::store::{Key, ServerFacts, StoreError};
 
 /// As shown by `CLIENT LIST`.
 const CLIENT_NAME: &str = "redis-backplane";
@@ -37,12 +38,26 @@ pub struct Connection {
     pub commands: MultiplexedConnection,
     pub flow: Arc<Flow>,
     pub identity: Option<Identity>,
+    pub facts: ServerFacts,
+    pub questions: Questions,
+    on_notice: OnNotice,
     driver: AbortHandle,
 }
 
 impl Connection {
     pub fn is_closed(&self) -> bool {
         self.driver.is_finished()
+    }
+
+    /// Tells of what the server forbids, if an error of a command of this package says that.
+    pub fn note(&self, error: &str) {
+        if let Some(what) = reply::forbidden(error) {
+            self.forbids(what);
+        }
+    }
+
+    pub fn forbids(&self, what: String) {
+        (self.on_notice)(Notice::Forbidden(what));
     }
 
     /// Closes the stream; commands that are under way fail.
@@ -66,10 +81,18 @@ pub struct Identity {
 
 #[derive(Debug)]
 pub enum ConnectError {
-    /// Nobody there, or not Redis, or not in time.
+    /// Nobody there, or not in time.
     Unreachable(String),
     /// The server answered that it will not have us; holds its error code.
     Refused(String),
+    /// Somebody is there, but not whom we need.
+    Unfit(Unfit),
+}
+
+impl From<Unfit> for ConnectError {
+    fn from(unfit: Unfit) -> Self {
+        Self::Unfit(unfit)
+    }
 }
 
 /// Connects within `connect_timeout`. `on_end` runs when the connection ends by itself.
@@ -115,9 +138,12 @@ async fn open_now(
         commands,
         flow,
         identity: None,
+        facts: ServerFacts::default(),
+        questions: Questions::new(),
+        on_notice: endpoint.on_notice.clone(),
         driver,
     };
-    connection.identity = introduce(&mut connection.commands, endpoint.db).await?;
+    connection.introduce(endpoint.db).await?;
     Ok(connection)
 }
 
@@ -136,31 +162,51 @@ pub fn unreachable(error: io::Error) -> ConnectError {
     })
 }
 
-/// Chooses the database and names the connection. Old servers and narrow ACLs may not know the
-/// naming commands; nothing depends on them but the killing of a connection that was given up.
-async fn introduce(
-    commands: &mut MultiplexedConnection,
-    db: u32,
-) -> Result<Option<Identity>, ConnectError> {
-    let mut pipeline = Pipeline::with_capacity(2 + NAMING.len());
-    if db != FIRST_DB {
-        pipeline.add_command(command(&["SELECT", &db.to_string()]));
+impl Connection {
+    /// Chooses the database, names the connection, and asks what is there. Old servers and narrow ACLs may
+    /// not know the naming commands; nothing depends on them but the killing of a connection that was given up.
+    async fn introduce(&mut self, db: u32) -> Result<(), ConnectError> {
+        let mut commands = Vec::new();
+        if db != FIRST_DB {
+            commands.push(command(&["SELECT", &db.to_string()]));
+        }
+        commands.extend(NAMING.map(command));
+        commands.push(command(&["CLIENT", "INFO"]));
+        let (questions, riddle) = self.questions.first();
+        let first_question = commands.len();
+        commands.extend(questions);
+        let mut replies = self.exchange(commands).await?;
+        if db != FIRST_DB
+            && let Some(Value::ServerError(error)) = replies.first()
+        {
+            let details = error.details().unwrap_or_default();
+            return Err(ConnectError::Refused(format!("SELECT {db}: {details}")));
+        }
+        let answers = replies.split_off(first_question.min(replies.len()));
+        self.identity = replies.pop().and_then(identity);
+        self.questions.hear(&mut self.facts, 0, &riddle, &answers)?;
+        if !self.questions.are_known() && self.facts.objection().is_none() {
+            let (questions, riddle) = self.questions.second();
+            let answers = self.exchange(questions).await?;
+            self.questions.hear(&mut self.facts, 1, &riddle, &answers)?;
+        }
+        match self.facts.objection() {
+            Some(unfit) => Err(unfit.into()),
+            None => Ok(()),
+        }
     }
-    for words in NAMING {
-        pipeline.add_command(command(words));
+
+    async fn exchange(&mut self, commands: Vec<Cmd>) -> Result<Vec<Value>, ConnectError> {
+        let mut pipeline = Pipeline::with_capacity(commands.len());
+        for command in commands {
+            pipeline.add_command(command);
+        }
+        let sent = self
+            .commands
+            .send_packed_commands(&pipeline, 0, pipeline.len());
+        sent.await
+            .map_err(|error| ConnectError::Unreachable(error.to_string()))
     }
-    pipeline.add_command(command(&["CLIENT", "INFO"]));
-    let replies = commands
-        .send_packed_commands(&pipeline, 0, pipeline.len())
-        .await
-        .map_err(|error| ConnectError::Unreachable(error.to_string()))?;
-    if db != FIRST_DB
-        && let Some(Value::ServerError(error)) = replies.first()
-    {
-        let details = error.details().unwrap_or_default();
-        return Err(ConnectError::Refused(format!("SELECT {db}: {details}")));
-    }
-    Ok(replies.into_iter().next_back().and_then(identity))
 }
 
 fn identity(client_info: Value) -> Option<Identity> {
@@ -199,22 +245,54 @@ pub async fn probe(
     commands: &mut MultiplexedConnection,
     probe_key: &Key,
     within: Duration,
-) -> Result<(), StoreError> {
-    let mut pipeline = Pipeline::with_capacity(2);
+) -> Result<Words, StoreError> {
+    let mut pipeline = Pipeline::with_capacity(4);
     pipeline.add_command(command(&["PING"]));
     let mut write = cmd("SETRANGE");
     write.arg(probe_key.as_bytes()).arg(0).arg("");
     pipeline.add_command(write);
-    let sent = timeout(within, commands.send_packed_commands(&pipeline, 0, 2));
+    let key = probe_key.as_bytes();
+    let mut part = cmd("GETRANGE");
+    part.arg(key).arg(0).arg(0);
+    pipeline.add_command(part);
+    let mut unlink = cmd("UNLINK");
+    unlink.arg(key);
+    pipeline.add_command(unlink);
+    let sent = timeout(
+        within,
+        commands.send_packed_commands(&pipeline, 0, pipeline.len()),
+    );
     let Ok(Ok(replies)) = sent.await else {
         return Err(StoreError::Lost);
     };
+    let mut refusals = Vec::new();
     for answer in replies {
-        if let Err(refused @ StoreError::Refused(_)) = reply::accept(answer) {
-            return Err(refused);
+        match reply::accept(answer) {
+            Err(refused @ StoreError::Refused(_)) => return Err(refused),
+            Err(StoreError::Rejected(text)) => refusals.extend(reply::forbidden(&text)),
+            _ => {}
         }
     }
-    Ok(())
+    Ok(Words::without(refusals))
+}
+
+/// Which of the words that others can stand for a server knows, and lets this user say.
+#[derive(Debug, Default)]
+pub struct Words {
+    pub has_no_unlink: bool,
+    pub has_no_getrange: bool,
+    pub refusals: Vec<String>,
+}
+
+impl Words {
+    fn without(refusals: Vec<String>) -> Self {
+        let lacks = |name: &str| refusals.iter().any(|refused| refused == name);
+        Self {
+            has_no_unlink: lacks("UNLINK"),
+            has_no_getrange: lacks("GETRANGE"),
+            refusals,
+        }
+    }
 }
 
 pub fn command(words: &[&str]) -> Cmd {

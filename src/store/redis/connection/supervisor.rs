@@ -126,6 +126,10 @@ impl<R: Recovery<RedisStore>> Keeper<R> {
                 self.degrade(&code, None);
                 Failure::Refused(code)
             }
+            Err(ConnectError::Unfit(unfit)) => {
+                self.degrade(unfit.0, None);
+                Failure::Unfit(unfit)
+            }
             Err(ConnectError::Unreachable(reason)) => {
                 self.degrade(&reason, None);
                 Failure::Silent
@@ -173,12 +177,13 @@ impl<R: Recovery<RedisStore>> Keeper<R> {
 
     async fn watch(&self, store: &Arc<RedisStore>) -> Failure {
         let link = store.link();
-        loop {
+        for number in 0.. {
             tokio::select! {
                 failure = link.health().failed() => return failure,
-                () = sleep(HEARTBEAT) => link.heartbeat().await,
+                () = sleep(HEARTBEAT) => link.heartbeat(number).await,
             }
         }
+        Failure::Closed
     }
 
     /// A link's health, which ends `Ready` the moment it fails, before any caller hears of it.
@@ -229,6 +234,7 @@ fn after(failure: &Failure, stable: bool, store: Arc<RedisStore>) -> State {
         Failure::Closed if stable => return State::Connecting,
         Failure::Closed => ("the connection was closed".to_owned(), None),
         Failure::Silent => ("no answer in time".to_owned(), None),
+        Failure::Unfit(unfit) => (unfit.0.to_owned(), None),
         Failure::Refused(code) => (code.clone(), keeps_connection.then_some(store)),
     };
     State::Degraded(Outage { reason, refusing })

@@ -9,10 +9,14 @@ use crate::store::{Key, StoreError};
 pub enum Heard {
     /// The topic that it was subscribed by, the channel if that does not tell, and the payload.
     Message(Topic, Option<Vec<u8>>, Vec<u8>),
+    /// A subscription has begun.
+    Subscribed(Topic),
     /// The end of a subscription.
     Gone(Topic),
     Refusal(StoreError),
-    /// Anything else answers the question that waits longest.
+    /// What was sent with a PING.
+    Pong(Vec<u8>),
+    /// Anything else.
     Answer,
 }
 
@@ -21,6 +25,8 @@ impl From<Value> for Heard {
         match value {
             Value::Array(words) => words.into(),
             Value::ServerError(error) => Self::Refusal(reply::classify(&error)),
+            Value::BulkString(text) => Self::Pong(text),
+            Value::SimpleString(text) if text == "PONG" => Self::Pong(Vec::new()),
             _ => Self::Answer,
         }
     }
@@ -42,6 +48,10 @@ impl From<Vec<Value>> for Heard {
             b"message" => Self::Message(topic(TopicKind::Channel, next()), None, next()),
             b"smessage" => Self::Message(topic(TopicKind::Shard, next()), None, next()),
             b"pmessage" => Self::Message(topic(TopicKind::Pattern, next()), Some(next()), next()),
+            b"subscribe" => Self::Subscribed(topic(TopicKind::Channel, next())),
+            b"psubscribe" => Self::Subscribed(topic(TopicKind::Pattern, next())),
+            b"ssubscribe" => Self::Subscribed(topic(TopicKind::Shard, next())),
+            b"pong" => Self::Pong(next()),
             b"unsubscribe" => Self::Gone(topic(TopicKind::Channel, next())),
             b"punsubscribe" => Self::Gone(topic(TopicKind::Pattern, next())),
             b"sunsubscribe" => Self::Gone(topic(TopicKind::Shard, next())),

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use tokio::sync::oneshot;
 
 use super::Check;
+use super::heard::Heard;
 use crate::store::bus::{Topic, TopicKind};
 use crate::store::redis::connection::open::{NAMING, command};
 
@@ -16,10 +17,29 @@ use crate::store::redis::connection::open::{NAMING, command};
 pub struct Asked {
     /// A topic, and whether it is subscribed to or not any more; nothing for a PING.
     pub change: Option<(Topic, bool)>,
+    /// What was sent with a PING.
+    pub riddle: Option<String>,
     pub done: Vec<oneshot::Sender<bool>>,
     pub checks: Vec<Check>,
     /// All that was wanted when the connection began has been answered before.
     pub is_restored: bool,
+}
+
+impl Asked {
+    /// Whether that may be the answer.
+    pub fn is_answered_by(&self, heard: &Heard) -> bool {
+        match (&self.change, &self.riddle, heard) {
+            (_, _, Heard::Refusal(_)) => true,
+            (Some((topic, true)), _, Heard::Subscribed(heard)) => topic == heard,
+            (Some((topic, false)), _, Heard::Gone(heard)) => topic == heard,
+            // Not everything that stands in between knows that something may be sent with it.
+            (None, Some(riddle), Heard::Pong(heard)) => {
+                heard.is_empty() || riddle.as_bytes() == heard
+            }
+            (None, None, Heard::Answer) => true,
+            _ => false,
+        }
+    }
 }
 
 pub struct Line {
@@ -75,7 +95,10 @@ impl Line {
     }
 
     pub fn ping(&mut self, asked: Asked) {
-        self.ask(&command(&["PING"]).get_packed_command(), asked);
+        let riddle = format!("{:016x}", fastrand::u64(..));
+        let ping = command(&["PING", &riddle]).get_packed_command();
+        let riddle = Some(riddle);
+        self.ask(&ping, Asked { riddle, ..asked });
     }
 
     /// Asks for what is wanted of a topic, unless that has been done.

@@ -9,6 +9,7 @@ mod session;
 
 use std::future::Future;
 use std::mem;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -20,13 +21,17 @@ use super::RedisStore;
 use super::connection::backoff::Backoff;
 use super::connection::dial::ByteStream;
 use super::connection::endpoint::Endpoint;
+use super::connection::login::Notice;
 use super::connection::open::{ConnectError, enter};
 use crate::io_thread::kept;
-use crate::store::availability::Switch;
+use crate::store::availability::{Availability, Switch};
 use crate::store::topics::Topics;
 
 /// A connection that served this long has proved itself: the next attempt need not wait.
 const STABLE_AFTER: Duration = Duration::from_secs(1);
+
+/// The feeds of this process are numbered.
+static LAST: AtomicU64 = AtomicU64::new(0);
 
 /// What the owner of a feed is told.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -34,9 +39,9 @@ pub enum FeedEvent {
     /// All that was wanted when it connected is subscribed to, or was refused.
     Restored,
     /// Messages are missed from now on; holds the reason.
-    Lost(&'static str),
-    /// The server refuses a subscription; holds its error code.
-    Refused(String),
+    Lost(String),
+    /// The server refuses a subscription.
+    Refused,
 }
 
 type OnEvent = Arc<dyn Fn(FeedEvent) + Send + Sync>;
@@ -48,6 +53,7 @@ pub struct Feed {
 }
 
 struct Shared {
+    number: u64,
     endpoint: Endpoint,
     switch: Arc<Switch<RedisStore>>,
     topics: Arc<Topics>,
@@ -68,6 +74,7 @@ impl Feed {
         on_event: impl Fn(FeedEvent) + Send + Sync + 'static,
     ) -> Self {
         let shared = Arc::new(Shared {
+            number: LAST.fetch_add(1, Ordering::Relaxed),
             endpoint,
             switch,
             topics,
@@ -76,7 +83,7 @@ impl Feed {
             on_event: Arc::new(on_event),
         });
         let (broken, kept) = (shared.clone(), shared.clone());
-        let tell = move || (broken.on_event)(FeedEvent::Lost("a failure inside"));
+        let tell = move || (broken.on_event)(FeedEvent::Lost("a failure inside".to_owned()));
         let task = kept::keep(tell, move || {
             let kept = kept.clone();
             async move {
@@ -108,6 +115,7 @@ impl Feed {
 impl Drop for Feed {
     fn drop(&mut self) {
         self.task.abort();
+        self.shared.hears();
     }
 }
 
@@ -143,6 +151,26 @@ impl Shared {
         }
     }
 
+    /// Nothing is heard until a connection can be had. While Redis is away that has been said already.
+    fn is_deaf(&self, error: ConnectError) {
+        let reason = match error {
+            ConnectError::Unreachable(reason) | ConnectError::Refused(reason) => reason,
+            ConnectError::Unfit(unfit) => unfit.0.to_owned(),
+        };
+        if matches!(self.switch.now(), Availability::Ready(_)) {
+            let feed = self.number;
+            (self.endpoint.on_notice)(Notice::Deaf {
+                feed,
+                reason: reason.clone(),
+            });
+        }
+        (self.on_event)(FeedEvent::Lost(reason));
+    }
+
+    fn hears(&self) {
+        (self.endpoint.on_notice)(Notice::Hears { feed: self.number });
+    }
+
     async fn connect(&self) -> Result<Box<dyn ByteStream>, ConnectError> {
         let within = self.endpoint.connect_timeout;
         let late = ConnectError::Unreachable("no answer in time".into());
@@ -161,14 +189,17 @@ async fn keep(shared: &Arc<Shared>) {
             Ok(stream) => {
                 let begun = Instant::now();
                 let reason = session::run(shared, stream).await;
-                (shared.on_event)(FeedEvent::Lost(reason));
+                (shared.on_event)(FeedEvent::Lost(reason.to_owned()));
                 if begun.elapsed() >= STABLE_AFTER {
                     backoff.reset();
                     continue;
                 }
             }
             // Whoever asked has been answered: it does not work.
-            Err(_) => drop(shared.take_checks()),
+            Err(error) => {
+                drop(shared.take_checks());
+                shared.is_deaf(error);
+            }
         }
         tokio::select! {
             () = sleep(backoff.next_wait()) => {}

@@ -21,6 +21,9 @@ use crate::store::StoreError;
 use crate::store::bus::Topic;
 use crate::store::redis::connection::backoff::Backoff;
 use crate::store::redis::connection::dial::ByteStream;
+use crate::store::redis::connection::found;
+use crate::store::redis::connection::login::Notice;
+use crate::store::redis::reply;
 use crate::store::topics::{Attached, Change};
 
 const HEARTBEAT: Duration = Duration::from_secs(1);
@@ -28,11 +31,13 @@ const READ_BUFFER: usize = 64 * 1024;
 
 const CLOSED: &str = "the connection was closed";
 const SILENT: &str = "no answer in time";
+const OUT_OF_STEP: &str = found::OUT_OF_STEP.0;
 
 struct Session<'a> {
     feed: &'a Shared,
     line: Mutex<Line>,
     has_output: Notify,
+    is_out_of_step: Notify,
 }
 
 /// Runs until the connection ends; answers why it did.
@@ -42,6 +47,7 @@ pub async fn run(feed: &Shared, stream: Box<dyn ByteStream>) -> &'static str {
         feed,
         line: Mutex::new(Line::new(wanted, feed.take_checks())),
         has_output: Notify::new(),
+        is_out_of_step: Notify::new(),
     };
     let (reader, writer) = split(stream);
     let reason = tokio::select! {
@@ -51,6 +57,7 @@ pub async fn run(feed: &Shared, stream: Box<dyn ByteStream>) -> &'static str {
         () = session.retry_refused() => CLOSED,
         () = session.check_on_demand() => CLOSED,
         () = session.watch() => SILENT,
+        () = session.is_out_of_step.notified() => OUT_OF_STEP,
     };
     session.hand_checks_back();
     reason
@@ -141,8 +148,7 @@ impl Session<'_> {
                 self.feed.topics.deliver(&topic, channel, payload.into());
             }
             Heard::Gone(topic) if !self.awaits_end_of(&topic) => self.line().lose(topic),
-            Heard::Gone(_) | Heard::Answer => self.answered(None),
-            Heard::Refusal(error) => self.answered(Some(error)),
+            heard => self.answered(heard),
         }
     }
 
@@ -150,20 +156,38 @@ impl Session<'_> {
         self.line().awaits_end_of(topic)
     }
 
-    fn answered(&self, refusal: Option<StoreError>) {
-        let Some(asked) = self.line().next_answered() else {
+    /// An answer to what has been asked longest, or else to nothing.
+    fn answered(&self, heard: Heard) {
+        let asked = self.line().next_answered();
+        let Some(asked) = asked.filter(|asked| asked.is_answered_by(&heard)) else {
+            self.is_out_of_step.notify_one();
             return;
+        };
+        let refusal = match heard {
+            Heard::Refusal(error) => Some(error),
+            _ => None,
         };
         if let (Some(error), Some((topic, true))) = (&refusal, asked.change) {
             self.line().lose(topic);
-            (self.feed.on_event)(FeedEvent::Refused(error.code().to_owned()));
+            self.refused(error);
+            (self.feed.on_event)(FeedEvent::Refused);
         }
         for done in asked.done {
             let _ = done.send(refusal.is_none());
         }
         if asked.is_restored {
+            self.feed.hears();
             (self.feed.on_event)(FeedEvent::Restored);
         }
+    }
+
+    fn refused(&self, error: &StoreError) {
+        let forbidden = match error {
+            StoreError::Rejected(text) => reply::forbidden(text),
+            _ => None,
+        };
+        let what = forbidden.unwrap_or_else(|| format!("subscribing ({})", error.code()));
+        (self.feed.endpoint.on_notice)(Notice::Forbidden(what));
     }
 
     /// Whoever asked whether the feed works will know after the next attempt.

@@ -3,7 +3,7 @@
 -- KEYS[1]  the cache key
 -- ARGV[1]  the placeholder
 -- Answers 1 when it was deleted, 0 when the key has changed or gone since. O(1).
-if redis.pcall('GETRANGE', KEYS[1], 0, #ARGV[1]) ~= ARGV[1] then
+if redis.pcall('GET', KEYS[1]) ~= ARGV[1] then
   return 0
 end
-return redis.call('UNLINK', KEYS[1])
+return redis.call('DEL', KEYS[1])

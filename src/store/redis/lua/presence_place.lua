@@ -22,7 +22,9 @@ local MOST_MENDED = 1000
 -- it is what is about to be removed: nobody is there any more until whoever set them sets them again.
 local function mend()
   if redis.call('ZCARD', members) > 0 or redis.call('HLEN', records) > MOST_MENDED then
-    redis.call('UNLINK', members, records)
+    if type(redis.pcall('UNLINK', members, records)) == 'table' then
+      redis.call('DEL', members, records)
+    end
     return
   end
   for _, field in ipairs(redis.call('HKEYS', records)) do

@@ -9,6 +9,13 @@
 -- Answers the versions and the entries that wait. O(entries of the tag) when there was something already.
 local tag, waiting = KEYS[1], KEYS[2]
 
+-- What a tag holds is freed beside the server's work, where that is allowed.
+local function unlink(key)
+  if type(redis.pcall('UNLINK', key)) == 'table' then
+    redis.call('DEL', key)
+  end
+end
+
 if ARGV[3] ~= '1' then
   local version = redis.pcall('ZSCORE', tag, '')
   if type(version) == 'string' then
@@ -16,13 +23,13 @@ if ARGV[3] ~= '1' then
     redis.call('ZADD', tag, 0, string.sub(version, 2))
     if redis.call('EXISTS', waiting) == 1 then
       redis.call('ZUNIONSTORE', waiting, 2, waiting, tag, 'AGGREGATE', 'MAX')
-      redis.call('UNLINK', tag)
+      unlink(tag)
     else
       redis.call('RENAME', tag, waiting)
     end
     redis.call('PEXPIRE', waiting, ARGV[2])
   else
-    redis.call('UNLINK', tag)
+    unlink(tag)
   end
 end
 

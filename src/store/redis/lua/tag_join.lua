@@ -15,7 +15,7 @@ local now = time[1] * 1000 + math.floor(time[2] / 1000)
 local version = redis.pcall('ZSCORE', KEYS[1], '')
 if type(version) == 'table' then
   -- A key of another type: nobody's tag.
-  redis.call('UNLINK', KEYS[1])
+  redis.call('DEL', KEYS[1])
   version = false
 end
 version = version and string.sub(version, 2)

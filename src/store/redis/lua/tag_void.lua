@@ -5,11 +5,15 @@
 -- Answers 1 when it was deleted. O(1).
 local MOST_TAGS = 64
 local head = redis.pcall('GETRANGE', KEYS[1], 0, MOST_TAGS * 16)
+if type(head) == 'table' then
+  -- Forbidden; or the key has another type, which this says, too.
+  head = redis.pcall('GET', KEYS[1])
+end
 local colon = type(head) == 'string' and string.find(head, ':', 1, true) or 0
 for at = 1, colon - 16, 16 do
   for _, version in ipairs(ARGV) do
     if string.sub(head, at, at + 15) == version then
-      return redis.call('UNLINK', KEYS[1])
+      return redis.call('DEL', KEYS[1])
     end
   end
 end

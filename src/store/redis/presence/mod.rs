@@ -289,7 +289,11 @@ impl RedisRoster<'_> {
     async fn version(&self, socket: &str) -> Result<String> {
         let key = self.names.socket(socket);
         let words: [&[u8]; 4] = [b"GETRANGE", key.as_bytes(), b"0", VERSION_BYTES.as_bytes()];
-        let start = self.command(&words).await?;
+        let whole: [&[u8]; 2] = [b"GET", key.as_bytes()];
+        let start = match self.store.link.has_getrange() {
+            true => self.command(&words).await?,
+            false => self.command(&whole).await?,
+        };
         let version = bytes(&start).split(|byte| *byte == b':').next();
         Ok(String::from_utf8_lossy(version.unwrap_or_default()).into_owned())
     }

@@ -1,0 +1,36 @@
+//! Which connections that receive cannot be had, though the one for calls is there: a server that is
+//! full, or lets nobody in any more.
+
+use std::collections::HashMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::SystemTime;
+
+/// Why, and since when, by the numbers of the feeds.
+#[derive(Default)]
+pub struct Deaf(Mutex<HashMap<u64, (String, SystemTime)>>);
+
+impl Deaf {
+    /// Whether that is news: all others hear.
+    pub fn add(&self, feed: u64, reason: &str) -> bool {
+        let mut all = self.all();
+        let is_news = all.is_empty();
+        let (why, _) = all
+            .entry(feed)
+            .or_insert_with(|| (String::new(), SystemTime::now()));
+        reason.clone_into(why);
+        is_news
+    }
+
+    pub fn remove(&self, feed: u64) {
+        self.all().remove(&feed);
+    }
+
+    /// Of the one that has not heard for the longest time.
+    pub fn longest(&self) -> Option<(String, SystemTime)> {
+        self.all().values().min_by_key(|(_, since)| *since).cloned()
+    }
+
+    fn all(&self) -> MutexGuard<'_, HashMap<u64, (String, SystemTime)>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

@@ -1,0 +1,88 @@
+//! What the server has refused to do for this user: commands that an access rule forbids, or that are
+//! renamed or unknown. Each is said once, counted, and named by `health()`.
+
+use std::collections::BTreeMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant, SystemTime};
+
+/// What has not been refused for so long may be allowed by now.
+const NAMED_FOR: Duration = Duration::from_secs(600);
+/// Names come from a server; one that makes them up must not fill memory.
+const MOST: usize = 64;
+
+#[derive(Default)]
+pub struct Forbidden(Mutex<BTreeMap<String, Refused>>);
+
+struct Refused {
+    times: u64,
+    since: SystemTime,
+    last: Instant,
+}
+
+impl Forbidden {
+    /// Whether that is news.
+    pub fn note(&self, what: &str) -> bool {
+        let mut all = self.all();
+        let last = Instant::now();
+        if let Some(known) = all.get_mut(what) {
+            known.times += 1;
+            known.last = last;
+            return false;
+        }
+        let is_kept = all.len() < MOST;
+        if is_kept {
+            let since = SystemTime::now();
+            let refused = Refused {
+                times: 1,
+                since,
+                last,
+            };
+            all.insert(what.to_owned(), refused);
+        }
+        is_kept
+    }
+
+    /// What is refused these days, and since when something is.
+    pub fn recent(&self) -> (Vec<String>, Option<SystemTime>) {
+        let all = self.all();
+        let recent = || all.iter().filter(|(_, it)| it.last.elapsed() < NAMED_FOR);
+        let since = recent().map(|(_, refused)| refused.since).min();
+        (recent().map(|(what, _)| what.clone()).collect(), since)
+    }
+
+    /// How often each was refused since the backplane was made.
+    pub fn counts(&self) -> Vec<(String, u64)> {
+        let all = self.all();
+        all.iter()
+            .map(|(what, refused)| (what.clone(), refused.times))
+            .collect()
+    }
+
+    fn all(&self) -> MutexGuard<'_, BTreeMap<String, Refused>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_is_news_once_and_counted() {
+        let forbidden = Forbidden::default();
+        assert!(forbidden.note("EVAL"));
+        assert!(!forbidden.note("EVAL"));
+        assert!(forbidden.note("SCAN"));
+        assert_eq!(forbidden.recent().0, ["EVAL", "SCAN"]);
+        let counts = [("EVAL".to_owned(), 2), ("SCAN".to_owned(), 1)];
+        assert_eq!(forbidden.counts(), counts);
+    }
+
+    #[test]
+    fn names_that_never_end_are_not_kept() {
+        let forbidden = Forbidden::default();
+        let news = (0..1000).filter(|i| forbidden.note(&i.to_string()));
+        assert_eq!(news.count(), MOST);
+        assert_eq!(forbidden.recent().0.len(), MOST);
+    }
+}
