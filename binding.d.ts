@@ -48,9 +48,9 @@ export declare class Queue {
   metrics(backplane: number): JsonText | null
   /**
    * Hands over what was written: `calls` that want an answer, in the first `words` words, the
-   * first `text` and `bytes` bytes, and `extras`.
+   * first `text` and `bytes` bytes, and `extras`. Answers whether [`lend`] is needed.
    */
-  submit(calls: number, words: number, text: number, textIsAscii: boolean, bytes: number, extras?: Array<Uint8Array> | undefined | null): void
+  submit(calls: number, words: number, text: number, textIsAscii: boolean, bytes: number, extras?: Array<Uint8Array> | undefined | null): boolean
 }
 
 /** How a value is written. */
@@ -177,6 +177,8 @@ export declare const enum CodeOther {
   /** From here on: the first double of the page, and so on. */
   Doubles = 3,
 }
+/** Does some of the I/O thread's work on this one, because there is no such thread yet; answers whether that is so. */
+export declare function lend(): boolean
 
 export interface HostName {
   host: string

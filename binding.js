@@ -851,3 +851,6 @@ module.exports.PAGE_DOUBLES = nativeBinding.PAGE_DOUBLES
 module.exports.PAGE_RECORDS = nativeBinding.PAGE_RECORDS
 module.exports.PAGE_SHORTS = nativeBinding.PAGE_SHORTS
 module.exports.RecordWord = nativeBinding.RecordWord
+module.exports.lend = nativeBinding.lend
+module.exports.Op = nativeBinding.Op
+module.exports.prepare = nativeBinding.prepare

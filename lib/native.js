@@ -5,7 +5,9 @@ const { failure } = require('./errors');
 /** Loads the addon, or says in one sentence which platform it is missing for. */
 function load() {
   try {
-    return require('../binding');
+    const binding = require('../binding');
+    binding.prepare();
+    return binding;
   } catch (cause) {
     const platform = `${process.platform}-${process.arch}`;
     const error = failure(

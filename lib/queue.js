@@ -4,7 +4,7 @@
 // handed over at once; all answers that are ready come back at once. The other end, and the
 // layout of both, is in src/binding (submission.rs, page/layout.rs).
 
-const { atEndOfTick } = require('./clock');
+const { atEndOfTick, setTimeout } = require('./clock');
 const { closed } = require('./errors');
 const native = require('./native');
 const { readPage } = require('./page');
@@ -26,6 +26,8 @@ const MANY_CALLS = 128;
 const EAGER_BYTES = 64 * 1024;
 /** But not with one like this: what is called about its key in the same tick goes with it. */
 const LARGE_UNITS = 64 * 1024;
+/** How often a thread that does the I/O itself looks for more. */
+const LENDING_MS = 5;
 /** A call has at most this many words. */
 const CALL_WORDS = 16;
 /** Bytes that one UTF-16 unit takes in UTF-8, at most. */
@@ -66,6 +68,7 @@ class CallQueue {
     this.isEnded = false;
     this.reset();
     this.scheduled = false;
+    this.lending = null;
     this.flushTick = () => {
       this.scheduled = false;
       this.flush();
@@ -250,7 +253,7 @@ class CallQueue {
     const { text, extras } = this;
     const textBytes = this.textMemory.utf8Write(text, 0);
     const isAscii = textBytes === text.length;
-    this.native.submit(
+    const isLent = this.native.submit(
       this.calls,
       this.used,
       textBytes,
@@ -259,6 +262,15 @@ class CallQueue {
       extras.length > 0 ? extras : undefined
     );
     this.reset();
+    if (isLent) this.lend();
+  }
+
+  /** The system gives no thread for I/O: until it does, this one does that work, a little at a time. */
+  lend() {
+    this.lending ??= setTimeout(() => {
+      this.lending = null;
+      if (native.lend() && this.listeners.size > 0) this.lend();
+    }, LENDING_MS).unref();
   }
 
   reset() {

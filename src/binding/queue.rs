@@ -221,7 +221,7 @@ impl Queue {
     }
 
     /// Hands over what was written: `calls` that want an answer, in the first `words` words, the
-    /// first `text` and `bytes` bytes, and `extras`.
+    /// first `text` and `bytes` bytes, and `extras`. Answers whether [`lend`] is needed.
     #[napi(catch_unwind)]
     pub fn submit(
         &mut self,
@@ -231,8 +231,10 @@ impl Queue {
         text_is_ascii: bool,
         bytes: u32,
         extras: Option<Vec<Uint8Array>>,
-    ) {
-        let Some(memory) = &self.memory else { return };
+    ) -> bool {
+        let Some(memory) = &self.memory else {
+            return false;
+        };
         let extras = extras.unwrap_or_default();
         let submission = Submission {
             at: Instant::now(),
@@ -254,7 +256,20 @@ impl Queue {
                 lock(&backplanes).get(&number).cloned()
             });
         });
+        io_thread::is_lent() && io_thread::lend()
     }
+}
+
+/// Takes from the system what the I/O thread will need. To be called once, when the addon is loaded.
+#[napi]
+pub fn prepare() -> Result<()> {
+    Ok(io_thread::prepare()?)
+}
+
+/// Does some of the I/O thread's work on this one, because there is no such thread yet; answers whether that is so.
+#[napi]
+pub fn lend() -> bool {
+    io_thread::lend()
 }
 
 /// The environment is gone: so is everything that was done for it.

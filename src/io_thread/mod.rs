@@ -1,5 +1,9 @@
 //! The I/O thread: one per process, shared by every environment (main thread, workers, jest
 //! contexts) and every backplane. It is the only thing that is process-wide.
+//!
+//! Its descriptors are taken when the addon is loaded, the thread at the first call. A system that gives no thread then
+//! (a bound on processes) may give one later. Until it does, the threads that call lend themselves, a little at a time
+//! ([`lend`]): calls are answered from memory, and nothing connects.
 
 pub mod busy_poll;
 pub mod kept;
@@ -7,25 +11,106 @@ pub mod lookup;
 pub mod steps;
 
 use std::future::Future;
+use std::io;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::sync::{Mutex, PoisonError};
 
-use once_cell::sync::Lazy;
-use tokio::runtime::{Builder, Handle};
+use once_cell::sync::OnceCell;
+use tokio::runtime::{Builder, Handle, Runtime};
 
-static HANDLE: Lazy<Handle> = Lazy::new(|| {
-    let runtime = Builder::new_current_thread()
-        .enable_io()
-        .enable_time()
-        .build()
-        .expect("a runtime needs an epoll instance and an eventfd");
-    let handle = runtime.handle().clone();
-    std::thread::Builder::new()
-        .name("redis-backplane".into())
-        .spawn(move || while runtime.block_on(kept::caught(busy_poll::run())).is_err() {})
-        .expect("the I/O thread could not be started");
-    handle
-});
+/// Turns that a thread lends at a time: enough for a call that memory answers.
+const LENT_TURNS: usize = 256;
+
+static IO: OnceCell<Io> = OnceCell::new();
+
+struct Io {
+    handle: Handle,
+    has_thread: AtomicBool,
+    /// The runtime, until its thread has taken it.
+    waiting: Mutex<Option<Runtime>>,
+}
+
+/// Takes what the thread needs from the system but for the thread.
+pub fn prepare() -> io::Result<()> {
+    IO.get_or_try_init(Io::new).map(|_| ())
+}
 
 /// Runs `task` on the I/O thread, from any thread, in the order of the calls.
 pub fn spawn(task: impl Future<Output = ()> + Send + 'static) {
-    HANDLE.spawn(task);
+    // Nothing is called of an addon that could not be loaded.
+    let Ok(io) = IO.get_or_try_init(Io::new) else {
+        return;
+    };
+    io.handle.spawn(task);
+    io.start();
+}
+
+/// Whether there is no I/O thread yet, because the system gives none.
+pub fn is_lent() -> bool {
+    IO.get().is_some_and(|io| !io.has_thread.load(Relaxed))
+}
+
+/// Runs what is ready on this thread, when there is no other. Answers whether that is so.
+pub fn lend() -> bool {
+    IO.get().is_some_and(|io| !io.start() && io.lend())
+}
+
+impl Io {
+    fn new() -> io::Result<Self> {
+        let runtime = Builder::new_current_thread()
+            .enable_io()
+            .enable_time()
+            .build()?;
+        Ok(Self {
+            handle: runtime.handle().clone(),
+            has_thread: AtomicBool::new(false),
+            waiting: Mutex::new(Some(runtime)),
+        })
+    }
+
+    /// Starts the thread unless that is done. Answers whether there is one.
+    fn start(&'static self) -> bool {
+        self.has_thread.load(Relaxed) || self.try_start()
+    }
+
+    #[cold]
+    fn try_start(&'static self) -> bool {
+        // Two threads of JavaScript may be here: the second starts one that finds nothing to do.
+        let started = std::thread::Builder::new()
+            .name("redis-backplane".into())
+            .spawn(|| self.run())
+            .is_ok();
+        if started {
+            self.has_thread.store(true, Relaxed);
+        }
+        started
+    }
+
+    fn run(&self) {
+        // Before its first task looks.
+        self.has_thread.store(true, Relaxed);
+        let runtime = self
+            .waiting
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take();
+        if let Some(runtime) = runtime {
+            while runtime.block_on(kept::caught(busy_poll::run())).is_err() {}
+        }
+    }
+
+    fn lend(&self) -> bool {
+        // Somebody else lends just now, or this thread does already.
+        let Ok(waiting) = self.waiting.try_lock() else {
+            return true;
+        };
+        if let Some(runtime) = &*waiting {
+            runtime.block_on(async {
+                for _ in 0..LENT_TURNS {
+                    tokio::task::yield_now().await;
+                }
+            });
+        }
+        waiting.is_some()
+    }
 }

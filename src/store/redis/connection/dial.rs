@@ -13,7 +13,7 @@ use tokio_rustls::TlsConnector;
 use super::endpoint::{Address, Endpoint};
 use super::race;
 use super::seeds::Host;
-use crate::io_thread::lookup;
+use crate::io_thread::{self, lookup};
 
 /// Finds a dead peer on an idle connection even if the heartbeat were off: the first probe
 /// after 10 s of silence, then every 3 s, until the system's own number of probes is reached.
@@ -25,6 +25,9 @@ pub trait ByteStream: AsyncRead + AsyncWrite + Send + Unpin {}
 impl<T: AsyncRead + AsyncWrite + Send + Unpin> ByteStream for T {}
 
 pub async fn dial(endpoint: &Endpoint) -> io::Result<Box<dyn ByteStream>> {
+    if io_thread::is_lent() {
+        return Err(io::Error::other("no thread can be started"));
+    }
     let host = match &endpoint.address {
         Address::Tcp(seeds) => seeds.current(),
         Address::Unix(path) => return Ok(Box::new(UnixStream::connect(path).await?)),

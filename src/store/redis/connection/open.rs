@@ -154,11 +154,13 @@ pub async fn enter(endpoint: &Endpoint) -> Result<Box<dyn ByteStream>, ConnectEr
     Ok(stream)
 }
 
-/// `connection refused`, not `Connection refused (os error 111)`.
+/// `connection refused`, not `Connection refused (os error 111)`. Some have no name but the system's (`EMFILE`).
 pub fn unreachable(error: io::Error) -> ConnectError {
-    ConnectError::Unreachable(match error.raw_os_error() {
-        Some(_) => error.kind().to_string(),
-        None => error.to_string(),
+    let (text, kind) = (error.to_string(), error.kind().to_string());
+    ConnectError::Unreachable(match text.split_once(" (os error") {
+        Some((own, _)) if kind == "uncategorized error" => own.to_lowercase(),
+        Some(_) => kind,
+        None => text,
     })
 }
 
