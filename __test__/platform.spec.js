@@ -5,6 +5,8 @@ const os = require('node:os');
 const path = require('node:path');
 const { resultOf } = require('./support/program');
 
+const ADDONS = fs.readdirSync(path.join(__dirname, '..')).filter((file) => file.endsWith('.node'));
+
 const ROOT = path.join(__dirname, '..');
 const PLATFORM = `${process.platform}-${process.arch}`;
 
@@ -43,23 +45,43 @@ describe.each([
   });
 });
 
-test('an addon that cannot be loaded says the same', async () => {
-  const dir = withoutAddon(['binding.js']);
-  try {
-    for (const name of fs.readdirSync(ROOT).filter((file) => file.endsWith('.node'))) {
-      fs.writeFileSync(path.join(dir, name), 'this is no shared library');
+/** Puts something in the place of the addon. */
+function withAddon(change) {
+  const dir = withoutAddon(['binding.js', ...ADDONS]);
+  for (const addon of ADDONS) change(path.join(dir, addon));
+  fs.chmodSync(dir, 0o755);
+  return dir;
+}
+
+/** The library of C that it asks for is no system's. */
+function ofAnotherSystem(addon) {
+  const bytes = fs.readFileSync(addon);
+  for (let at = bytes.indexOf('libc.so'); at !== -1; at = bytes.indexOf('libc.so', at + 1)) bytes.write('libc.sx', at);
+  fs.writeFileSync(addon, bytes);
+}
+
+describe('an addon that is there, but cannot be loaded, says so, and why', () => {
+  test.each([
+    ['it is something else', (addon) => fs.writeFileSync(addon, 'this is no shared library'), {}, {}, /too short|ELF/],
+    ['it was built for another system', ofAnotherSystem, {}, {}, /libc\.sx.*C library/],
+    ['Node may load none', () => {}, {}, { nodeArgs: ['--no-addons'] }, /--no-addons/],
+    ['this user may not read it', (addon) => fs.chmodSync(addon, 0), { asNobody: true }, {}, /may not read/],
+  ])('%s', async (_what, change, argument, options, why) => {
+    const dir = withAddon(change);
+    try {
+      const { code, message, isError, hasCause } = await resultOf('load.js', { file: path.join(dir, 'index.js'), ...argument }, options);
+      expect({ code, isError, hasCause }).toEqual({ code: 'E_LOAD', isError: true, hasCause: true });
+      expect(message).toContain(PLATFORM);
+      expect(message).toMatch(why);
+      expect(message).not.toMatch(/no prebuilt addon|\n/);
+    } finally {
+      fs.rmSync(dir, { recursive: true, force: true });
     }
-    const { code, message, hasCause } = await resultOf('load.js', { file: path.join(dir, 'index.js') });
-    expect([code, hasCause]).toEqual(['E_PLATFORM', true]);
-    expect(message).toContain(PLATFORM);
-  } finally {
-    fs.rmSync(dir, { recursive: true, force: true });
-  }
+  });
 });
 
 test('with its addon the copy works', async () => {
-  const addons = fs.readdirSync(ROOT).filter((file) => file.endsWith('.node'));
-  const dir = withoutAddon(['binding.js', ...addons]);
+  const dir = withoutAddon(['binding.js', ...ADDONS]);
   try {
     expect(await resultOf('load.js', { file: path.join(dir, 'index.js') })).toEqual({ loaded: true });
   } finally {

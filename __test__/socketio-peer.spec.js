@@ -32,16 +32,37 @@ describe('without @socket.io/redis-adapter', () => {
     expect(result).toEqual({ code: 'E_MISSING_PEER', isError: true, kept: true });
   });
 
-  it('one that the server has is found, also when this package is linked', async () => {
+  /** A server that has a peer of this text, and this package linked. */
+  function serverWith(source) {
     const server = fs.mkdtempSync(path.join(os.tmpdir(), 'redis-backplane-server-'));
+    const peer = path.join(server, 'node_modules', '@socket.io', 'redis-adapter');
+    fs.mkdirSync(peer, { recursive: true });
+    fs.writeFileSync(path.join(peer, 'index.js'), source);
+    fs.symlinkSync(path.join(project, 'node_modules', 'redis-backplane'), path.join(server, 'node_modules', 'redis-backplane'));
+    const file = path.join(server, 'server.js');
+    fs.copyFileSync(path.join(__dirname, 'programs', 'socketio-peer.js'), file);
+    return { server, file };
+  }
+
+  it('one that the server has is found, also when this package is linked', async () => {
+    const { server, file } = serverWith('exports.createAdapter = (...args) => args.length;');
     try {
-      const peer = path.join(server, 'node_modules', '@socket.io', 'redis-adapter');
-      fs.mkdirSync(peer, { recursive: true });
-      fs.writeFileSync(path.join(peer, 'index.js'), 'exports.createAdapter = (...args) => args.length;');
-      fs.symlinkSync(path.join(project, 'node_modules', 'redis-backplane'), path.join(server, 'node_modules', 'redis-backplane'));
-      const file = path.join(server, 'server.js');
-      fs.copyFileSync(path.join(__dirname, 'programs', 'socketio-peer.js'), file);
       expect(await resultOf(file, { url: NOBODY, options: {} }, { cwd: server })).toEqual({ adapter: 3, kept: true });
+    } finally {
+      fs.rmSync(server, { recursive: true, force: true });
+    }
+  });
+
+  it.each([
+    ['lacks a dependency', "require('debug-of-nobody');", 'E_LOAD'],
+    ['throws', "throw new Error('provoked by a test');", 'E_LOAD'],
+    ['throws nothing of use', 'throw null;', 'E_LOAD'],
+    ['is broken', 'this is no program', 'E_LOAD'],
+    ['is too old', 'exports.createShardedAdapter = undefined;', 'E_MISSING_PEER'],
+  ])('one that %s is not missing', async (_what, source, code) => {
+    const { server, file } = serverWith(source);
+    try {
+      expect(await resultOf(file, { url: NOBODY, options: { sharded: true } }, { cwd: server })).toEqual({ code, isError: true, kept: true });
     } finally {
       fs.rmSync(server, { recursive: true, force: true });
     }

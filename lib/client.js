@@ -12,7 +12,7 @@ const { inNextTurn } = require('./clock');
 const { ClientTopic } = require('./client-topic');
 const { encode, encodeCommand } = require('./command');
 const { typeError, failure, closed } = require('./errors');
-const { callSafely, emitSafely, emitToAll } = require('./listeners');
+const { callSafely, emitSafely } = require('./listeners');
 const { Op } = require('./queue');
 const { readSubscribe, readUnsubscribe } = require('./subscribe-arguments');
 const { Kind, Reach, Subscriptions } = require('./subscriptions');
@@ -278,8 +278,9 @@ class Client extends EventEmitter {
 
   /** An error that nobody listens to is in the log already; it does not end the process. */
   #tell(event, ...args) {
-    if (event === 'error') emitToAll(this, EventEmitter.errorMonitor, ...args);
-    emitToAll(this, event, ...args);
+    const { logger } = this.#core;
+    if (event === 'error') emitSafely(logger, this, EventEmitter.errorMonitor, ...args);
+    emitSafely(logger, this, event, ...args);
   }
 }
 

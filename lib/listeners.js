@@ -2,8 +2,6 @@
 
 // Calls functions of the caller's. None that throws keeps another from being called.
 
-const { atEndOfTick } = require('./clock');
-
 /** Calls one function. When it throws, or its promise rejects, that is logged, without what it was called with. */
 function callSafely(logger, listener, self, ...args) {
   try {
@@ -20,21 +18,8 @@ function emitSafely(logger, emitter, event, ...args) {
   for (const listener of emitter.rawListeners(event)) callSafely(logger, listener, emitter, ...args);
 }
 
-/** Emits an event; what its listeners throw are uncaught exceptions, one by one, as with any emitter. */
-function emitToAll(emitter, event, ...args) {
-  for (const listener of emitter.rawListeners(event)) {
-    try {
-      Reflect.apply(listener, emitter, args);
-    } catch (error) {
-      atEndOfTick(() => {
-        throw error;
-      });
-    }
-  }
-}
-
 function complain(logger, error) {
-  logger.error(`redis-backplane: a listener failed: ${describe(error)}`);
+  (logger ?? console).error(`redis-backplane: a listener failed: ${describe(error)}`);
 }
 
 function describe(error) {
@@ -45,4 +30,4 @@ function describe(error) {
   }
 }
 
-module.exports = { callSafely, emitSafely, emitToAll };
+module.exports = { callSafely, emitSafely };

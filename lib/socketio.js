@@ -1,10 +1,8 @@
 'use strict';
 
-const { createRequire } = require('node:module');
-const path = require('node:path');
-
 const check = require('./check');
 const { failure } = require('./errors');
+const { loadPeer } = require('./peer');
 
 const PEER = '@socket.io/redis-adapter';
 
@@ -29,27 +27,17 @@ function createSocketIo(core, getClient, createHandle) {
     if (error) throw error;
     const { sharded = false, ...rest } = options;
     if (typeof sharded !== 'boolean') throw check.option('sharded must be true or false');
-    const { createAdapter, createShardedAdapter } = loadPeer();
+    const { createAdapter, createShardedAdapter } = loadPeer(PEER, 'socketIoAdapter');
+    const make = sharded ? createShardedAdapter : createAdapter;
+    if (typeof make !== 'function') throw failure('E_MISSING_PEER', `socketIoAdapter needs a newer ${PEER}`);
     const client = getClient();
     const [publisher, subscriber] = [createHandle(), createHandle()];
     // What there is to say of an outage is in the log; the adapter would print its own warning.
     for (const handle of [publisher, subscriber]) handle.on('error', () => {});
     subscriber.on('gap', (gap) => client.missed(gap));
     announce();
-    return sharded ? createShardedAdapter(publisher, subscriber, rest) : createAdapter(publisher, subscriber, rest);
+    return make(publisher, subscriber, rest);
   };
-}
-
-/** Beside this package or, when this one is linked, in the server that runs. */
-function loadPeer() {
-  for (const file of [__filename, path.join(process.cwd(), 'server.js')]) {
-    try {
-      return createRequire(file)(PEER);
-    } catch (error) {
-      if (error.code !== 'MODULE_NOT_FOUND') throw error;
-    }
-  }
-  throw failure('E_MISSING_PEER', `socketIoAdapter needs ${PEER}: run npm install ${PEER}`);
 }
 
 module.exports = { createSocketIo };

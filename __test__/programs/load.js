@@ -4,7 +4,10 @@
 
 const { pathToFileURL } = require('node:url');
 
-const { file, asModule } = JSON.parse(process.argv[2]);
+/** `asNobody`: root may read everything. */
+const { file, asModule, asNobody } = JSON.parse(process.argv[2]);
+
+if (asNobody && process.getuid() === 0) process.setuid(65534);
 
 async function main() {
   try {

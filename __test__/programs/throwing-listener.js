@@ -5,7 +5,8 @@
 const { createBackplane } = require('../..');
 const { startRedis } = require('../../scripts/redis-server');
 
-const silent = { debug() {}, info() {}, warn() {}, error() {} };
+const logged = [];
+const logger = { debug() {}, info() {}, warn() {}, error: (line) => logged.push(line) };
 const EVENTS = ['connect', 'ready', 'error', 'close', 'reconnecting', 'end', 'gap'];
 const uncaught = [];
 process.on('uncaughtException', (error) => uncaught.push(error.message));
@@ -14,7 +15,7 @@ process.on('uncaughtException', (error) => uncaught.push(error.message));
 function hear(client, who, heard) {
   for (const event of EVENTS) {
     client.on(event, () => {
-      throw new Error(`${who} ${event}`);
+      throw new Error(`<${who} ${event}>`);
     });
     client.on(event, () => heard.push(`${who} ${event}`));
   }
@@ -26,7 +27,7 @@ async function until(holds) {
 
 async function main() {
   const redis = await startRedis();
-  const backplane = createBackplane({ url: redis.url, logger: silent, connectTimeoutMs: 500, commandTimeoutMs: 300 });
+  const backplane = createBackplane({ url: redis.url, logger, connectTimeoutMs: 500, commandTimeoutMs: 300 });
   const heard = [];
   const [client, subscriber] = [backplane.getClient(), backplane.createSubscriber()];
   hear(client, 'client', heard);
@@ -45,7 +46,7 @@ async function main() {
   await backplane.close();
   await times('client end', 1);
   await redis.stop();
-  return { uncaught, heard, answers, status, quit };
+  return { uncaught, logged, heard, answers, status, quit };
 }
 
 main().then((result) => console.log(JSON.stringify(result)));
