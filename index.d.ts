@@ -827,10 +827,6 @@ export interface TlsOptions {
   servername?: string;
 }
 
-/**
- * Options win over the environment; empty strings count as unset. What is wrong is reported by
- * the first call, as `E_INVALID_URL`, `E_INVALID_PORT` or `E_INVALID_OPTION`, never with a value.
- */
 /** Counted since the backplane was made. */
 export interface CacheMetrics {
   /** Reads that found a value. */
