@@ -218,7 +218,7 @@ impl Backplane {
         Some(LockOutcome::Granted { token, fence })
     }
 
-    async fn lock_wait(self: &Arc<Self>, attempt: Attempt) -> LockOutcome {
+    async fn lock_wait(self: &Arc<Self>, mut attempt: Attempt) -> LockOutcome {
         let request = &attempt.request;
         let until = request
             .wait
@@ -238,7 +238,15 @@ impl Backplane {
                 Try::Granted { .. } if wait.is_cancelled() => break,
                 Try::Granted { fence, term } => match self.lock_hold(&attempt, fence, term) {
                     Some(granted) => return granted,
-                    None => Some(TOO_LATE_AGAIN),
+                    None => {
+                        // What came too late is given back by its token, whenever that comes to the server: so it must
+                        // not be the token of what is taken then.
+                        drop(wait);
+                        attempt.token = self.locks.address.token();
+                        wait = self.locks.waits.enter(request.handle, attempt.token);
+                        (on_redis, here) = (Turn::New, Turn::New);
+                        Some(TOO_LATE_AGAIN)
+                    }
                 },
                 Try::Denied { free_in, place } => {
                     match place {
