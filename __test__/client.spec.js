@@ -163,11 +163,25 @@ describe('commands', () => {
     'XREAD BLOCK 0 STREAMS s $', 'xread count 1 block 0 streams s $', 'XREADGROUP GROUP g c BLOCK 0 STREAMS s >', 'WAIT 1 0', 'WAITAOF 1 0 0',
     'SUBSCRIBE c', 'PSUBSCRIBE c', 'SSUBSCRIBE c', 'UNSUBSCRIBE', 'PUNSUBSCRIBE', 'SUNSUBSCRIBE', 'MULTI', 'EXEC', 'DISCARD', 'WATCH k', 'UNWATCH',
     'SELECT 1', 'AUTH x', 'HELLO 3', 'MONITOR', 'RESET', 'QUIT', 'SYNC', 'PSYNC ? -1', 'REPLCONF x', 'READONLY', 'READWRITE', 'ASKING',
-    'CLIENT REPLY OFF', 'client reply skip', 'CLIENT TRACKING ON', 'CLIENT CACHING YES', 'mUlTi',
+    'CLIENT REPLY OFF', 'client reply skip', 'CLIENT TRACKING ON', 'CLIENT CACHING YES', 'mUlTi', 'CLIENT SETNAME x', 'client setinfo lib-name x',
+    'CLIENT NO-EVICT ON', 'CLIENT NO-TOUCH ON', 'CLIENT PAUSE 100', 'CLIENT KILL TYPE normal SKIPME no', 'SCRIPT DEBUG YES', 'script debug sync',
+    'DEBUG SLEEP 0', 'SHUTDOWN NOSAVE', 'FAILOVER ABORT', 'CLIENT CAPA redirect', 'CLIENT IMPORT-SOURCE ON',
   ])('%s is not sent', async (line) => {
     const words = line.split(' ');
     expect(await Promise.all([codeOf(client.call(...words)), codeOf(client.sendCommand(words))])).toEqual(['E_UNSUPPORTED', 'E_UNSUPPORTED']);
     expect(await client.ping()).toBe('PONG');
+  });
+
+  test('no command that the server says may block is sent', async () => {
+    const commands = await place.redis.command('COMMAND');
+    const blocking = commands.filter(([, , flags]) => flags.includes('blocking')).map(([name]) => name);
+    expect(blocking.length).toBeGreaterThan(5);
+    const codes = await Promise.all(blocking.map((name) => codeOf(client.call(name, 'BLOCK', '1', 'STREAMS', key, '$'))));
+    expect(codes).toEqual(blocking.map(() => 'E_UNSUPPORTED'));
+  });
+
+  test.each(['CLIENT GETNAME', 'CLIENT ID', 'CLIENT LIST', 'CLIENT KILL ID 0', 'CLIENT UNPAUSE', 'SCRIPT EXISTS x'])('%s is sent', async (line) => {
+    expect(await codeOf(client.call(...line.split(' ')))).toBeUndefined();
   });
 
   test.each([

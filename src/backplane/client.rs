@@ -28,6 +28,8 @@ const BLOCKING: &[&str] = &[
     "BZMPOP",
     "BZPOPMAX",
     "BZPOPMIN",
+    "DEBUG",
+    "FAILOVER",
     "WAIT",
     "WAITAOF",
 ];
@@ -48,6 +50,7 @@ const STATEFUL: &[&str] = &[
     "REPLCONF",
     "RESET",
     "SELECT",
+    "SHUTDOWN",
     "SSUBSCRIBE",
     "SUBSCRIBE",
     "SUNSUBSCRIBE",
@@ -56,7 +59,25 @@ const STATEFUL: &[&str] = &[
     "UNWATCH",
     "WATCH",
 ];
-const STATEFUL_CLIENT: &[&str] = &["CACHING", "REPLY", "TRACKING"];
+/// Words that follow a command's name.
+const STATEFUL_SUBCOMMANDS: &[(&str, &[&str])] = &[
+    (
+        "CLIENT",
+        &[
+            "CACHING",
+            "CAPA",
+            "IMPORT-SOURCE",
+            "NO-EVICT",
+            "NO-TOUCH",
+            "REPLY",
+            "SETINFO",
+            "SETNAME",
+            "TRACKING",
+        ],
+    ),
+    ("SCRIPT", &["DEBUG"]),
+];
+const BLOCKING_SUBCOMMANDS: &[(&str, &[&str])] = &[("CLIENT", &["PAUSE"])];
 
 impl Backplane {
     pub async fn call(&self, words: &[&[u8]]) -> Result<Reply, CallError> {
@@ -88,8 +109,19 @@ fn unsupported(words: &[&[u8]]) -> Option<&'static str> {
         let blocks = words.iter().any(|word| word.eq_ignore_ascii_case(b"BLOCK"));
         return blocks.then_some(BLOCKS);
     }
-    let stateful = is_one_of(word(0), STATEFUL)
-        || is_one_of(word(0), &["CLIENT"]) && is_one_of(word(1), STATEFUL_CLIENT);
+    let has_one_of = |table: &[(&str, &[&str])]| {
+        let mut rows = table.iter();
+        rows.any(|(name, list)| is_one_of(word(0), &[name]) && is_one_of(word(1), list))
+    };
+    if has_one_of(BLOCKING_SUBCOMMANDS) {
+        return Some(BLOCKS);
+    }
+    let kills_itself = is_one_of(word(0), &["CLIENT"])
+        && is_one_of(word(1), &["KILL"])
+        && words.windows(2).any(|pair| {
+            pair[0].eq_ignore_ascii_case(b"SKIPME") && pair[1].eq_ignore_ascii_case(b"NO")
+        });
+    let stateful = is_one_of(word(0), STATEFUL) || has_one_of(STATEFUL_SUBCOMMANDS) || kills_itself;
     stateful.then_some(CHANGES_STATE)
 }
 
@@ -107,7 +139,19 @@ mod tests {
         assert_eq!(verdict("blpop list 0"), Some(BLOCKS));
         assert_eq!(verdict("XREAD block 0 STREAMS s $"), Some(BLOCKS));
         assert_eq!(verdict("multi"), Some(CHANGES_STATE));
-        assert_eq!(verdict("CLIENT reply OFF"), Some(CHANGES_STATE));
+        for line in [
+            "CLIENT reply OFF",
+            "client setname x",
+            "CLIENT NO-EVICT ON",
+            "CLIENT KILL ID 3 skipme no",
+            "SCRIPT DEBUG YES",
+            "SHUTDOWN NOSAVE",
+        ] {
+            assert_eq!(verdict(line), Some(CHANGES_STATE), "{line}");
+        }
+        for line in ["CLIENT PAUSE 100", "DEBUG SLEEP 1", "failover"] {
+            assert_eq!(verdict(line), Some(BLOCKS), "{line}");
+        }
     }
 
     #[test]
@@ -116,6 +160,10 @@ mod tests {
             "GET k",
             "XREAD STREAMS s 0",
             "CLIENT LIST",
+            "CLIENT KILL ID 3",
+            "CLIENT GETNAME",
+            "SCRIPT LOAD x",
+            "CLIENT",
             "SET block multi",
         ] {
             assert_eq!(verdict(line), None);
