@@ -177,6 +177,7 @@ export declare const enum CodeOther {
   /** From here on: the first double of the page, and so on. */
   Doubles = 3,
 }
+
 /** Does some of the I/O thread's work on this one, because there is no such thread yet; answers whether that is so. */
 export declare function lend(): boolean
 
@@ -340,6 +341,9 @@ export interface PageMemory {
   doubles: Float64Array
   shorts: Uint32Array
 }
+
+/** Takes from the system what the I/O thread will need. To be called once, when the addon is loaded. */
+export declare function prepare(): void
 
 /** The words of a record, in their order. */
 export declare const enum RecordWord {
