@@ -996,7 +996,7 @@ export interface BackplaneOptions {
    * late or anything else is an outage with a reason, and is asked again. What it answers is never logged.
    */
   credentials?: () => Credentials | Promise<Credentials>;
-  /** Always verified. `rediss://` turns it on too. */
+  /** Always verified. `rediss://` turns it on too. Refused beside a `unix://` URL. */
   tls?: boolean | TlsOptions;
   /** Put before every key and every channel. Default: nothing. */
   keyPrefix?: string;

@@ -47,6 +47,7 @@ const WRONG_OPTIONS = [
     [0, -1, 1.5, NaN, Infinity, '5', 2 ** 53].map((value) => [name, { memory: { [name]: value } }, 'E_INVALID_OPTION'])),
   ...[null, {}, 5, { debug() {}, info() {}, warn() {} }, { debug: 1, info: 1, warn: 1, error: 1 }].map((logger) => ['logger', { logger }, 'E_INVALID_OPTION']),
   ...[null, 1, 'x'].map((tls) => ['tls', { tls }, 'E_INVALID_OPTION']),
+  ...[true, {}, { servername: 'h' }].map((tls) => ['tls', { url: 'unix:///nowhere.sock', tls }, 'E_INVALID_OPTION']),
   ['ca', { tls: { ca: 5 } }, 'E_INVALID_OPTION'], ['servername', { tls: { servername: 5 } }, 'E_INVALID_OPTION'],
   ['key', { tls: { cert: 'x' } }, 'E_INVALID_OPTION'], ['cert', { tls: { key: SECRET } }, 'E_INVALID_OPTION'],
   ['ca', { tls: { ca: `no PEM ${SECRET}` } }, 'E_INVALID_OPTION'], ['cert', { tls: { cert: 'no PEM', key: SECRET } }, 'E_INVALID_OPTION'],

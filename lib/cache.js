@@ -56,8 +56,8 @@ function createCache(core, load) {
   }
 
   async function cacheGetOrSet(key, loader, options = {}) {
-    const settings = readSettings(options);
-    const error = checkArguments(key, loader, settings) ?? core.unusable();
+    const settings = check.read(() => readSettings(options), 'options', check.option);
+    const error = settings.error ?? checkArguments(key, loader, settings) ?? core.unusable();
     if (error) throw error;
     const { ttlSeconds, staleSeconds, loaderTimeoutMs } = settings;
     const { queue, number } = core;
@@ -82,7 +82,7 @@ function createCache(core, load) {
 
 function readSettings(options) {
   const error = check.object(options, 'options');
-  if (error) throw error;
+  if (error) return { error };
   const { ttlSeconds = check.DEFAULT_TTL_SECONDS, staleSeconds = 0, loaderTimeoutMs = DEFAULT_LOADER_TIMEOUT_MS } = options;
   return { ttlSeconds, staleSeconds, loaderTimeoutMs };
 }

@@ -135,12 +135,12 @@ function abortSignal(value, what) {
   return value === undefined || isOne ? null : option(`${what} must be an AbortSignal`);
 }
 
-/** What `act` answers, or an error: what it reads is the caller's, and may throw. */
-function read(act, what) {
+/** What `act` answers, or an error that `complain` makes: what it reads is the caller's, and may throw. */
+function read(act, what, complain = value) {
   try {
     return act();
   } catch (cause) {
-    return { error: value(`${what} cannot be read`, cause) };
+    return { error: complain(`${what} cannot be read`, cause) };
   }
 }
 

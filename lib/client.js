@@ -10,7 +10,7 @@ const { isUint8Array } = require('node:util').types;
 const check = require('./check');
 const { inNextTurn } = require('./clock');
 const { ClientTopic } = require('./client-topic');
-const { encode, encodeCommand } = require('./command');
+const { encodeCommand, encodeNames, plainBytes, readWords, upperCase } = require('./command');
 const { typeError, failure, closed } = require('./errors');
 const { callSafely, emitSafely } = require('./listeners');
 const { Op } = require('./queue');
@@ -80,12 +80,11 @@ class Client extends EventEmitter {
     return this.#core.queue.sendBytes(Op.Call, this.#core.number, command.bytes);
   }
 
-  sendCommand(words) {
-    if (!Array.isArray(words)) {
-      return Promise.reject(typeError('E_INVALID_COMMAND', 'sendCommand takes an array'));
-    }
+  sendCommand(given) {
+    const { words, error } = readWords(given);
+    if (error) return Promise.reject(error);
     const [name, what, ...channels] = words;
-    const reach = String(name).toUpperCase() === 'PUBSUB' ? COUNTS[String(what).toUpperCase()] : undefined;
+    const reach = upperCase(name) === 'PUBSUB' ? COUNTS[upperCase(what)] : undefined;
     return reach === undefined ? this.call(...words) : this.#receivers(reach, channels);
   }
 
@@ -165,20 +164,21 @@ class Client extends EventEmitter {
   ended() {}
 
   #publish(reach, channel, message) {
-    const error = check.channel(channel) ?? payloadError(message) ?? this.#unusable();
+    const { payload, error: wrong } = readPayload(message);
+    const error = check.channel(channel) ?? wrong ?? this.#unusable();
     if (error) return this.#refuse(error);
     const { queue, number } = this.#core;
-    return queue.send(Op.Publish, number, channel, message, reach);
+    return queue.send(Op.Publish, number, channel, payload, reach);
   }
 
   #receivers(reach, channels) {
-    const names = encode(channels.flat());
-    if (names.error) return this.#refuse(names.error);
+    const { names, bytes, error } = encodeNames(channels);
+    if (error) return this.#refuse(error);
     // After the end nobody listens, and libraries ask in promises of their own.
-    if (this.#unusable()) return Promise.resolve(channels.flatMap((channel) => [channel, 0]));
+    if (this.#unusable()) return Promise.resolve(names.flatMap((name) => [name, 0]));
     const { queue, number } = this.#core;
-    const counts = queue.sendBytes(Op.Receivers, number, names.bytes, reach);
-    return counts.then((each) => channels.flatMap((channel, i) => [channel, each[i] ?? 0]));
+    const counts = queue.sendBytes(Op.Receivers, number, bytes, reach);
+    return counts.then((each) => names.flatMap((name, i) => [name, each[i] ?? 0]));
   }
 
   #subscribe(kind, args) {
@@ -284,11 +284,16 @@ class Client extends EventEmitter {
   }
 }
 
-function payloadError(message) {
-  if (typeof message !== 'string' && !isUint8Array(message)) {
-    return typeError('E_INVALID_VALUE', `a message is a string or a Buffer, not ${check.kindOf(message)}`);
+/** A string or bytes as `{ payload }`, or an error. */
+function readPayload(message) {
+  if (typeof message === 'string') return { payload: message, error: check.payload(message) };
+  if (!isUint8Array(message)) {
+    return { error: typeError('E_INVALID_VALUE', `a message is a string or a Buffer, not ${check.kindOf(message)}`) };
   }
-  return check.payload(message);
+  return check.read(() => {
+    const payload = plainBytes(message);
+    return { payload, error: check.payload(payload) };
+  }, 'a message');
 }
 
 module.exports = { Client };

@@ -2,14 +2,36 @@
 
 // Commands and lists of names as bytes, the way src/binding/dispatch.rs reads them.
 
-const { isUint8Array } = require('node:util').types;
+const { isSharedArrayBuffer, isUint8Array } = require('node:util').types;
 
+const check = require('./check');
 const { typeError } = require('./errors');
+const { flatListOf, listOf } = require('./lists');
 
-/** `{ bytes }` or `{ error }`. */
+const NO_BYTES = Buffer.alloc(0);
+
+/** A command as `{ bytes }`, or `{ error }`. */
 function encodeCommand(words) {
-  if (typeof words[0] === 'string' && words[0] !== '') return encode(words.flat());
-  return { error: typeError('E_INVALID_COMMAND', 'a command begins with its name') };
+  if (typeof words[0] === 'string' && words[0] !== '') return check.read(() => encode(flatListOf(words)), 'a command', invalid);
+  return { error: invalid('a command begins with its name') };
+}
+
+/** The words of a command that came as an array, as `{ words }`, or `{ error }`. */
+function readWords(words) {
+  const wrong = invalid('sendCommand takes an array');
+  return check.read(() => (Array.isArray(words) ? { words: listOf(words) } : { error: wrong }), 'a command', invalid);
+}
+
+/** Several names of channels, as `{ names, bytes }`, or `{ error }`. */
+function encodeNames(words) {
+  return check.read(() => {
+    const names = flatListOf(words);
+    return { names, ...encode(names) };
+  }, 'a command', invalid);
+}
+
+function invalid(message, cause) {
+  return typeError('E_INVALID_COMMAND', message, cause);
 }
 
 /** Each word after its length, as src/binding/dispatch.rs reads them. */
@@ -17,9 +39,7 @@ function encode(words) {
   const parts = [];
   for (const word of words) {
     const bytes = toBytes(word);
-    if (bytes === undefined) {
-      return { error: typeError('E_INVALID_COMMAND', 'a command is made of strings, numbers and Buffers') };
-    }
+    if (bytes === undefined) return { error: invalid('a command is made of strings, numbers and Buffers') };
     const length = Buffer.alloc(4);
     length.writeUInt32LE(bytes.length);
     parts.push(length, bytes);
@@ -30,9 +50,24 @@ function encode(words) {
 function toBytes(word) {
   if (typeof word === 'string') return Buffer.from(word);
   if (typeof word === 'number') return Buffer.from(String(word));
-  // Also one of another realm: jest and vm contexts have their own.
-  if (isUint8Array(word)) return word;
-  return undefined;
+  return isUint8Array(word) ? plainBytes(word) : undefined;
 }
 
-module.exports = { encode, encodeCommand };
+/**
+ * Bytes that are as long as they say. Also those of another realm: jest and vm contexts have their own. What has a
+ * length of its own making is copied, by what it is and not by what it says.
+ */
+function plainBytes(bytes) {
+  const isPlain = Object.getPrototypeOf(bytes) === Buffer.prototype && !Object.hasOwn(bytes, 'length');
+  // What has been transferred to another thread is empty, and cannot be copied from.
+  if (isPlain && bytes.length === 0) return NO_BYTES;
+  return isPlain && !isSharedArrayBuffer(bytes.buffer) ? bytes : new Uint8Array(bytes);
+}
+
+/** The word in capital letters; nothing for what is none. */
+function upperCase(word) {
+  const { text = '' } = check.read(() => ({ text: typeof word === 'string' ? word : Buffer.from(toBytes(word)).toString() }), 'a word');
+  return text.toUpperCase();
+}
+
+module.exports = { encodeCommand, encodeNames, plainBytes, readWords, upperCase };

@@ -7,7 +7,7 @@ const check = require('./check');
 const { typeError, rangeError } = require('./errors');
 const { createLogger } = require('./log');
 const { locate, text } = require('./server');
-const { tls, INSTEAD } = require('./tls');
+const { noTls, tls, INSTEAD } = require('./tls');
 
 /** What there is, and what there is within it. */
 const OPTIONS = {
@@ -47,7 +47,10 @@ function resolveConfig(options = {}, env = process.env) {
     messages: { maxEntries, ttlSeconds: ttlSeconds(options.messageCache, 'messageCache', 'ttlSeconds', MESSAGE_TTL) },
     native: {
       ...server,
-      tls: tls(options.tls, { isOn: server.tls, hosts: server.hosts.map(({ host }) => host) }, env, logger),
+      tls:
+        server.path === undefined
+          ? tls(options.tls, { isOn: server.tls, hosts: server.hosts.map(({ host }) => host) }, env, logger)
+          : noTls(options.tls),
       asksForCredentials: credentials(options) !== undefined,
       keyPrefix: keyPrefix(options),
       connectTimeoutMs: timeout(options, 'connectTimeoutMs'),

@@ -4,8 +4,8 @@
 
 const EventEmitter = require('node:events');
 
-const { now } = require('./clock');
 const check = require('./check');
+const { now } = require('./clock');
 const { resolveConfig } = require('./config');
 const { askCredentials } = require('./credentials');
 const { closed } = require('./errors');

@@ -28,9 +28,8 @@ function messages(around, channel, options) {
 }
 
 async function* receive({ pubSub, iterators }, inbox, channel, options = {}) {
-  const error = check.object(options, 'options') ?? check.abortSignal(options.signal, 'signal');
+  const { signal, error } = check.read(() => readOptions(options), 'options', check.option);
   if (error) throw error;
-  const { signal } = options;
   signal?.throwIfAborted();
   const take = (data) => inbox.put({ data, channel });
   const stop = signal && onAbort(signal, (reason) => inbox.fail(reason));
@@ -47,6 +46,14 @@ async function* receive({ pubSub, iterators }, inbox, channel, options = {}) {
     stop?.();
     if (!pubSub.isClosed) await pubSub.unsubscribe(channel, take);
   }
+}
+
+function readOptions(options) {
+  const error = check.object(options, 'options');
+  if (error) return { error };
+  const { signal } = options;
+  const wrong = check.abortSignal(signal, 'signal');
+  return wrong ? { error: wrong } : { signal };
 }
 
 /** What has come and has not been taken: a ring that is bounded in messages and in bytes. */

@@ -3,7 +3,9 @@
 const check = require('./check');
 const { rangeError } = require('./errors');
 const { inNextTurn } = require('./clock');
+const { typeError } = require('./errors');
 const { callSafely } = require('./listeners');
+const { listOf } = require('./lists');
 const { Op } = require('./queue');
 const { Subscriptions } = require('./subscriptions');
 
@@ -27,7 +29,7 @@ function createPresence(core) {
   function put(op, userId, socketId, metadata, ttlSeconds) {
     const wrong = check.id(userId, 'userId') ?? check.id(socketId, 'socketId') ?? check.ttl(ttlSeconds);
     if (wrong) return Promise.reject(wrong);
-    const { text, error = core.unusable() } = readMetadata(metadata);
+    const { text, error = core.unusable() } = check.read(() => readMetadata(metadata), 'metadata');
     if (error) return Promise.reject(error);
     const { queue, number } = core;
     return queue.send(op, number, userId + socketId, text, userId.length, ttlSeconds * 1000);
@@ -40,9 +42,9 @@ function createPresence(core) {
   }
 
   async function areUsersOnline(userIds) {
-    const error = check.ids(userIds, 'userIds') ?? core.unusable();
+    const { ids, error = core.unusable() } = readIds(userIds, 'userIds');
     if (error) throw error;
-    return core.queue.send(Op.PresenceAreOnline, core.number, '', JSON.stringify([...userIds]));
+    return core.queue.send(Op.PresenceAreOnline, core.number, '', JSON.stringify(ids));
   }
 
   /** Asks something about one user or room. */
@@ -109,6 +111,16 @@ function createPresence(core) {
   return { ...presence, PresenceService };
 }
 
+/** Several ids as `{ ids }`, or an error. */
+function readIds(given, what) {
+  const complain = (message, cause) => typeError('E_INVALID_KEY', message, cause);
+  return check.read(() => {
+    const ids = Array.isArray(given) ? listOf(given) : given;
+    const error = check.ids(ids, what);
+    return error ? { error } : { ids };
+  }, what, complain);
+}
+
 function inRoom(roomId) {
   return roomId === undefined || roomId === null ? {} : { roomId };
 }
@@ -142,7 +154,7 @@ function checkRooms(metadata, text) {
   }
   if (roomId === undefined || roomId === null) return null;
   if (!Array.isArray(roomId)) return check.id(roomId, 'metadata.roomId');
-  return check.ids(roomId, 'metadata.roomId') ?? checkBytesInRooms(roomId, text);
+  return readIds(roomId, 'metadata.roomId').error ?? checkBytesInRooms(roomId, text);
 }
 
 /** What each room keeps are the metadata without the names of the others. */

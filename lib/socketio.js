@@ -23,9 +23,8 @@ function createSocketIo(core, getClient, createHandle) {
   }
 
   return function socketIoAdapter(options = {}) {
-    const error = Array.isArray(options) ? check.option('options must not be an array') : check.object(options, 'options');
+    const { error, sharded, rest } = check.read(() => readOptions(options), 'options', check.option);
     if (error) throw error;
-    const { sharded = false, ...rest } = options;
     if (typeof sharded !== 'boolean') throw check.option('sharded must be true or false');
     const { createAdapter, createShardedAdapter } = loadPeer(PEER, 'socketIoAdapter');
     const make = sharded ? createShardedAdapter : createAdapter;
@@ -38,6 +37,13 @@ function createSocketIo(core, getClient, createHandle) {
     announce();
     return make(publisher, subscriber, rest);
   };
+}
+
+function readOptions(options) {
+  const error = Array.isArray(options) ? check.option('options must not be an array') : check.object(options, 'options');
+  if (error) return { error };
+  const { sharded = false, ...rest } = options;
+  return { sharded, rest };
 }
 
 module.exports = { createSocketIo };

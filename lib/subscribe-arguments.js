@@ -7,8 +7,12 @@
 //
 // One name and one function is node-redis: a listener, not a callback.
 
+const { isUint8Array } = require('node:util').types;
+
 const check = require('./check');
+const { plainBytes } = require('./command');
 const { typeError } = require('./errors');
+const { flatListOf } = require('./lists');
 
 /** `{ names, listener, asBytes, callback }` or `{ error }`. */
 function readSubscribe(args) {
@@ -24,6 +28,10 @@ function readUnsubscribe(args) {
 }
 
 function read(args) {
+  return check.read(() => readNow(args), 'channels', (message, cause) => typeError('E_INVALID_CHANNEL', message, cause));
+}
+
+function readNow(args) {
   if (typeof args[1] === 'function') {
     const [names, listener, asBytes] = args;
     return { ...namesOf([names]), listener, asBytes: Boolean(asBytes) };
@@ -33,7 +41,7 @@ function read(args) {
 }
 
 function namesOf(values) {
-  const names = values.flat().map((name) => (Buffer.isBuffer(name) ? name.toString() : name));
+  const names = flatListOf(values).map((name) => (isUint8Array(name) ? Buffer.from(plainBytes(name)).toString() : name));
   for (const name of names) {
     const error = check.channel(name);
     if (error) return { error };

@@ -41,6 +41,12 @@ function tls(option, { isOn, hosts }, env, logger) {
   return settings;
 }
 
+/** Beside a Unix socket, which has none. Whoever asks for TLS must not get a connection without it. */
+function noTls(option) {
+  if (option === undefined || option === null || option === false) return undefined;
+  throw invalid('tls does not go with a unix:// URL: a Unix socket has none');
+}
+
 function defaults(hosts, env, logger) {
   return { ...trusted(undefined, hosts, env, logger) };
 }
@@ -69,6 +75,12 @@ function extraCertificates(env, logger) {
     logger.warn('⚠️  redis-backplane ignores NODE_EXTRA_CA_CERTS: no certificates can be read there');
     return [];
   }
+}
+
+/** Beside a Unix socket, which has none. Whoever asks for TLS must not get a connection without it. */
+function noTls(option) {
+  if (option === undefined || option === null || option === false) return undefined;
+  throw invalid('tls does not go with a unix:// URL: a Unix socket has none');
 }
 
 /** Whom the server may want to know: a chain, and the key of its first. */
