@@ -35,6 +35,7 @@ use large::LargeWrites;
 pub struct RedisStore {
     link: Link,
     large: LargeWrites,
+    scripts: raw::Scripts,
 }
 
 impl std::fmt::Debug for RedisStore {
@@ -48,6 +49,7 @@ impl RedisStore {
         Self {
             link,
             large: LargeWrites::default(),
+            scripts: raw::Scripts::default(),
         }
     }
 
