@@ -48,9 +48,13 @@ export declare class Queue {
   metrics(backplane: number): JsonText | null
   /**
    * Hands over what was written: `calls` that want an answer, in the first `words` words, the
-   * first `text` and `bytes` bytes, and `extras`. Answers whether [`lend`] is needed.
+   * first `text` and `bytes` bytes, and `extras`. Answers whether [`Self::lend`] is needed.
    */
   submit(calls: number, words: number, text: number, textIsAscii: boolean, bytes: number, extras?: Array<Uint8Array> | undefined | null): boolean
+  /** Takes from the system what the I/O thread will need. To be called once, when the addon is loaded. */
+  static prepare(): void
+  /** Does some of the I/O thread's work on this one, because there is no such thread yet; answers whether that is so. */
+  static lend(): boolean
 }
 
 /** How a value is written. */
@@ -177,9 +181,6 @@ export declare const enum CodeOther {
   /** From here on: the first double of the page, and so on. */
   Doubles = 3,
 }
-
-/** Does some of the I/O thread's work on this one, because there is no such thread yet; answers whether that is so. */
-export declare function lend(): boolean
 
 export interface HostName {
   host: string
@@ -341,9 +342,6 @@ export interface PageMemory {
   doubles: Float64Array
   shorts: Uint32Array
 }
-
-/** Takes from the system what the I/O thread will need. To be called once, when the addon is loaded. */
-export declare function prepare(): void
 
 /** The words of a record, in their order. */
 export declare const enum RecordWord {

@@ -20,7 +20,7 @@ const ADVICE = [
 function load() {
   try {
     const binding = require('../binding');
-    binding.prepare();
+    binding.Queue.prepare();
     return binding;
   } catch (cause) {
     const error = explain(cause);

@@ -269,7 +269,7 @@ class CallQueue {
   lend() {
     this.lending ??= setTimeout(() => {
       this.lending = null;
-      if (native.lend() && this.listeners.size > 0) this.lend();
+      if (native.Queue.lend() && this.listeners.size > 0) this.lend();
     }, LENDING_MS).unref();
   }
 

@@ -221,7 +221,7 @@ impl Queue {
     }
 
     /// Hands over what was written: `calls` that want an answer, in the first `words` words, the
-    /// first `text` and `bytes` bytes, and `extras`. Answers whether [`lend`] is needed.
+    /// first `text` and `bytes` bytes, and `extras`. Answers whether [`Self::lend`] is needed.
     #[napi(catch_unwind)]
     pub fn submit(
         &mut self,
@@ -258,18 +258,18 @@ impl Queue {
         });
         io_thread::is_lent() && io_thread::lend()
     }
-}
 
-/// Takes from the system what the I/O thread will need. To be called once, when the addon is loaded.
-#[napi]
-pub fn prepare() -> Result<()> {
-    Ok(io_thread::prepare()?)
-}
+    /// Takes from the system what the I/O thread will need. To be called once, when the addon is loaded.
+    #[napi]
+    pub fn prepare() -> Result<()> {
+        Ok(io_thread::prepare()?)
+    }
 
-/// Does some of the I/O thread's work on this one, because there is no such thread yet; answers whether that is so.
-#[napi]
-pub fn lend() -> bool {
-    io_thread::lend()
+    /// Does some of the I/O thread's work on this one, because there is no such thread yet; answers whether that is so.
+    #[napi]
+    pub fn lend() -> bool {
+        io_thread::lend()
+    }
 }
 
 /// The environment is gone: so is everything that was done for it.
