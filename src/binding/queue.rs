@@ -260,13 +260,13 @@ impl Queue {
     }
 
     /// Takes from the system what the I/O thread will need. To be called once, when the addon is loaded.
-    #[napi]
+    #[napi(catch_unwind)]
     pub fn prepare() -> Result<()> {
         Ok(io_thread::prepare()?)
     }
 
     /// Does some of the I/O thread's work on this one, because there is no such thread yet; answers whether that is so.
-    #[napi]
+    #[napi(catch_unwind)]
     pub fn lend() -> bool {
         io_thread::lend()
     }
