@@ -243,7 +243,12 @@ impl Backplane {
                         // not be the token of what is taken then.
                         drop(wait);
                         attempt.token = self.locks.address.token();
-                        wait = self.locks.waits.enter(request.handle, attempt.token);
+                        let waits = &self.locks.waits;
+                        let Some(again) = waits.enter(request.handle, attempt.token, &request.name)
+                        else {
+                            return LockOutcome::Denied;
+                        };
+                        wait = again;
                         (on_redis, here) = (Turn::New, Turn::New);
                         Some(TOO_LATE_AGAIN)
                     }
