@@ -77,12 +77,6 @@ function extraCertificates(env, logger) {
   }
 }
 
-/** Beside a Unix socket, which has none. Whoever asks for TLS must not get a connection without it. */
-function noTls(option) {
-  if (option === undefined || option === null || option === false) return undefined;
-  throw invalid('tls does not go with a unix:// URL: a Unix socket has none');
-}
-
 /** Whom the server may want to know: a chain, and the key of its first. */
 function identity(option) {
   const [hasCert, hasKey] = [option.cert, option.key].map((value) => !isUnset(value));
@@ -169,4 +163,4 @@ function invalid(message) {
   return typeError('E_INVALID_OPTION', message);
 }
 
-module.exports = { tls, INSTEAD };
+module.exports = { noTls, tls, INSTEAD };
