@@ -17,7 +17,7 @@ describe('a server or network that flaps', () => {
 
   const FAULTS = {
     'refuses a connection as soon as it is there': () => true,
-    'breaks in the middle of the greeting': (chunk) => chunk.includes('SELECT'),
+    'breaks in the middle of the greeting': (chunk) => chunk.includes('SETNAME'),
     'breaks when the connection is ready': (chunk) => chunk.includes('cache:'),
   };
 
