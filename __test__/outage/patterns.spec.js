@@ -9,7 +9,7 @@ const KEYS = 60_000;
 const OUTAGE_MS = 2000;
 const TICK_MS = 10;
 
-/** Deletes by another pattern `perSecond` times a second, until it is stopped; answers what it deleted by then. */
+/** Deletes by another pattern `perSecond` times a second, until it is stopped. */
 function deleteOn(backplane, perSecond) {
   const begun = performance.now();
   const deletions = [];
@@ -23,8 +23,8 @@ function deleteOn(backplane, perSecond) {
   }, TICK_MS);
   return {
     begun: () => deletions.length,
-    stop: async () => {
-      clearInterval(timer);
+    stop: () => clearInterval(timer),
+    whenDone: async () => {
       await Promise.all(deletions);
       return deletions.length;
     },
@@ -49,11 +49,15 @@ describe('an outage in which deletes by pattern go on', () => {
     proxy.delay(0.5);
     await away({ proxy, backplane });
     const deletes = deleteOn(backplane, perSecond);
-    await until(() => deletes.begun() >= (OUTAGE_MS / 1000) * perSecond, { what: 'the outage has lasted' });
-    proxy.flow();
-    await proxy.accept();
-    await isReady(backplane);
-    const deleted = names.slice(0, await deletes.stop());
+    try {
+      await until(() => deletes.begun() >= (OUTAGE_MS / 1000) * perSecond, { what: 'the outage has lasted' });
+      proxy.flow();
+      await proxy.accept();
+      await isReady(backplane);
+    } finally {
+      deletes.stop();
+    }
+    const deleted = names.slice(0, await deletes.whenDone());
     const left = await Promise.all(deleted.flatMap((i) => [backplane.cacheGet(`p${i}:x`), backplane.queryCache.get(`q${i}:x`)]));
     expect(left.filter((value) => value !== null)).toEqual([]);
   }, 60_000);

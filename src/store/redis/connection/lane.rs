@@ -75,7 +75,7 @@ struct Request {
     command: Cmd,
     /// What it holds, about; 0 where that is little.
     bytes: usize,
-    /// On the lane for long work.
+    /// On the lane for long work; `None` also there for what is small and one of many.
     transit: Option<Arc<Transit>>,
     reply: oneshot::Sender<Result<Value>>,
 }
@@ -179,6 +179,18 @@ impl Lane {
         (answer, travel)
     }
 
+    /// One of many that are small.
+    fn enqueue_small(&self, command: Cmd) -> oneshot::Receiver<Result<Value>> {
+        let (reply, answer) = oneshot::channel();
+        self.shared.enqueue(Request {
+            command,
+            bytes: 0,
+            transit: None,
+            reply,
+        });
+        answer
+    }
+
     /// The most that a read may ask for now, so that whoever calls next need not wait for long.
     pub fn read_room(&self) -> usize {
         let sharers = 1 + self.shared.owed.load(Relaxed);
@@ -193,14 +205,14 @@ impl Lane {
                 && self.shared.bytes_owed.load(Relaxed) + bytes <= self.shared.pace.up()
     }
 
-    /// Sends all at once and answers in order; the first error is the error of all.
+    /// Sends all at once, small ones, and answers in order; the first error is the error of all.
     pub async fn query_all(&self, commands: Vec<Cmd>) -> Result<Vec<Value>> {
         let mut answers = Vec::with_capacity(commands.len());
         for command in commands {
-            answers.push(self.enqueue(command, 0));
+            answers.push(self.enqueue_small(command));
         }
         let mut values = Vec::with_capacity(answers.len());
-        for (answer, _travel) in answers {
+        for answer in answers {
             values.push(self.heard(answer.await)?);
         }
         Ok(values)
@@ -308,19 +320,28 @@ async fn send_bulk(shared: Arc<Shared>, at_once: usize) {
     let answered = Arc::new(AtomicU64::new(queued));
     loop {
         shared.filled.notified().await;
-        for request in shared.take() {
+        let mut requests = shared.take().into_iter().peekable();
+        while let Some(request) = requests.next() {
             let Ok(place) = places.clone().acquire_owned().await else {
                 return;
             };
-            let riddle = shared.riddle(1);
-            queued += packed_bytes(&request.command);
+            let mut chunk = vec![request];
+            while chunk.len() < PIPELINE_LENGTH && chunk[0].transit.is_none() {
+                let Some(small) = requests.next_if(|next| next.transit.is_none()) else {
+                    break;
+                };
+                chunk.push(small);
+            }
+            let riddle = shared.riddle(chunk.len());
+            let commands = chunk.iter().map(|request| packed_bytes(&request.command));
+            queued += commands.sum::<u64>();
             queued += riddle.as_ref().map_or(0, |(_, ask)| packed_bytes(ask));
-            if let Some(transit) = &request.transit {
+            if let Some(transit) = &chunk[0].transit {
                 let owed = queued - answered.load(Relaxed);
                 let flow = &shared.connection.flow;
                 flow.mark(queued, owed, transit.clone());
             }
-            let sent = send(shared.clone(), vec![request], riddle);
+            let sent = send(shared.clone(), chunk, riddle);
             let (end, answered) = (queued, answered.clone());
             tokio::spawn(async move {
                 sent.await;
