@@ -41,6 +41,8 @@ const USES = {
     await backplane.publish('c', 1);
     await backplane.close();
     await next;
+    // Node itself has an immediate for a turn, when it collects what an addon has made.
+    await new Promise(setImmediate);
     const after = process.getActiveResourcesInfo().sort();
     return JSON.stringify(before) === JSON.stringify(after) ? 'the same' : { before, after };
   },
