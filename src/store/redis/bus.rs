@@ -1,10 +1,15 @@
 //! Publishing on a Redis server.
 
+use std::future::{Future, poll_fn};
+use std::pin::pin;
+use std::task::Poll;
+
 use bytes::Bytes;
-use redis::{Cmd, Value};
+use redis::{Cmd, Value, cmd};
 
 use super::RedisStore;
 use crate::store::bus::{Bus, Reach};
+use crate::store::gates::Gates;
 use crate::store::{Key, Result};
 
 impl Bus for RedisStore {
@@ -15,11 +20,14 @@ impl Bus for RedisStore {
         };
         let mut publish = Cmd::with_capacity(3, channel.as_bytes().len() + payload.len() + 16);
         publish.arg(name).arg(channel.as_bytes()).arg(&payload[..]);
-        if self.link.calls.has_room_for(payload.len()) {
-            let published = self.link.calls.query_of(payload.len(), publish);
+        let bytes = payload.len();
+        if self.publishes.is_idle() && self.link.calls.has_room_for(bytes) {
+            let published = self.link.calls.query_of(bytes, publish);
             return published.await.map(count);
         }
-        Box::pin(self.link.bulk(publish)).await.map(count)
+        Box::pin(self.publish_in_turn(bytes, publish))
+            .await
+            .map(count)
     }
 
     async fn receivers(&self, reach: Reach, channels: &[Key]) -> Result<Vec<u64>> {
@@ -38,6 +46,32 @@ impl Bus for RedisStore {
             _ => Vec::new(),
         };
         Ok(pairs.into_iter().skip(1).step_by(2).map(count).collect())
+    }
+}
+
+/// Messages that go apart, and those behind them. Whoever hears several channels hears them in the
+/// order in which they were published.
+pub type Publishes = Gates<()>;
+
+impl RedisStore {
+    /// Two lanes keep no order between them. So what goes apart lets the lane for calls answer what
+    /// was published before it, and what is published later waits for its answer.
+    async fn publish_in_turn(&self, bytes: usize, publish: Cmd) -> Result<Value> {
+        let place = self.publishes.place(&());
+        let turn = self.turn(&place).await;
+        if !self.link.calls.has_room_for(bytes) {
+            self.link.calls.query(cmd("PING")).await?;
+            return self.link.bulk(publish).await;
+        }
+        let mut published = pin!(self.link.calls.query_of(bytes, publish));
+        // Polled once it has its place on the lane.
+        let first = poll_fn(|context| Poll::Ready(published.as_mut().poll(context))).await;
+        drop(turn);
+        drop(place);
+        match first {
+            Poll::Ready(answer) => answer,
+            Poll::Pending => published.await,
+        }
     }
 }
 

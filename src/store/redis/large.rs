@@ -3,6 +3,7 @@
 //! Two lanes keep no order between them. So a large write first lets the lane for calls answer
 //! all that was sent before it, and later calls of the same key take their places behind it.
 
+use std::hash::Hash;
 use std::time::Duration;
 
 use redis::{Value, cmd};
@@ -41,7 +42,10 @@ impl RedisStore {
     }
 
     /// Waits while what is before it moves.
-    pub(super) async fn turn<'a>(&self, place: &'a Place<'_, Key>) -> MutexGuard<'a, ()> {
+    pub(super) async fn turn<'a, K: Clone + Eq + Hash>(
+        &self,
+        place: &'a Place<'_, K>,
+    ) -> MutexGuard<'a, ()> {
         match place.turn_now() {
             Some(turn) => turn,
             None => {

@@ -30,11 +30,13 @@ use script::{CACHE_ABANDON, CACHE_FILL, CACHE_LEASE};
 use trailer::Trailer;
 
 use super::{Fetched, Json, Key, Lease, Lifetime, Pattern, Result, Store, StoreError, Ttl};
+use bus::Publishes;
 use large::LargeWrites;
 
 pub struct RedisStore {
     link: Link,
     large: LargeWrites,
+    publishes: Publishes,
     scripts: raw::Scripts,
 }
 
@@ -49,6 +51,7 @@ impl RedisStore {
         Self {
             link,
             large: LargeWrites::default(),
+            publishes: Publishes::default(),
             scripts: raw::Scripts::default(),
         }
     }
