@@ -181,7 +181,11 @@ describe('rate limits as Redis has them', () => {
   test('one call counts with one command', async () => {
     const limits = await place.open();
     await limits.checkRateLimit('k', 1000);
-    const calls = async () => Number(/cmdstat_evalsha:calls=(\d+)/.exec(await redis.command('INFO', 'commandstats'))[1]);
+    // A script goes whole the first time.
+    const calls = async () => {
+      const counted = (await redis.command('INFO', 'commandstats')).matchAll(/cmdstat_eval(?:sha)?:calls=(\d+)/g);
+      return [...counted].reduce((sum, [, count]) => sum + Number(count), 0);
+    };
     const before = await calls();
     for (const [algorithm] of KINDS) await limits.checkRateLimit('j', 1000, 60, { algorithm });
     await limits.checkRateLimit('k', 1000);

@@ -10,7 +10,7 @@ const { SERVERS, ensureServer } = require('./servers');
 const { parseCargo, parseJest } = require('./test-results');
 
 /** Several times what the tests take on two slow cores: a run that hangs fails, and says so. */
-const TIMEOUT_MS = 25 * 60_000;
+const TIMEOUT_MS = 45 * 60_000;
 
 // The Rust tests take one path, so a server of several words becomes a script.
 function asExecutable({ command, args }, dir) {
