@@ -6,6 +6,7 @@ mod calls;
 mod client;
 mod counts;
 mod deaf;
+mod event;
 mod fills;
 mod forbidden;
 mod journal;
@@ -17,12 +18,14 @@ pub mod mailbox;
 mod messages;
 mod metrics;
 mod news;
+mod options;
 mod owners;
 mod presence;
 mod pubsub;
 mod queries;
 mod recovery;
 mod remote;
+mod running;
 mod sessions;
 mod status;
 mod subscriber;
@@ -35,19 +38,16 @@ mod wait;
 use std::future::Future;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
 
 use tokio::sync::{Notify, RwLock};
 use tokio::task::AbortHandle;
 
-use crate::store::availability::{Availability, Outage, Switch};
+use crate::store::availability::{Availability, Switch};
 use crate::store::memory::budget::{Budget, Kind};
 use crate::store::memory::limits::MemoryLimiter;
-use crate::store::memory::{Bounds, Clock, MemoryStore};
+use crate::store::memory::{Clock, MemoryStore};
 use crate::store::remote::RedisStore;
-use crate::store::remote::connection::endpoint::{Address, Endpoint};
-use crate::store::remote::connection::supervisor::Supervisor;
-use crate::store::{Key, Tag, Ttl};
+use crate::store::{Key, Tag};
 
 use cache::LocalCache;
 pub use cache::LocalCacheOptions;
@@ -55,6 +55,8 @@ use calls::Calls;
 pub use calls::{CallCounts, Latency, Outcome, Watched};
 pub use client::CallError;
 use counts::Counts;
+pub use event::{Event, OnEvent};
+use event::{event, name};
 use fills::Fills;
 use journal::Journal;
 pub use limits::Source;
@@ -63,12 +65,14 @@ use locks::Locks;
 pub use locks::{Keeping, LockOutcome, LockRequest, WhenAway};
 pub use logins::Answered;
 use logins::Logins;
-use mailbox::{MailBounds, OnMail};
+use mailbox::OnMail;
 pub use metrics::Metrics;
 use news::News;
+pub use options::Options;
 use presence::Presence;
 pub use queries::Query;
-use recovery::{Recovering, Replay, Spaces};
+use recovery::Recovering;
+use running::Running;
 use sessions::Sessions;
 use status::StatusBoard;
 pub use status::{Health, Status};
@@ -76,54 +80,6 @@ use subscriber::{Subscribers, Surroundings};
 use traffic::Traffic;
 use troubles::Troubles;
 use turns::Turns;
-
-/// How often what has expired is taken out of memory.
-const SWEEP_EVERY: Duration = Duration::from_secs(30);
-
-pub struct Options {
-    pub endpoint: Endpoint,
-    /// Whether the program is asked for credentials before each login.
-    pub asks_for_credentials: bool,
-    /// Before every key and every channel.
-    pub key_prefix: String,
-    pub memory: Bounds,
-    /// Of each subscriber.
-    pub mail: MailBounds,
-    pub locks: WhenAway,
-    /// Whether presence that is set here lasts as long as this process.
-    pub heartbeat: bool,
-    /// How long a query result lasts that is kept here while Redis is away.
-    pub degraded_query_ttl: Ttl,
-    /// Of the layer of memory before the messages on Redis.
-    pub messages: Bounds,
-    /// Before what is cached on Redis, if wanted.
-    pub local_cache: Option<LocalCacheOptions>,
-    /// Kinds of calls that are counted.
-    pub call_kinds: usize,
-}
-
-/// What the user of a backplane is told, in the order in which it happened.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Event {
-    /// `reason`: why Redis is away; empty otherwise.
-    State { name: &'static str, reason: String },
-    /// More was written in an outage than could be remembered key by key.
-    JournalOverflow,
-    /// A task panicked, and was started again.
-    Failed { what: &'static str },
-    /// The server lets nobody do this, or not this user: a command by its name, `keys` or `channels`.
-    Forbidden { what: String },
-    /// No connection that receives can be had, though Redis is there.
-    Deaf { reason: String },
-    /// A lock that was held is somebody else's, or may be.
-    LockLost { handle: u64 },
-    /// The server wants no password, and one was sent.
-    NeedlessPassword,
-    /// To be answered with [`Backplane::answer_login`].
-    CredentialsWanted { number: u32 },
-}
-
-pub type OnEvent = Arc<dyn Fn(Event) + Send + Sync>;
 
 pub struct Backplane {
     options: Options,
@@ -156,20 +112,6 @@ pub struct Backplane {
     running: Mutex<Option<Running>>,
     pending: AtomicUsize,
     drained: Notify,
-}
-
-/// What lives from the first call to `close`.
-struct Running {
-    since: Instant,
-    /// None when there is nothing to connect to.
-    _supervisor: Option<Supervisor>,
-    sweeper: AbortHandle,
-}
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        self.sweeper.abort();
-    }
 }
 
 impl Backplane {
@@ -266,76 +208,6 @@ impl Backplane {
         })
     }
 
-    /// Makes the first attempt to connect, once. To be called on the I/O thread.
-    pub fn start(&self) {
-        if !matches!(self.switch.now(), Availability::Idle) {
-            return;
-        }
-        if let Address::Unknown(reason) = &self.options.endpoint.address {
-            self.stay_away(reason.clone());
-            return;
-        }
-        let replay = Replay {
-            journal: self.journal.clone(),
-            memory: self.memory.clone(),
-            limiter: self.limiter.clone(),
-            subscribers: self.subscribers.clone(),
-            cached: Spaces {
-                keys: self.key(cache::SPACE, b""),
-                tags: Some(self.tag(queries::NAMES, b"")),
-                // Without its tags nothing is valid, but for sessions of nobody.
-                others: [
-                    queries::NAMES,
-                    messages::ALL,
-                    sessions::USERS,
-                    sessions::SPACE,
-                ]
-                .map(|space| self.key(space, b""))
-                .to_vec(),
-            },
-            resets: self.resets.clone(),
-            limited: Spaces {
-                keys: self.key(limits::SPACE, b""),
-                tags: None,
-                others: Vec::new(),
-            },
-            sessions: self.sessions.clone(),
-            news: self.news.clone(),
-            locks: self.locks.clone(),
-            presence: self.presence.clone(),
-            recovering: self.recovering.clone(),
-        };
-        let supervisor = Supervisor::start(
-            self.options.endpoint.clone(),
-            self.key(b"backplane:probe", b""),
-            Arc::new(replay),
-            self.switch.clone(),
-        );
-        self.run(Some(supervisor));
-    }
-
-    /// Nothing can be connected to: what is called works from memory.
-    fn stay_away(&self, reason: String) {
-        self.switch.set(Availability::Degraded(Outage {
-            reason,
-            refusing: None,
-        }));
-        self.run(None);
-    }
-
-    fn run(&self, supervisor: Option<Supervisor>) {
-        *self.running() = Some(Running {
-            since: Instant::now(),
-            _supervisor: supervisor,
-            sweeper: {
-                let (memory, locks) = (self.memory.clone(), self.locks.clone());
-                self.keep_going("what sweeps the memory", move || {
-                    sweep(memory.clone(), locks.clone())
-                })
-            },
-        });
-    }
-
     /// Says that a task panicked, and goes on.
     fn say_failed(&self, what: &'static str) {
         (self.surroundings.on_event)(Event::Failed { what });
@@ -420,34 +292,5 @@ impl Drop for Pending {
         if self.0.pending.fetch_sub(1, Ordering::AcqRel) == 1 {
             self.0.drained.notify_waiters();
         }
-    }
-}
-
-fn name<S>(state: &Availability<S>) -> &'static str {
-    match state {
-        Availability::Idle => "idle",
-        Availability::Connecting => "connecting",
-        Availability::Ready(_) => "ready",
-        Availability::Degraded(_) => "degraded",
-        Availability::Closed => "closed",
-    }
-}
-
-fn event<S>(state: &Availability<S>) -> Event {
-    let reason = match state {
-        Availability::Degraded(outage) => outage.reason.clone(),
-        _ => String::new(),
-    };
-    Event::State {
-        name: name(state),
-        reason,
-    }
-}
-
-async fn sweep(memory: Arc<MemoryStore>, locks: Arc<Locks>) {
-    loop {
-        tokio::time::sleep(SWEEP_EVERY).await;
-        memory.sweep().await;
-        locks.sweep();
     }
 }

@@ -1,0 +1,111 @@
+//! What goes on by itself from the first call to `close`: the link to the server, and sweeping.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use tokio::task::AbortHandle;
+
+use super::locks::Locks;
+use super::recovery::{Replay, Spaces};
+use super::{Backplane, cache, limits, messages, queries, sessions};
+use crate::store::availability::{Availability, Outage};
+use crate::store::memory::MemoryStore;
+use crate::store::remote::connection::endpoint::Address;
+use crate::store::remote::connection::supervisor::Supervisor;
+
+/// How often what has expired is taken out of memory.
+const SWEEP_EVERY: Duration = Duration::from_secs(30);
+
+/// What lives from the first call to `close`.
+pub struct Running {
+    pub since: Instant,
+    /// None when there is nothing to connect to.
+    _supervisor: Option<Supervisor>,
+    sweeper: AbortHandle,
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.sweeper.abort();
+    }
+}
+
+impl Backplane {
+    /// Makes the first attempt to connect, once. To be called on the I/O thread.
+    pub fn start(&self) {
+        if !matches!(self.switch.now(), Availability::Idle) {
+            return;
+        }
+        if let Address::Unknown(reason) = &self.options.endpoint.address {
+            self.stay_away(reason.clone());
+            return;
+        }
+        let replay = Replay {
+            journal: self.journal.clone(),
+            memory: self.memory.clone(),
+            limiter: self.limiter.clone(),
+            subscribers: self.subscribers.clone(),
+            cached: Spaces {
+                keys: self.key(cache::SPACE, b""),
+                tags: Some(self.tag(queries::NAMES, b"")),
+                // Without its tags nothing is valid, but for sessions of nobody.
+                others: [
+                    queries::NAMES,
+                    messages::ALL,
+                    sessions::USERS,
+                    sessions::SPACE,
+                ]
+                .map(|space| self.key(space, b""))
+                .to_vec(),
+            },
+            resets: self.resets.clone(),
+            limited: Spaces {
+                keys: self.key(limits::SPACE, b""),
+                tags: None,
+                others: Vec::new(),
+            },
+            sessions: self.sessions.clone(),
+            news: self.news.clone(),
+            locks: self.locks.clone(),
+            presence: self.presence.clone(),
+            recovering: self.recovering.clone(),
+        };
+        let supervisor = Supervisor::start(
+            self.options.endpoint.clone(),
+            self.key(b"backplane:probe", b""),
+            Arc::new(replay),
+            self.switch.clone(),
+        );
+        self.run(Some(supervisor));
+    }
+
+    /// Nothing can be connected to: what is called works from memory.
+    fn stay_away(&self, reason: String) {
+        self.switch.set(Availability::Degraded(Outage {
+            reason,
+            refusing: None,
+        }));
+        self.run(None);
+    }
+
+    fn run(&self, supervisor: Option<Supervisor>) {
+        *self.running() = Some(Running {
+            since: Instant::now(),
+            _supervisor: supervisor,
+            sweeper: {
+                let (memory, locks) = (self.memory.clone(), self.locks.clone());
+                self.keep_going("what sweeps the memory", move || {
+                    sweep(memory.clone(), locks.clone())
+                })
+            },
+        });
+    }
+}
+
+async fn sweep(memory: Arc<MemoryStore>, locks: Arc<Locks>) {
+    loop {
+        tokio::time::sleep(SWEEP_EVERY).await;
+        memory.sweep().await;
+        locks.sweep();
+    }
+}
