@@ -5,13 +5,12 @@
 //! versions, any of them may be the one, and none is kept until all have come or are given up: there
 //! are some who never come, because their query failed or found nothing.
 
-use std::collections::HashMap;
-use std::mem;
 use std::ops::{Deref, DerefMut};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use crate::store::memory::budget::{Account, allocated, slot};
+use super::recent::{Recent, Remembered};
+use crate::store::memory::budget::Account;
 use crate::store::{Key, Lease, Version};
 
 /// Whoever has not come with a value by then will not come any more, unless nobody else asks.
@@ -33,11 +32,6 @@ struct Open {
     leases: Recent<Leased>,
     /// How many values have been set under leases.
     filled: u64,
-}
-
-/// What is remembered for an entry, beside its name.
-trait Remembered {
-    fn versions(&self) -> usize;
 }
 
 impl Remembered for Miss {
@@ -128,10 +122,7 @@ impl Fills {
     pub fn fence(&self, entry: &Key) -> Fence {
         let mut open = self.open();
         let Some(mut miss) = open.misses.remove(entry) else {
-            let is_careful = open
-                .misses
-                .forgot_at
-                .is_some_and(|at| at.elapsed() < CAREFUL_FOR);
+            let is_careful = open.misses.has_forgotten_within(CAREFUL_FOR);
             return if is_careful { Fence::Shut } else { Fence::None };
         };
         let fence = match &miss.seen {
@@ -214,8 +205,8 @@ impl Fills {
     fn open(&self) -> Opened<'_> {
         let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
         let most = self.account.most() as usize / 2;
-        open.misses.most = most;
-        open.leases.most = most;
+        open.misses.limit(most);
+        open.leases.limit(most);
         Opened {
             open,
             account: &self.account,
@@ -247,69 +238,6 @@ impl Drop for Opened<'_> {
     fn drop(&mut self) {
         self.account
             .set(self.open.misses.bytes() + self.open.leases.bytes());
-    }
-}
-
-/// A map that forgets its older half when it is full.
-struct Recent<V> {
-    young: HashMap<Key, V>,
-    old: HashMap<Key, V>,
-    young_bytes: usize,
-    old_bytes: usize,
-    /// Bytes.
-    most: usize,
-    forgot_at: Option<Instant>,
-}
-
-impl<V> Default for Recent<V> {
-    fn default() -> Self {
-        Self {
-            young: HashMap::new(),
-            old: HashMap::new(),
-            young_bytes: 0,
-            old_bytes: 0,
-            most: 0,
-            forgot_at: None,
-        }
-    }
-}
-
-fn bytes<V: Remembered>(key: &Key, value: &V) -> usize {
-    let versions = allocated(value.versions() * size_of::<Version>());
-    slot(size_of::<(Key, V)>()) + allocated(key.as_bytes().len()) + versions
-}
-
-impl<V: Remembered> Recent<V> {
-    fn insert(&mut self, key: Key, value: V) {
-        let bytes = bytes(&key, &value);
-        if self.young_bytes + bytes > self.most / 2 || self.bytes() + bytes > self.most {
-            let forgotten = mem::replace(&mut self.old, mem::take(&mut self.young));
-            self.old_bytes = mem::take(&mut self.young_bytes);
-            if !forgotten.is_empty() {
-                self.forgot_at = Some(Instant::now());
-            }
-        }
-        if self.bytes() + bytes > self.most {
-            // As if it had been forgotten at once.
-            self.forgot_at = Some(Instant::now());
-            return;
-        }
-        self.young_bytes += bytes;
-        self.young.insert(key, value);
-    }
-
-    fn remove(&mut self, key: &Key) -> Option<V> {
-        if let Some(value) = self.young.remove(key) {
-            self.young_bytes -= bytes(key, &value);
-            return Some(value);
-        }
-        let value = self.old.remove(key)?;
-        self.old_bytes -= bytes(key, &value);
-        Some(value)
-    }
-
-    fn bytes(&self) -> usize {
-        self.young_bytes + self.old_bytes
     }
 }
 

@@ -23,6 +23,7 @@ mod owners;
 mod presence;
 mod pubsub;
 mod queries;
+mod recent;
 mod recovery;
 mod remote;
 mod running;
