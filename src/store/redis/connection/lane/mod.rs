@@ -1,0 +1,255 @@
+//! A lane: a queue of commands in front of one connection. What is queued in one turn of the
+//! I/O thread leaves as pipelines of bounded length, so that a batch costs a few system calls
+//! and yet nobody waits for all of it.
+//!
+//! A lane has gone silent when a deadline has passed in which nothing moved, and it owes an answer.
+
+mod sender;
+
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use redis::{Cmd, Value};
+use tokio::sync::oneshot::error::RecvError;
+use tokio::sync::{Notify, oneshot};
+use tokio::task::AbortHandle;
+
+use super::flow::Transit;
+use super::found::Unfit;
+use super::open::Connection;
+use super::pace::Pace;
+use super::patience::Travel;
+use crate::store::redis::script::{Lua, SentScripts};
+use crate::store::{Key, Result, StoreError};
+
+/// A read asks for at least so much, and for no more in one piece.
+const READ_AT_LEAST: usize = 1024;
+/// Beside many others, a read asks for no more in one piece, however fast the line is: servers bound what
+/// they keep for a client.
+const READ_WITH_OTHERS: usize = 16 * 1024;
+/// Values up to this size may share the lane for calls; a larger one would hold up what follows it.
+const LARGE_BYTES: usize = 256 * 1024;
+
+/// What a lane is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Load {
+    Calls,
+    /// Whatever is long or large: each is answered by itself.
+    Bulk {
+        at_once: usize,
+    },
+}
+
+/// Why a lane cannot be used any more, or should not be.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Failure {
+    /// The stream ended.
+    Closed,
+    /// No answer within the deadline.
+    Silent,
+    /// The server refuses to serve; holds its error code.
+    Refused(String),
+    /// It is not, or not any more, what we need.
+    Unfit(Unfit),
+}
+
+impl Failure {
+    /// The connection is gone, or not to be used any more.
+    pub fn is_final(&self) -> bool {
+        !matches!(self, Self::Refused(_))
+    }
+}
+
+/// Told about the first failure of a lane and about every refusal, before the callers are.
+pub type OnFailure = Arc<dyn Fn(Failure) + Send + Sync>;
+
+struct Request {
+    command: Cmd,
+    /// What it holds, about; 0 where that is little.
+    bytes: usize,
+    /// On the lane for long work; `None` also there for what is small and one of many.
+    transit: Option<Arc<Transit>>,
+    reply: oneshot::Sender<Result<Value>>,
+}
+
+/// Ends its connection when it is dropped.
+pub struct Lane {
+    shared: Arc<Shared>,
+    sender: AbortHandle,
+}
+
+struct Shared {
+    connection: Connection,
+    outbox: Mutex<Vec<Request>>,
+    filled: Notify,
+    scripts: SentScripts,
+    /// The longest silence while an answer is owed.
+    deadline: Duration,
+    on_failure: OnFailure,
+    load: Load,
+    pace: Arc<Pace>,
+    /// Commands that have no answer yet, and what they hold.
+    owed: AtomicUsize,
+    bytes_owed: AtomicUsize,
+    /// Commands that were sent since the last riddle.
+    unchecked: AtomicUsize,
+}
+
+impl Lane {
+    pub fn new(
+        connection: Connection,
+        load: Load,
+        deadline: Duration,
+        on_failure: OnFailure,
+    ) -> Self {
+        let shared = Arc::new(Shared {
+            pace: connection.flow.pace.clone(),
+            connection,
+            outbox: Mutex::default(),
+            filled: Notify::new(),
+            scripts: SentScripts::default(),
+            deadline,
+            on_failure,
+            load,
+            owed: AtomicUsize::new(0),
+            bytes_owed: AtomicUsize::new(0),
+            unchecked: AtomicUsize::new(0),
+        });
+        let sender = match load {
+            Load::Calls => tokio::spawn(sender::send_calls(shared.clone())),
+            Load::Bulk { at_once } => tokio::spawn(sender::send_bulk(shared.clone(), at_once)),
+        };
+        Self {
+            shared,
+            sender: sender.abort_handle(),
+        }
+    }
+
+    /// Sends one command. Commands leave in the order in which their futures are first polled.
+    pub async fn query(&self, command: Cmd) -> Result<Value> {
+        self.query_of(0, command).await
+    }
+
+    /// Sends one command that holds so many bytes.
+    pub async fn query_of(&self, bytes: usize, command: Cmd) -> Result<Value> {
+        let (answer, _travel) = self.enqueue(command, bytes);
+        self.heard(answer.await)
+    }
+
+    /// As [`Lane::query`], of what may be forbidden: a command of the caller's own, or one that
+    /// nothing depends on.
+    pub async fn query_if_allowed(&self, command: Cmd) -> Result<Value> {
+        let (answer, _travel) = self.enqueue(command, 0);
+        answer.await.unwrap_or(Err(StoreError::Lost))
+    }
+
+    fn heard(&self, answer: std::result::Result<Result<Value>, RecvError>) -> Result<Value> {
+        let outcome = answer.unwrap_or(Err(StoreError::Lost));
+        if let Err(StoreError::Rejected(text)) = &outcome {
+            self.shared.connection.note(text);
+        }
+        outcome
+    }
+
+    fn enqueue(
+        &self,
+        command: Cmd,
+        bytes: usize,
+    ) -> (oneshot::Receiver<Result<Value>>, Option<Travel>) {
+        let (reply, answer) = oneshot::channel();
+        let transit = (self.shared.load != Load::Calls)
+            .then(|| Transit::new(self.shared.connection.flow.progress.clone()));
+        let travel = transit
+            .clone()
+            .map(|transit| Travel::begin(transit, self.shared.deadline));
+        self.shared.enqueue(Request {
+            command,
+            bytes,
+            transit,
+            reply,
+        });
+        (answer, travel)
+    }
+
+    /// One of many that are small.
+    fn enqueue_small(&self, command: Cmd) -> oneshot::Receiver<Result<Value>> {
+        let (reply, answer) = oneshot::channel();
+        self.shared.enqueue(Request {
+            command,
+            bytes: 0,
+            transit: None,
+            reply,
+        });
+        answer
+    }
+
+    /// The most that a read may ask for now, so that whoever calls next need not wait for long.
+    pub fn read_room(&self) -> usize {
+        let sharers = 1 + self.shared.owed.load(Relaxed);
+        let most = (LARGE_BYTES / sharers).max(READ_WITH_OTHERS);
+        (self.shared.pace.down() / (2 * sharers)).clamp(READ_AT_LEAST, most)
+    }
+
+    /// Whether a request of so many bytes may go now.
+    pub fn has_room_for(&self, bytes: usize) -> bool {
+        bytes <= READ_AT_LEAST
+            || bytes <= LARGE_BYTES
+                && self.shared.bytes_owed.load(Relaxed) + bytes <= self.shared.pace.up()
+    }
+
+    /// Sends all at once, small ones, and answers in order; the first error is the error of all.
+    pub async fn query_all(&self, commands: Vec<Cmd>) -> Result<Vec<Value>> {
+        let mut answers = Vec::with_capacity(commands.len());
+        for command in commands {
+            answers.push(self.enqueue_small(command));
+        }
+        let mut values = Vec::with_capacity(answers.len());
+        for answer in answers {
+            values.push(self.heard(answer.await)?);
+        }
+        Ok(values)
+    }
+
+    /// Runs a script: sends it whole the first time, then its hash, and whole again, once, when the server has
+    /// forgotten it.
+    pub async fn script(&self, lua: &Lua, keys: &[&Key], args: &[&[u8]]) -> Result<Value> {
+        if self.shared.scripts.is_first(lua) {
+            return self.query(lua.whole(keys, args)).await;
+        }
+        match self.query(lua.by_hash(keys, args)).await {
+            Err(StoreError::Rejected(text)) if text.starts_with("NOSCRIPT") => {
+                self.query(lua.whole(keys, args)).await
+            }
+            other => other,
+        }
+    }
+
+    pub fn is_closed(&self) -> bool {
+        self.shared.connection.is_closed()
+    }
+
+    pub fn connection(&self) -> &Connection {
+        &self.shared.connection
+    }
+}
+
+impl Drop for Lane {
+    fn drop(&mut self) {
+        self.sender.abort();
+        // What is still waiting learns of it at once, not at its deadline.
+        self.shared.connection.end();
+    }
+}
+
+impl Shared {
+    fn enqueue(&self, request: Request) {
+        self.owed.fetch_add(1, Relaxed);
+        self.bytes_owed.fetch_add(request.bytes, Relaxed);
+        let mut outbox = self.outbox.lock().unwrap_or_else(PoisonError::into_inner);
+        outbox.push(request);
+        if outbox.len() == 1 {
+            self.filled.notify_one();
+        }
+    }
+}

@@ -1,0 +1,203 @@
+//! Takes what is queued in front of a connection, sends it in pipelines, and gives everybody the
+//! answer that is theirs, or the news that there will be none.
+
+use std::mem;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::{Arc, PoisonError};
+
+use redis::{Arg, Cmd, Pipeline, RedisResult, Value};
+use tokio::sync::{Semaphore, oneshot};
+use tokio::time::{Instant, timeout_at};
+
+use super::{Failure, Load, Request, Shared};
+use crate::store::redis::connection::flow::{MOST_DEADLINES, Transit};
+use crate::store::redis::connection::found::{OUT_OF_STEP, Riddle};
+use crate::store::redis::reply;
+use crate::store::{Result, StoreError};
+
+/// Commands in one pipeline: enough to make the cost of one vanish, few enough that the first
+/// answers of a large batch arrive long before its last.
+const PIPELINE_LENGTH: usize = 128;
+/// A riddle is asked after so many commands that went alone, to see that answers belong to what was asked. Where
+/// several are under way each pipeline ends with one: it costs as much as the cheapest of commands.
+const CHECK_AFTER: usize = 32;
+
+pub async fn send_calls(shared: Arc<Shared>) {
+    loop {
+        shared.filled.notified().await;
+        let mut requests = shared.take().into_iter();
+        while requests.len() > 0 {
+            let chunk: Vec<Request> = requests.by_ref().take(PIPELINE_LENGTH).collect();
+            let riddle = shared.riddle(chunk.len());
+            tokio::spawn(send(shared.clone(), chunk, riddle));
+        }
+    }
+}
+
+pub async fn send_bulk(shared: Arc<Shared>, at_once: usize) {
+    let places = Arc::new(Semaphore::new(at_once));
+    let mut queued = shared.connection.flow.written();
+    let answered = Arc::new(AtomicU64::new(queued));
+    loop {
+        shared.filled.notified().await;
+        let mut requests = shared.take().into_iter().peekable();
+        while let Some(request) = requests.next() {
+            let Ok(place) = places.clone().acquire_owned().await else {
+                return;
+            };
+            let mut chunk = vec![request];
+            while chunk.len() < PIPELINE_LENGTH && chunk[0].transit.is_none() {
+                let Some(small) = requests.next_if(|next| next.transit.is_none()) else {
+                    break;
+                };
+                chunk.push(small);
+            }
+            let riddle = shared.riddle(chunk.len());
+            let commands = chunk.iter().map(|request| packed_bytes(&request.command));
+            queued += commands.sum::<u64>();
+            queued += riddle.as_ref().map_or(0, |(_, ask)| packed_bytes(ask));
+            if let Some(transit) = &chunk[0].transit {
+                let owed = queued - answered.load(Relaxed);
+                let flow = &shared.connection.flow;
+                flow.mark(queued, owed, transit.clone());
+            }
+            let sent = send(shared.clone(), chunk, riddle);
+            let (end, answered) = (queued, answered.clone());
+            tokio::spawn(async move {
+                sent.await;
+                answered.fetch_max(end, Relaxed);
+                drop(place);
+            });
+        }
+    }
+}
+
+/// What a command is on the wire.
+fn packed_bytes(command: &Cmd) -> u64 {
+    fn counted(length: usize) -> usize {
+        let mut digits = itoa::Buffer::new();
+        1 + digits.format(length).len() + 2
+    }
+    let arguments = command.args_iter().map(|argument| match argument {
+        Arg::Simple(bytes) => counted(bytes.len()) + bytes.len() + 2,
+        _ => 0,
+    });
+    (counted(command.args_iter().len()) + arguments.sum::<usize>()) as u64
+}
+
+async fn send(shared: Arc<Shared>, requests: Vec<Request>, riddle: Option<(Riddle, Cmd)>) {
+    let (count, mut bytes, mut transit) = (requests.len(), 0, None);
+    let mut pipeline = Pipeline::with_capacity(count + 1);
+    let mut waiting = Vec::with_capacity(count);
+    for request in requests {
+        bytes += request.bytes;
+        transit = request.transit;
+        pipeline.add_command(request.command);
+        waiting.push(request.reply);
+    }
+    let (sent, read_before) = (Instant::now(), shared.connection.flow.read());
+    let mut commands = shared.connection.commands.clone();
+    let riddle = riddle.map(|(riddle, ask)| {
+        pipeline.add_command(ask);
+        riddle
+    });
+    let exchange = commands.send_packed_commands(&pipeline, 0, pipeline.len());
+    let answered = unless_silent(&shared, sent, transit.as_deref(), exchange).await;
+    shared.owed.fetch_sub(count, Relaxed);
+    shared.bytes_owed.fetch_sub(bytes, Relaxed);
+    match answered {
+        Some(Ok(values)) if values.len() == pipeline.len() => {
+            let is_in_step = |riddle: Riddle| {
+                values
+                    .last()
+                    .is_some_and(|last| riddle.is_answered_by(last))
+            };
+            if !riddle.is_none_or(is_in_step) {
+                return shared.fail(Failure::Unfit(OUT_OF_STEP), waiting);
+            }
+            let now = Instant::now();
+            let flow = &shared.connection.flow;
+            if bytes > 0 {
+                shared.pace.went(bytes as u64, now);
+            }
+            match shared.load {
+                Load::Bulk { .. } => flow.progress.answered(),
+                Load::Calls => {
+                    let read = flow.read() - read_before;
+                    shared.pace.took(now - sent, read, bytes as u64);
+                }
+            }
+            shared.answer(waiting, values);
+        }
+        Some(_) => shared.fail(Failure::Closed, waiting),
+        None => shared.fail(Failure::Silent, waiting),
+    }
+}
+
+/// `None`: a deadline has passed without anything that moved on its connection.
+async fn unless_silent<T>(
+    shared: &Shared,
+    sent: Instant,
+    transit: Option<&Transit>,
+    exchange: impl Future<Output = RedisResult<T>>,
+) -> Option<RedisResult<T>> {
+    let mut exchange = std::pin::pin!(exchange);
+    let mut by = sent + shared.deadline;
+    let end = sent + shared.deadline * MOST_DEADLINES;
+    loop {
+        if let Ok(answered) = timeout_at(by, &mut exchange).await {
+            return Some(answered);
+        }
+        let moved = match transit {
+            Some(transit) => transit.until(shared.deadline),
+            None => Some(shared.connection.flow.progress.last_read() + shared.deadline),
+        };
+        by = moved.filter(|moved| *moved > by)?.min(end);
+        if by <= Instant::now() {
+            return None;
+        }
+    }
+}
+
+impl Shared {
+    /// A riddle to go with so many commands, if it is time for one. Nothing is believed that was answered with it
+    /// before it is answered itself.
+    fn riddle(&self, commands: usize) -> Option<(Riddle, Cmd)> {
+        let unchecked = self.unchecked.load(Relaxed) + commands;
+        // An answer too many is dropped where nothing waits for one, and one too few is waited for.
+        let is_alone = self.owed.load(Relaxed) <= 1;
+        let is_due = !is_alone || unchecked >= CHECK_AFTER;
+        self.unchecked
+            .store(if is_due { 0 } else { unchecked }, Relaxed);
+        is_due.then(|| self.connection.questions.riddle())?
+    }
+
+    fn take(&self) -> Vec<Request> {
+        mem::take(&mut *self.outbox.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Whoever waits learns of it after everybody else.
+    fn fail(&self, failure: Failure, waiting: Vec<oneshot::Sender<Result<Value>>>) {
+        // Nobody takes a server as away for what is large: those who sent it know more.
+        let error = match (&failure, self.load) {
+            (Failure::Silent, Load::Bulk { .. }) => StoreError::TimedOut,
+            _ => StoreError::Lost,
+        };
+        (self.on_failure)(failure);
+        self.connection.end();
+        for reply in waiting {
+            let _ = reply.send(Err(error.clone()));
+        }
+    }
+
+    fn answer(&self, waiting: Vec<oneshot::Sender<Result<Value>>>, values: Vec<Value>) {
+        for (reply, value) in waiting.into_iter().zip(values) {
+            let outcome = reply::accept(value);
+            if let Err(StoreError::Refused(code)) = &outcome {
+                (self.on_failure)(Failure::Refused(code.clone()));
+            }
+            // A caller who has stopped waiting wants no answer.
+            let _ = reply.send(outcome);
+        }
+    }
+}
