@@ -4,12 +4,10 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock};
 use std::time::{Duration, Instant};
 
-use tokio::task::AbortHandle;
-use tokio::time::{sleep, timeout_at};
+use tokio::time::timeout_at;
 
 use super::{Lease, Listener, Term, WhenAway};
 use crate::backplane::Backplane;
-use crate::io_thread::kept::caught;
 use crate::store::availability::Availability;
 use crate::store::locks::{LockKeys, Locker, Taken, Token, Turn};
 use crate::store::{StoreError, Ttl};
@@ -18,11 +16,6 @@ use crate::store::{StoreError, Ttl};
 const LOOK_EVERY: Duration = Duration::from_secs(5);
 /// When to try again after a lease that was over before its answer came.
 const TOO_LATE_AGAIN: Duration = Duration::from_millis(50);
-/// A lease is renewed when this part of it has passed.
-const RENEW_AFTER: u32 = 3;
-/// How soon a renewal is tried again that could not be carried out.
-const RENEW_AGAIN: (Duration, Duration) = (Duration::from_millis(20), Duration::from_secs(1));
-
 pub struct LockRequest {
     pub name: Arc<[u8]>,
     /// A number that is greater than those before, by which the lease is known afterwards.
@@ -331,63 +324,5 @@ impl Backplane {
                 was_held
             }
         }
-    }
-
-    async fn lock_extend_lease(&self, lease: &Arc<Lease>, ttl: Ttl) -> bool {
-        if lease.term().certain().is_zero() {
-            return false;
-        }
-        let (number, keys) = (lease.ask(ttl), &self.locks.keys(&lease.name));
-        let asked = self
-            .on_remote(|store| async move {
-                let since = Instant::now();
-                let extended = store.extend(keys, lease.token, ttl).await?;
-                Ok((extended, since))
-            })
-            .await;
-        match asked {
-            Some(Ok((true, since))) => lease.renew(number, since, ttl),
-            Some(Ok((false, _))) => {
-                self.locks.lose(lease);
-                return false;
-            }
-            Some(Err(_)) => return false,
-            None => {
-                // Redis may be there for others: what it has granted ends when it does there.
-                let here = &self.locks.memory;
-                if lease.term().on_redis || !here.extend_now(keys, lease.token, ttl) {
-                    return false;
-                }
-                lease.renew(number, Instant::now(), ttl);
-            }
-        }
-        true
-    }
-
-    /// Renews a lease until it is released, or has ended all the same.
-    fn lock_renew(self: &Arc<Self>, handle: u64, ttl: Ttl) -> AbortHandle {
-        let backplane = Arc::downgrade(self);
-        let renewal = async move {
-            let mut wait = ttl.as_duration() / RENEW_AFTER;
-            loop {
-                sleep(wait).await;
-                let Some(backplane) = backplane.upgrade() else {
-                    return;
-                };
-                let Some(lease) = backplane.locks.leases.get(handle) else {
-                    return;
-                };
-                // One that panicked may have been carried out or not: it is tried again.
-                wait = if caught(backplane.lock_extend_lease(&lease, ttl)).await == Ok(true) {
-                    ttl.as_duration() / RENEW_AFTER
-                } else {
-                    (ttl.as_duration() / 10).clamp(RENEW_AGAIN.0, RENEW_AGAIN.1)
-                };
-                if lease.term().certain().is_zero() {
-                    return;
-                }
-            }
-        };
-        tokio::spawn(renewal).abort_handle()
     }
 }

@@ -7,6 +7,7 @@
 mod calls;
 mod fences;
 mod leases;
+mod renewal;
 mod waits;
 
 use std::mem;
