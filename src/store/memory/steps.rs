@@ -1,4 +1,4 @@
-//! Long work in steps, between which others on the thread have their turns.
+//! What long work in steps needs: numbers for what it has looked at, and letting go of much.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
