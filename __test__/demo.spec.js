@@ -195,12 +195,21 @@ test('takes the next port when its port is taken', async () => {
   }
 });
 
-test.each([
-  ['PORT', 'x', /^PORT must be a whole number/],
-  ['REDIS_URL', `http://user:${PASSWORD}@h`, /^REDIS_URL is not a valid Redis URL/],
-])('says what is wrong with %s', async (name, value, message) => {
-  const demo = new Demo({ PORT: '0', [name]: value });
+test('says what is wrong with PORT', async () => {
+  const demo = new Demo({ PORT: 'x' });
   expect(await deadline(demo.ended, 10_000, 'the end')).toBe(1);
-  expect(demo.output).toMatch(message);
-  expect(demo.output).not.toContain(PASSWORD);
+  expect(demo.output).toMatch(/^PORT must be a whole number/);
+});
+
+test('says what is wrong with REDIS_URL, and works from memory', async () => {
+  const demo = new Demo({ PORT: '0', REDIS_URL: `http://user:${PASSWORD}@h` });
+  try {
+    const url = await demo.url();
+    expect((await ask(`${url}/${PLACE}`)).body).toMatchObject({ outcome: 'miss', source: 'memory' });
+    expect(demo.output).toMatch(/REDIS_URL is not a valid Redis URL/);
+    expect(demo.output).not.toContain(PASSWORD);
+    expect(await demo.end('SIGINT')).toBe(0);
+  } finally {
+    await demo.end('SIGKILL');
+  }
 });
