@@ -1,7 +1,7 @@
 'use strict';
 
 const net = require('node:net');
-const { domainToASCII } = require('node:url');
+const { domainToASCII, URLSearchParams } = require('node:url');
 
 const { typeError } = require('./errors');
 
