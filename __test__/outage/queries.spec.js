@@ -85,7 +85,7 @@ describe('queries in an outage', () => {
     await all.others.set('another', {}, 'old');
     await away(all);
     const some = Array.from({ length: 2000 }, (_, i) => i);
-    for (let i = 0; i < 101; i++) await Promise.all(some.map((j) => all.queries.invalidateRoom(`${i}/${j}`)));
+    for (let i = 0; i < 30; i++) await Promise.all(some.map((j) => all.queries.invalidateRoom(`${i}/${j}`)));
     await back(all);
     expect([await all.others.get('q', R), await all.others.get('another', {})]).toEqual([null, null]);
   });
