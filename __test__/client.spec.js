@@ -137,6 +137,18 @@ describe('commands', () => {
     expect((await client.call('GET', key)) === large).toBe(true);
   });
 
+  test('large replies of every kind come beside small ones, each its own', async () => {
+    const texts = ['x'.repeat(1 << 20), 'é"\\\n'.repeat(1 << 17), '\0'.repeat(1 << 18)];
+    const items = Array.from({ length: 20_000 }, (_, i) => `item ${i} ü`);
+    await client.call('RPUSH', key, ...items);
+    const wanted = [...texts, items, 'small', 20_000];
+    const commands = [...texts.map((text) => ['ECHO', text]), ['LRANGE', key, 0, -1], ['ECHO', 'small'], ['LLEN', key]];
+    const rounds = Array.from({ length: 5 }, () => Promise.all(commands.map((words) => client.call(...words))));
+    for (const answers of await Promise.all(rounds)) {
+      for (const [i, answer] of answers.entries()) expect(JSON.stringify(answer) === JSON.stringify(wanted[i])).toBe(true);
+    }
+  });
+
   test.each([
     [['NOSUCHCOMMAND']],
     [['GET']],

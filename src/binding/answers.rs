@@ -1,13 +1,13 @@
 //! What comes of a call, as JavaScript gets it.
 
 use bytes::Bytes;
+use serde_json::json;
 use serde_json::value::RawValue;
-use serde_json::{Value as JsonValue, json};
-
 use tokio::task::yield_now;
 
-use super::page::Answer;
+use super::page::{Answer, Begun};
 use crate::backplane::{CallError, LockOutcome, Source};
+use crate::io_thread::aside::aside;
 use crate::io_thread::steps::for_each;
 use crate::store::limits::{Rule, Verdict};
 use crate::store::presence::Present;
@@ -23,6 +23,14 @@ pub fn gone() -> Answer {
     Answer::Error {
         code: "E_CLOSED",
         message: "this backplane has been closed".into(),
+    }
+}
+
+/// Something panicked.
+pub fn broken() -> Answer {
+    Answer::Error {
+        code: "E_INTERNAL",
+        message: "redis-backplane failed inside; this is a bug in it".into(),
     }
 }
 
@@ -115,9 +123,13 @@ fn rows(there: &[(Present, u64)]) -> String {
     format!("[{}]", rows.join(","))
 }
 
-pub fn called(outcome: Result<ServerReply, CallError>) -> Answer {
+pub async fn called(outcome: Result<ServerReply, CallError>) -> Answer {
     let (code, message) = match outcome {
-        Ok(reply) => return whole(js_value(reply).to_string()),
+        Ok(ServerReply::Small(json)) => return whole(json),
+        Ok(ServerReply::Large(write)) => {
+            let begun = aside(move || Begun::new(write)).await;
+            return begun.map_or_else(broken, Answer::Begun);
+        }
         Err(CallError::Unavailable) => ("E_UNAVAILABLE", "Redis is unavailable".into()),
         Err(CallError::TimedOut) => ("E_TIMEOUT", "Redis did not answer in time".into()),
         Err(CallError::Unsupported(why)) => ("E_UNSUPPORTED", format!("the command {why}")),
@@ -126,13 +138,36 @@ pub fn called(outcome: Result<ServerReply, CallError>) -> Answer {
     Answer::Error { code, message }
 }
 
-fn js_value(reply: ServerReply) -> JsonValue {
-    match reply {
-        ServerReply::Nil => JsonValue::Null,
-        ServerReply::Int(number) => json!(number),
-        ServerReply::Double(number) => json!(number),
-        ServerReply::Text(bytes) => json!(String::from_utf8_lossy(&bytes)),
-        ServerReply::Array(items) => items.into_iter().map(js_value).collect(),
-        ServerReply::Error(text) => json!(text),
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc;
+    use std::time::Duration;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_large_reply_is_written_while_others_have_the_thread() {
+        let (tell, told) = mpsc::channel();
+        let write = move |json: &mut Vec<u8>| {
+            json.extend(told.recv_timeout(Duration::from_secs(30)).unwrap());
+        };
+        let large = called(Ok(ServerReply::Large(Box::new(write))));
+        let other = async {
+            tell.send(b"[1]").unwrap();
+        };
+        let (answer, ()) = tokio::join!(large, other);
+        let Answer::Begun(begun) = answer else {
+            panic!("another answer");
+        };
+        assert_eq!(begun.bytes(), "[[1]".len());
+    }
+
+    #[tokio::test]
+    async fn one_that_cannot_be_written_is_answered_too() {
+        let write = |_: &mut Vec<u8>| panic!("provoked by a test");
+        let answer = called(Ok(ServerReply::Large(Box::new(write)))).await;
+        let is_internal =
+            |answer| matches!(answer, Answer::Error { code, .. } if code == "E_INTERNAL");
+        assert!(is_internal(answer));
     }
 }

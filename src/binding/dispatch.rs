@@ -155,7 +155,7 @@ fn begin(call: Call, backplane: Arc<Backplane>, reply: impl FnOnce() -> (Asked, 
             Answer::Undefined
         }),
         Call::Command(words) => run(backplane, reply(), move |b| async move {
-            called(b.call(&split(&words)).await)
+            called(b.call(&split(&words)).await).await
         }),
         Call::LimitCheck(key, rule, cost) => run(backplane, reply(), move |b| async move {
             let (verdict, source) = b.limit_check(&key, rule, cost).await;

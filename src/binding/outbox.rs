@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use serde_json::{Value as JsonValue, json};
 
+use super::answers::broken;
 use super::metrics::epoch_ms;
 use super::page::{Answer, Page, Shaper};
 use super::pool::Pool;
@@ -68,6 +69,10 @@ impl Outbox {
 
     /// To be called on the I/O thread.
     pub fn push(self: &Arc<Self>, id: u32, answer: Answer) {
+        if matches!(answer, Answer::Begun(_)) {
+            // It is not copied when it begins a page.
+            self.send();
+        }
         self.write(|Open { page, shaper }| page.push(id, answer, shaper));
     }
 
@@ -204,11 +209,7 @@ impl Reply {
 impl Drop for Reply {
     fn drop(&mut self) {
         if !self.answered {
-            let answer = Answer::Error {
-                code: "E_INTERNAL",
-                message: "redis-backplane failed inside; this is a bug in it".into(),
-            };
-            self.outbox.push(self.id, answer);
+            self.outbox.push(self.id, broken());
         }
     }
 }

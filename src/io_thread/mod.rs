@@ -5,6 +5,7 @@
 //! (a bound on processes) may give one later. Until it does, the threads that call lend themselves, a little at a time
 //! ([`lend`]): calls are answered from memory, and nothing connects.
 
+pub mod aside;
 pub mod busy_poll;
 pub mod kept;
 pub mod lookup;

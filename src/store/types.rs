@@ -99,14 +99,11 @@ pub struct ServerFacts {
     pub role: Option<String>,
 }
 
-/// What a server answers to a command of the caller's own.
-#[derive(Clone, Debug, PartialEq)]
+/// Writes JSON behind what is there. To be called where it holds up nobody.
+pub type Write = Box<dyn FnOnce(&mut Vec<u8>) + Send>;
+
+/// What a server answers to a command of the caller's own, as JSON.
 pub enum Reply {
-    Nil,
-    Int(i64),
-    Double(f64),
-    Text(Bytes),
-    Array(Vec<Reply>),
-    /// An error inside an answer, as in the answer of EXEC.
-    Error(String),
+    Small(Json),
+    Large(Write),
 }

@@ -6,7 +6,7 @@ use std::mem;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use crate::support::{Connected, Server, connect};
+use crate::support::{Connected, Server, answer, connect};
 use redis_backplane::store::bus::{Topic, TopicKind};
 use redis_backplane::store::locks::{
     Address, Call, HANDOVER, LockKeys, Locker, Taken, Token, Turn, parse_call,
@@ -17,7 +17,8 @@ use redis_backplane::store::memory::locks::MemoryLocks;
 use redis_backplane::store::remote::RedisStore;
 use redis_backplane::store::remote::feed::Feed;
 use redis_backplane::store::topics::{Tag, Topics};
-use redis_backplane::store::{Key, RawCommands, Reply, Ttl};
+use redis_backplane::store::{Key, Ttl};
+use serde_json::Value as Answer;
 use tokio::time::{sleep, timeout};
 
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -123,7 +124,7 @@ impl Process {
         let (last, channel) = (self.address.token(), self.address.channel(PREFIX));
         let text = format!("{last}:0");
         let words: [&[u8]; 3] = [b"PUBLISH", channel.as_bytes(), text.as_bytes()];
-        assert_eq!(store.call(&words).await, Ok(Reply::Int(1)));
+        assert_eq!(answer(store, &words).await, 1);
         let mut calls = Vec::new();
         loop {
             let next = timeout(PATIENCE, async { self.calls.lock().await.recv().await });
@@ -147,12 +148,12 @@ impl OnRedis {
         }
     }
 
-    async fn call(&self, words: &[&[u8]]) -> Reply {
-        self.locker().call(words).await.unwrap()
+    async fn call(&self, words: &[&[u8]]) -> Answer {
+        answer(self.locker(), words).await
     }
 
     /// One word about a key, and what goes with it.
-    async fn ask(&self, word: &str, key: &Key, rest: &[&str]) -> Reply {
+    async fn ask(&self, word: &str, key: &Key, rest: &[&str]) -> Answer {
         let mut words = vec![word.as_bytes(), key.as_bytes()];
         words.extend(rest.iter().map(|word| word.as_bytes()));
         self.call(&words).await
@@ -163,14 +164,11 @@ impl OnRedis {
     }
 
     async fn ms_left(&self, key: &Key) -> i64 {
-        match self.ask("PTTL", key, &[]).await {
-            Reply::Int(ms) => ms,
-            other => panic!("{other:?}"),
-        }
+        self.ask("PTTL", key, &[]).await.as_i64().unwrap()
     }
 
     async fn is_there(&self, key: &Key) -> bool {
-        self.ask("EXISTS", key, &[]).await == Reply::Int(1)
+        self.ask("EXISTS", key, &[]).await == 1
     }
 
     /// Waits until a key has ended by itself.
@@ -751,7 +749,7 @@ async fn a_waiter_whose_process_is_gone_is_skipped_and_forgotten() {
         dead.is_denied(Turn::Place(place)).await;
     }
     alive.is_denied(Turn::Place(4)).await;
-    assert_eq!(world.ask("ZCARD", &keys.queue, &[]).await, Reply::Int(5));
+    assert_eq!(world.ask("ZCARD", &keys.queue, &[]).await, 5);
     assert!(holder.gives().await);
     assert_eq!(world.calls().await, [now(&alive)]);
     alive.gets().await;
@@ -822,11 +820,8 @@ async fn a_lock_is_its_token_as_a_plain_text_that_ends() {
     holder.gets().await;
     let (lock, token) = (&holder.keys.lock, holder.token.to_string());
     assert_eq!(lock, &Key::new(&[b"app:lock:a"]));
-    assert_eq!(
-        world.ask("TYPE", lock, &[]).await,
-        Reply::Text("string".into())
-    );
-    assert_eq!(world.ask("GET", lock, &[]).await, Reply::Text(token.into()));
+    assert_eq!(world.ask("TYPE", lock, &[]).await, "string");
+    assert_eq!(world.ask("GET", lock, &[]).await, token);
     is_about(
         Duration::from_millis(world.ms_left(lock).await as u64),
         LEASE_MS,
@@ -840,18 +835,15 @@ async fn an_older_client_is_kept_out_and_keeps_others_out() {
     let [one, two] = [(); 2].map(|()| Caller::new(world, &keys));
     let older = ["old-token", "NX", "EX", "30"];
     one.gets().await;
-    assert_eq!(world.ask("SET", &keys.lock, &older).await, Reply::Nil);
+    assert_eq!(world.ask("SET", &keys.lock, &older).await, Answer::Null);
     assert!(one.gives().await);
-    assert_eq!(
-        world.ask("SET", &keys.lock, &older).await,
-        Reply::Text("OK".into())
-    );
+    assert_eq!(world.ask("SET", &keys.lock, &older).await, "OK");
     assert!(!one.extends(LEASE_MS).await && !one.gives().await);
     one.is_denied_for(30_000).await;
     two.waits().await;
     let held = world.ask("GET", &keys.lock, &[]).await;
-    assert_eq!(held, Reply::Text("old-token".into()));
-    assert_eq!(world.ask("DEL", &keys.lock, &[]).await, Reply::Int(1));
+    assert_eq!(held, "old-token");
+    assert_eq!(world.ask("DEL", &keys.lock, &[]).await, 1);
     // Nobody was called; the lock is the waiter's all the same.
     one.is_denied_for(HANDOVER_MS).await;
     two.gets().await;
@@ -862,10 +854,7 @@ async fn an_older_client_may_end_a_lease() {
     let world = &OnRedis::new().await;
     let holder = Caller::new(world, &keys("a"));
     holder.gets().await;
-    assert_eq!(
-        world.ask("DEL", &holder.keys.lock, &[]).await,
-        Reply::Int(1)
-    );
+    assert_eq!(world.ask("DEL", &holder.keys.lock, &[]).await, 1);
     assert!(!holder.extends(LEASE_MS).await && !holder.gives().await);
     Caller::new(world, &holder.keys).gets().await;
 }
@@ -937,7 +926,7 @@ async fn nothing_is_kept_for_ever() {
     assert!(!world.is_there(&keys.lock).await, "nobody holds it");
     assert!(world.ms_left(&keys.fence).await > 0);
     let size = world.call(&[b"DBSIZE"]).await;
-    assert_eq!(size, Reply::Int(1), "the fence is all that is left");
+    assert_eq!(size, 1, "the fence is all that is left");
 }
 
 #[tokio::test]
@@ -987,7 +976,7 @@ async fn a_fence_grows_when_the_servers_clock_is_set_back() {
         }
         let stored = world.ask("GET", &keys.fence, &[]).await;
         last = future + 3;
-        assert_eq!(stored, Reply::Text(last.to_string().into()));
+        assert_eq!(stored, last.to_string());
         assert!(world.ms_left(&keys.fence).await > 0);
     }
 }

@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex};
 use std::task::Poll;
 use std::time::Duration;
 
-use crate::support::{Connected, Server, connect};
+use crate::support::{Connected, Server, answer, connect};
 use bytes::Bytes;
 use futures_util::future::{join, join_all};
 use redis_backplane::store::bus::{Topic, TopicKind};
@@ -22,7 +22,8 @@ use redis_backplane::store::presence::{
 use redis_backplane::store::remote::feed::Feed;
 use redis_backplane::store::remote::presence::RedisRoster;
 use redis_backplane::store::topics::{Tag, Topics};
-use redis_backplane::store::{Key, Lives, RawCommands, Reply, Result, Roster, Ttl};
+use redis_backplane::store::{Key, Lives, Result, Roster, Ttl};
+use serde_json::Value as Answer;
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 use tokio::time::timeout;
 
@@ -171,21 +172,17 @@ impl OnRedis {
         }
     }
 
-    async fn call(&self, words: &[&[u8]]) -> Reply {
-        self.connected.store.call(words).await.unwrap()
+    async fn call(&self, words: &[&[u8]]) -> Answer {
+        answer(&self.connected.store, words).await
     }
 
     /// The names of all keys that do not only remember.
     async fn keys(&self) -> BTreeSet<String> {
-        let Reply::Array(keys) = self.call(&[b"KEYS", b"*"]).await else {
-            panic!("KEYS should answer keys");
-        };
-        let names = keys.into_iter().map(|key| match key {
-            Reply::Text(name) => String::from_utf8_lossy(&name).into_owned(),
-            other => panic!("{other:?}"),
-        });
+        let keys = self.call(&[b"KEYS", b"*"]).await;
+        let names: Vec<String> = serde_json::from_value(keys).unwrap();
         let remember = ["app:presence-socket:", "app:presence-seen:"];
         names
+            .into_iter()
             .filter(|name| !remember.iter().any(|space| name.starts_with(space)))
             .collect()
     }
@@ -209,7 +206,7 @@ impl OnRedis {
         words.extend(all.iter().map(|key| key.as_bytes()));
         words.extend([&name, life.as_bytes(), version.as_bytes(), ttl.as_bytes()]);
         words.extend([&socket.metadata[..], b""]);
-        self.call(&words).await == Reply::Int(1)
+        self.call(&words).await == 1
     }
 }
 
@@ -258,10 +255,8 @@ impl World for OnRedis {
     }
     async fn now(&self) -> u64 {
         let now = "local t = redis.call('TIME') return t[1] * 1000 + math.floor(t[2] / 1000)";
-        match self.call(&[b"EVAL", now.as_bytes(), b"0"]).await {
-            Reply::Int(ms) => ms as u64,
-            other => panic!("{other:?}"),
-        }
+        let now = self.call(&[b"EVAL", now.as_bytes(), b"0"]).await;
+        now.as_u64().unwrap()
     }
     async fn pass(&self, ms: u64) {
         let ms = ms.to_string();
@@ -271,11 +266,7 @@ impl World for OnRedis {
     /// What came before something that the test says itself.
     async fn news(&self) -> Vec<(String, News)> {
         let end = [CHANNELS, b"the end of the news"].concat();
-        assert_eq!(
-            self.call(&[b"PUBLISH", &end, b"!"]).await,
-            Reply::Int(1),
-            "one listens"
-        );
+        assert_eq!(self.call(&[b"PUBLISH", &end, b"!"]).await, 1, "one listens");
         let mut heard = self.heard.lock().await;
         let mut news = Vec::new();
         loop {

@@ -14,7 +14,7 @@ use redis_backplane::store::remote::connection::endpoint::{Address, Endpoint};
 use redis_backplane::store::remote::connection::login::{Credentials, Login};
 use redis_backplane::store::remote::connection::seeds::{Host, Seeds};
 use redis_backplane::store::remote::connection::supervisor::Supervisor;
-use redis_backplane::store::{Key, Result};
+use redis_backplane::store::{Key, RawCommands, Reply, Result};
 use tokio::time::timeout;
 
 static DIRECTORIES: AtomicU32 = AtomicU32::new(0);
@@ -160,4 +160,14 @@ impl OnRedis {
             _server: server,
         }
     }
+}
+
+/// What the server answers to a command of the test's own.
+pub async fn answer(store: &RedisStore, words: &[&[u8]]) -> serde_json::Value {
+    let mut json = Vec::new();
+    match store.call(words).await.unwrap() {
+        Reply::Small(small) => json.extend(small),
+        Reply::Large(write) => write(&mut json),
+    }
+    serde_json::from_slice(&json).unwrap()
 }

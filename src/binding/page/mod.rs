@@ -13,7 +13,7 @@ use serde_json::Value as JsonValue;
 use self::layout::{AnswerForm, AnswerRole, NO_CHANNEL, PAGE_RECORDS, RecordWord};
 use self::shaped::Shaped;
 pub use self::shaped::Shaper;
-pub use self::texts::Texts;
+pub use self::texts::{Begun, Texts};
 use super::outbox::Receipt;
 use super::pool::{Pool, Pooled};
 use crate::backplane::Outcome;
@@ -34,6 +34,8 @@ pub enum Answer {
     Bool(bool),
     /// A text that should be JSON, but may be anything that is stored.
     Json(Text),
+    /// JSON that has been written where it held up nobody.
+    Begun(Begun),
     /// The answers of a fetch. A text as above; a lease is for JavaScript to give back.
     Fresh(Text),
     Stale(Text, Lease),
@@ -153,6 +155,7 @@ impl Page {
             Answer::Bool(true) => (AnswerRole::Value, Written::nowhere(AnswerForm::True)),
             Answer::Bool(false) => (AnswerRole::Value, Written::nowhere(AnswerForm::False)),
             Answer::Json(text) => (AnswerRole::Value, self.write_json(&text, shaper)),
+            Answer::Begun(begun) => (AnswerRole::Value, self.begin(begun)),
             Answer::Fresh(text) => (AnswerRole::Fresh, self.write_json(&text, shaper)),
             Answer::Stale(text, lease) => {
                 let value = self.write_json(&text, shaper);
@@ -228,6 +231,17 @@ impl Page {
             None if text.is_ascii() => self.write_narrow(text),
             None => self.write_wide(text),
         }
+    }
+
+    fn begin(&mut self, begun: Begun) -> Written {
+        if begun.bytes() > LONGEST_TEXT {
+            return Written::nowhere(AnswerForm::Unreadable);
+        }
+        let (form, texts) = match begun.is_ascii {
+            true => (AnswerForm::Narrow, &mut self.narrow),
+            false => (AnswerForm::Wide, &mut self.wide),
+        };
+        Written::at(form, texts.begin(begun, self.separator))
     }
 
     fn write_narrow(&mut self, text: &str) -> Written {
@@ -306,6 +320,21 @@ mod tests {
         );
         assert_eq!(*page.wide.joined, format!("[\"é\",{s}]").as_bytes());
         assert_eq!(page.completed, 4);
+    }
+
+    #[test]
+    fn a_text_that_was_begun_elsewhere_stands_first_or_behind_others() {
+        let begun =
+            |text: &'static str| Answer::Begun(Begun::new(|json| json.extend(text.as_bytes())));
+        let answers = vec![begun("[1]"), begun("\"é\""), json("2"), begun("[3]")];
+        let page = page_of(answers, &mut Shaper::new(false));
+        let s = page.separator;
+        assert_eq!(words(&page, RecordWord::At), [0, 0, 1, 2]);
+        assert_eq!(
+            *page.narrow.joined,
+            format!("[[1],{s},2,{s},[3],{s}]").as_bytes()
+        );
+        assert_eq!(*page.wide.joined, format!("[\"é\",{s}]").as_bytes());
     }
 
     #[test]

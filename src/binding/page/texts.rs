@@ -5,6 +5,27 @@
 
 use crate::binding::pool::{Pool, Pooled};
 
+/// One JSON text, large, with what begins the array before it.
+#[derive(Debug)]
+pub struct Begun {
+    joined: Vec<u8>,
+    pub is_ascii: bool,
+}
+
+impl Begun {
+    /// `write` writes JSON behind what is there.
+    pub fn new(write: impl FnOnce(&mut Vec<u8>)) -> Self {
+        let mut joined = vec![b'['];
+        write(&mut joined);
+        let is_ascii = joined.is_ascii();
+        Self { joined, is_ascii }
+    }
+
+    pub fn bytes(&self) -> usize {
+        self.joined.len()
+    }
+}
+
 /// JSON texts joined into one array, a separator behind each.
 #[derive(Debug)]
 pub struct Texts {
@@ -24,6 +45,19 @@ impl Texts {
     pub fn append(&mut self, text: &[u8], separator: u32) -> u32 {
         self.joined.push(if self.values == 0 { b'[' } else { b',' });
         self.joined.extend_from_slice(text);
+        self.separate(separator)
+    }
+
+    /// Like [`Self::append`], without a copy where it is the first.
+    pub fn begin(&mut self, Begun { joined, .. }: Begun, separator: u32) -> u32 {
+        if self.values > 0 {
+            return self.append(&joined[1..], separator);
+        }
+        *self.joined = joined;
+        self.separate(separator)
+    }
+
+    fn separate(&mut self, separator: u32) -> u32 {
         self.joined.push(b',');
         self.joined
             .extend_from_slice(separator.to_string().as_bytes());

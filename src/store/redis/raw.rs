@@ -1,12 +1,12 @@
-//! Commands of the caller's own, for the client handle.
+//! Commands of the caller's own, for the client handle; their answers become JSON here.
 
 use redis::Value;
+use serde::Serialize;
 use tokio::sync::Mutex;
 use tokio::task::yield_now;
 
 use super::{RedisStore, command};
-use crate::store::types::Reply;
-use crate::store::{RawCommands, Result};
+use crate::store::{RawCommands, Reply, Result};
 
 /// Commands whose answer is nested as deep as the caller's script says. redis-rs reads no deeper than 100, and the
 /// connection ends with such an answer.
@@ -39,29 +39,159 @@ impl RawCommands for RedisStore {
     }
 }
 
+/// An answer beyond this takes milliseconds to write.
+const LARGE_BYTES: usize = 256 * 1024;
+/// What writing one item costs, in bytes of a text.
+const ITEM_BYTES: usize = 32;
+
 fn reply(value: Value) -> Reply {
+    if fits(&value, LARGE_BYTES).is_some() {
+        let mut json = Vec::new();
+        write(&mut json, &value);
+        return Reply::Small(json.into());
+    }
+    Reply::Large(Box::new(move |json| write(json, &value)))
+}
+
+/// How much room is left beside the value; `None`: there is not enough of it.
+fn fits(value: &Value, room: usize) -> Option<usize> {
+    let room = room.checked_sub(ITEM_BYTES)?;
+    let all = |items: &[Value]| {
+        let mut items = items.iter();
+        items.try_fold(room, |room, item| fits(item, room))
+    };
     match value {
-        Value::Nil => Reply::Nil,
-        Value::Int(number) => Reply::Int(number),
-        Value::Double(number) => Reply::Double(number),
-        Value::Boolean(truth) => Reply::Int(i64::from(truth)),
-        Value::BulkString(bytes) | Value::BigNumber(bytes) => Reply::Text(bytes.into()),
-        Value::SimpleString(text) | Value::VerbatimString { text, .. } => Reply::Text(text.into()),
-        Value::Okay => Reply::Text("OK".into()),
-        Value::Array(items) | Value::Set(items) | Value::Push { data: items, .. } => {
-            Reply::Array(items.into_iter().map(reply).collect())
+        Value::BulkString(bytes) => room.checked_sub(bytes.len()),
+        Value::SimpleString(text) | Value::VerbatimString { text, .. } => {
+            room.checked_sub(text.len())
         }
-        Value::Map(pairs) => Reply::Array(
-            pairs
-                .into_iter()
-                .flat_map(|(k, v)| [reply(k), reply(v)])
-                .collect(),
-        ),
-        Value::Attribute { data, .. } => reply(*data),
+        Value::Array(items) | Value::Set(items) | Value::Push { data: items, .. } => all(items),
+        Value::Map(pairs) => pairs
+            .iter()
+            .flat_map(|(key, value)| [key, value])
+            .try_fold(room, |room, item| fits(item, room)),
+        Value::Attribute { data, .. } => fits(data, room),
+        _ => Some(room),
+    }
+}
+
+/// Piece by piece: a tree in between takes as long again.
+fn write(json: &mut Vec<u8>, value: &Value) {
+    match value {
+        Value::Nil => json.extend(b"null"),
+        Value::Int(number) => write_plain(json, number),
+        Value::Double(number) => write_plain(json, number),
+        Value::Boolean(truth) => write_plain(json, &i64::from(*truth)),
+        Value::BulkString(bytes) | Value::BigNumber(bytes) => {
+            json.reserve(bytes.len() + 2);
+            write_plain(json, &String::from_utf8_lossy(bytes));
+        }
+        Value::SimpleString(text) | Value::VerbatimString { text, .. } => write_plain(json, text),
+        Value::Okay => write_plain(json, "OK"),
+        Value::Array(items) | Value::Set(items) | Value::Push { data: items, .. } => {
+            write_array(json, items);
+        }
+        Value::Map(pairs) => {
+            write_array(json, pairs.iter().flat_map(|(key, value)| [key, value]));
+        }
+        Value::Attribute { data, .. } => write(json, data),
         Value::ServerError(error) => {
             let details = error.details().unwrap_or_default();
-            Reply::Error(format!("{} {details}", error.code()).trim_end().to_owned())
+            write_plain(json, format!("{} {details}", error.code()).trim_end());
         }
-        other => Reply::Text(format!("{other:?}").into()),
+        other => write_plain(json, &format!("{other:?}")),
+    }
+}
+
+fn write_array<'a>(json: &mut Vec<u8>, items: impl IntoIterator<Item = &'a Value>) {
+    json.push(b'[');
+    for (i, item) in items.into_iter().enumerate() {
+        if i > 0 {
+            json.push(b',');
+        }
+        write(json, item);
+    }
+    json.push(b']');
+}
+
+fn write_plain(json: &mut Vec<u8>, plain: &(impl Serialize + ?Sized)) {
+    // Nothing fails that is written to memory.
+    let _ = serde_json::to_writer(json, plain);
+}
+
+#[cfg(test)]
+mod tests {
+    use redis::parse_redis_value;
+
+    use super::*;
+
+    fn text(answer: &[u8]) -> String {
+        match reply(parse_redis_value(answer).unwrap()) {
+            Reply::Small(json) => String::from_utf8(json.into()).unwrap(),
+            Reply::Large(_) => panic!("small answers need no thread"),
+        }
+    }
+
+    #[test]
+    fn every_kind_of_answer_is_json() {
+        for (answer, json) in [
+            (&b"$-1\r\n"[..], "null"),
+            (b"_\r\n", "null"),
+            (b":-7\r\n", "-7"),
+            (b",1.5\r\n", "1.5"),
+            (b",inf\r\n", "null"),
+            (b"#t\r\n", "1"),
+            (
+                b"(12345678901234567890123\r\n",
+                r#""12345678901234567890123""#,
+            ),
+            (b"+OK\r\n", r#""OK""#),
+            (b"+QUEUED\r\n", r#""QUEUED""#),
+            (
+                b"$7\r\n\"\\\n\xc3\xa9\0\xff\r\n",
+                "\"\\\"\\\\\\né\\u0000\u{fffd}\"",
+            ),
+            (b"=8\r\ntxt:text\r\n", r#""text""#),
+            (b"-OWN error\r\n", r#""OWN error""#),
+            (b"-OWN\r\n", r#""OWN""#),
+            (b"*0\r\n", "[]"),
+            (
+                b"*3\r\n:1\r\n*1\r\n$1\r\na\r\n-ERR in it\r\n",
+                r#"[1,["a"],"ERR in it"]"#,
+            ),
+            (b"~2\r\n:1\r\n:2\r\n", "[1,2]"),
+            (b"%2\r\n+a\r\n:1\r\n+b\r\n*0\r\n", r#"["a",1,"b",[]]"#),
+            (b"|1\r\n+a\r\n:1\r\n:2\r\n", "2"),
+        ] {
+            assert_eq!(text(answer), json);
+        }
+    }
+
+    #[test]
+    fn what_is_long_or_many_is_large_however_it_is_nested() {
+        let many = || Value::Array(vec![Value::Int(1); LARGE_BYTES / ITEM_BYTES]);
+        let long = || Value::BulkString(vec![b'x'; LARGE_BYTES]);
+        let half = || Value::BulkString(vec![b'x'; LARGE_BYTES / 2]);
+        for value in [
+            many(),
+            long(),
+            Value::Array(vec![Value::Nil, Value::Array(vec![long()])]),
+            Value::Set(vec![half(), half()]),
+            Value::Map(vec![(half(), half())]),
+            Value::Attribute {
+                data: Box::new(many()),
+                attributes: Vec::new(),
+            },
+        ] {
+            let mut expected = b"[".to_vec();
+            write(&mut expected, &value);
+            let Reply::Large(write) = reply(value) else {
+                panic!("a large answer that the I/O thread writes");
+            };
+            let mut written = b"[".to_vec();
+            write(&mut written);
+            assert!(written == expected);
+        }
+        assert!(matches!(reply(half()), Reply::Small(_)));
     }
 }

@@ -1,0 +1,66 @@
+//! Work that takes long, on a thread of its own for as long as that takes: the I/O thread goes on
+//! with what others want.
+
+use std::sync::mpsc;
+use std::thread;
+
+use tokio::sync::{Semaphore, oneshot};
+
+/// Threads that work at once, whatever the number of backplanes.
+static PLACES: Semaphore = Semaphore::const_new(2);
+
+/// Answers what `work` does; `None`: it panicked. A system that gives no thread has it done here.
+pub async fn aside<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Option<T> {
+    let _place = PLACES.acquire().await.ok()?;
+    let (done, outcome) = oneshot::channel();
+    let work = move || {
+        // Whoever has stopped waiting wants nothing.
+        let _ = done.send(work());
+    };
+    // What a thread is started with is lost with a thread that cannot be had.
+    let (hand_over, handed_over) = mpsc::channel();
+    let started = thread::Builder::new()
+        .name("redis-backplane".into())
+        .spawn(move || {
+            handed_over
+                .recv()
+                .map_or((), |work: Box<dyn FnOnce() + Send>| work())
+        });
+    match started {
+        Ok(_) => drop(hand_over.send(Box::new(work))),
+        Err(_) => work(),
+    }
+    outcome.await.ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn others_have_the_thread_meanwhile() {
+        let (tell, told) = mpsc::channel();
+        let work = aside(move || told.recv_timeout(Duration::from_secs(30)));
+        let other = async {
+            tell.send(7).unwrap();
+        };
+        let (worked, ()) = tokio::join!(work, other);
+        assert_eq!(worked, Some(Ok(7)));
+    }
+
+    #[tokio::test]
+    async fn many_take_turns_and_one_that_panics_leaves_its_place() {
+        let failed = (0..5).map(|_| aside(|| panic!("provoked by a test")));
+        let failed: Vec<Option<()>> = futures_util::future::join_all(failed).await;
+        assert_eq!(failed, [None; 5]);
+        let worked = (0..50).map(|number| aside(move || number * 2));
+        let worked = futures_util::future::join_all(worked).await;
+        assert!(
+            worked
+                .into_iter()
+                .eq((0..50).map(|number| Some(number * 2)))
+        );
+    }
+}
