@@ -100,6 +100,45 @@ describe.each([
     expect(told).toEqual(['join mine', 'join theirs']);
   });
 
+  it('a running Redis that is emptied as this process looks at its sockets: who is set again is found by the others', async () => {
+    const { redis, proxy, backplane, other } = await two();
+    await backplane.setPresence('mine', 'm', { roomId: 'r' });
+    let emptied;
+    proxy.onRequest((chunk) => {
+      if (emptied || !chunk.includes('HSTRLEN')) return;
+      proxy.stall();
+      emptied = redis.command('FLUSHALL').finally(() => proxy.flow());
+    });
+    await until(() => emptied);
+    await emptied;
+    await until(async () => (await redis.command('ZCARD', 'presence-room:r')) > 0, { everyMs: 0 });
+    expect([await other.isUserOnline('mine'), await other.getOnlineUsersInRoom('r')]).toEqual([true, ['mine']]);
+  });
+
+  it.each([1, 2, 3, 4])('a Redis that is emptied after step %i of setting a socket: nobody leaves', async (step) => {
+    const { redis, proxy, backplane, other, told } = await two();
+    await backplane.setPresence('mine', 'm', { roomId: 'r' });
+    await until(() => told.length === 1);
+    let replies = 0;
+    let emptied;
+    proxy.onReply(() => {
+      replies += 1;
+      if (replies !== step) return;
+      proxy.stall();
+      emptied = redis.command('FLUSHALL').finally(() => proxy.flow());
+    });
+    expect(await backplane.setPresence('mine', 'm', { roomId: 'r' })).toBe(true);
+    await until(() => emptied);
+    await emptied;
+    expect(await backplane.isUserOnline('mine')).toBe(true);
+    await until(() => other.isUserOnline('mine'), { timeoutMs: 3000 });
+    await until(async () => (await other.countOnlineUsersInRoom('r')) === 1, { timeoutMs: 3000 });
+    // What was told before is heard before.
+    await other.setPresence('last', 'l', { roomId: 'r' });
+    await until(() => told.includes('join last'));
+    expect(told).toEqual(['join mine', 'join last']);
+  });
+
   it('sockets that are being set again when the connection is cut, over and over, are all there in the end', async () => {
     const all = await two();
     const { redis, proxy, backplane, other } = all;

@@ -122,6 +122,9 @@ impl Backplane {
                     doubt,
                 };
                 self.presence.own.keep(socket, standing);
+                if doubt == Doubt::Lost {
+                    self.presence.has_work.notify_one();
+                }
                 true
             }
             Some(Ok(None)) => {
@@ -317,7 +320,7 @@ impl Backplane {
         missing: Vec<Kept>,
     ) -> Result<()> {
         let (first, others) = missing.split_at(missing.len().min(AT_ONCE));
-        self.presence_set_again(store, first).await?;
+        self.presence_set_lost(store, first).await?;
         let own = &self.presence.own;
         if first.iter().any(|kept| own.left(kept).is_some()) {
             // Whether more is lost the keeper finds out; until then this process tells of them.
@@ -345,10 +348,12 @@ impl Backplane {
         let bound_to = heartbeat.then(|| pulse.current_life());
         let known = self.presence.own.get(&socket.id);
         let before = known.as_ref().map(|known| &*known.socket);
-        let set = roster.set(socket, before, bound_to, ttl, condition);
-        let (life, version) = try_join(begun, set).await?;
-        let is_certain = pulse.is(life) && matches!(self.switch.now(), Availability::Ready(_));
-        let doubt = if is_certain { Doubt::None } else { Doubt::Lost };
-        Ok(version.map(|version| (version, doubt)))
+        let set = roster.put_in_all(socket, before, bound_to, ttl, condition);
+        let (life, set) = try_join(begun, set).await?;
+        let has_all = pulse.is(life) && matches!(self.switch.now(), Availability::Ready(_));
+        Ok(set.map(|set| match has_all && !set.is_lost {
+            true => (set.version, Doubt::None),
+            false => (set.version, Doubt::Lost),
+        }))
     }
 }

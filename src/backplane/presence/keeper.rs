@@ -89,6 +89,7 @@ impl Backplane {
         let presence = &self.presence;
         if !presence.pulse.beat(&presence.roster(store)).await? {
             presence.own.doubt_all();
+            presence.has_work.notify_one();
         }
         Ok(())
     }
@@ -135,18 +136,24 @@ impl Backplane {
             let found = try_join_all(found).await?;
             let lost: Vec<Kept> = found.into_iter().flatten().collect();
             if !lost.is_empty() {
-                self.presence_set_again(store, &lost).await?;
+                self.presence_set_lost(store, &lost).await?;
             }
         }
         Ok(())
     }
 
-    /// Sets sockets anew, a part at a time.
-    pub(super) async fn presence_set_again(
+    /// Sets those again that Redis has lost. It may have lost the life as well, in which nobody would find them.
+    pub(super) async fn presence_set_lost(
         &self,
         store: &RedisStore,
         sockets: &[Kept],
     ) -> Result<()> {
+        self.presence_beat(store).await?;
+        self.presence_set_again(store, sockets).await
+    }
+
+    /// Sets sockets anew, a part at a time.
+    async fn presence_set_again(&self, store: &RedisStore, sockets: &[Kept]) -> Result<()> {
         for step in sockets.chunks(AT_ONCE) {
             let set = step
                 .iter()

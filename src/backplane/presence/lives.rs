@@ -62,14 +62,18 @@ impl Pulse {
         self.current().has_begun
     }
 
-    /// Has the life go on; `false`: it had ended, and another begins.
+    /// Has the life go on; `false`: it had ended, and another begins. Of those who find that at once one is told.
     pub async fn beat<L: Lives>(&self, store: &L) -> Result<bool> {
         let life = self.life(store).await?;
         if store.beat(life, false).await? {
             return Ok(true);
         }
-        *self.current() = Current::new();
-        Ok(false)
+        let mut current = self.current();
+        let is_first = current.life == life;
+        if is_first {
+            *current = Current::new();
+        }
+        Ok(!is_first)
     }
 
     fn begun(&self, life: Life) {

@@ -2,8 +2,9 @@
 
 mod large;
 mod layout;
+mod set;
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::time::Duration;
 
 use futures_util::future::{try_join, try_join_all};
@@ -63,59 +64,10 @@ impl Roster for RedisRoster<'_> {
         ttl: Ttl,
         condition: Condition,
     ) -> Result<Option<u64>> {
-        let home = Home::of(socket);
-        let (since, or_lost) = match condition {
-            Condition::Always => (String::new(), false),
-            Condition::Since { version, or_lost } => (version.to_string(), or_lost),
-        };
-        let ms = ttl.as_millis().to_string();
-        let claim = format!("{:016x}", socket.claim);
-        let args = [
-            ms.as_bytes(),
-            since.as_bytes(),
-            flag(or_lost),
-            claim.as_bytes(),
-        ];
-        let Some(Claim {
-            version,
-            is_new,
-            mut homes,
-        }) = self.claim(&socket.id, &home, args).await?
-        else {
-            return Ok(None);
-        };
-        if let Some(before) = before.filter(|_| is_new) {
-            homes.push((Home::from(before), Unmet::Told));
-        }
-        let life = Life::text(life);
-        let put = async |place| {
-            let metadata = socket.metadata_at(place);
-            let args = [
-                life.as_bytes(),
-                version.as_bytes(),
-                ms.as_bytes(),
-                &metadata,
-            ];
-            self.put(place, &socket.user, &socket.id, args).await
-        };
-        let puts = socket.places().map(put);
-        let stays: &HashSet<_> = &socket.places().collect();
-        let left = homes.iter().flat_map(|(before, unmet)| {
-            let is_same = *before.user == *socket.user;
-            let places = before
-                .places()
-                .filter(move |place| !(is_same && stays.contains(place)));
-            places.map(|place| self.drop(place, &before.user, &socket.id, &version, *unmet))
-        });
-        try_join(try_join_all(puts), try_join_all(left)).await?;
-        if self.version(&socket.id).await? != version {
-            // Somebody set or removed it meanwhile, and may not have met it here.
-            let drops = socket
-                .places()
-                .map(|place| self.drop(place, &socket.user, &socket.id, &version, Unmet::Untold));
-            try_join_all(drops).await?;
-        }
-        Ok(Some(number(version.as_bytes())))
+        let set = self
+            .put_in_all(socket, before, life, ttl, condition)
+            .await?;
+        Ok(set.map(|set| set.version))
     }
 
     async fn remove(&self, user: &str, socket: &str, rooms: &[Box<str>]) -> Result<u64> {

@@ -1,0 +1,89 @@
+//! Setting a socket, step by step.
+
+use std::collections::HashSet;
+
+use futures_util::future::{try_join, try_join_all};
+
+use super::layout::{Home, flag, number};
+use super::{Claim, RedisRoster, Unmet};
+use crate::store::presence::{Condition, Life, Socket};
+use crate::store::{Result, Ttl};
+
+/// A socket that was set.
+pub struct Set {
+    pub version: u64,
+    /// The server has lost its own entry since, and maybe more.
+    pub is_lost: bool,
+}
+
+impl RedisRoster<'_> {
+    /// Sets a socket in all of its places, and answers whether the server has lost it meanwhile.
+    pub async fn put_in_all(
+        &self,
+        socket: &Socket,
+        before: Option<&Socket>,
+        life: Option<Life>,
+        ttl: Ttl,
+        condition: Condition,
+    ) -> Result<Option<Set>> {
+        let home = Home::of(socket);
+        let (since, or_lost) = match condition {
+            Condition::Always => (String::new(), false),
+            Condition::Since { version, or_lost } => (version.to_string(), or_lost),
+        };
+        let ms = ttl.as_millis().to_string();
+        let claim = format!("{:016x}", socket.claim);
+        let args = [
+            ms.as_bytes(),
+            since.as_bytes(),
+            flag(or_lost),
+            claim.as_bytes(),
+        ];
+        let Some(Claim {
+            version,
+            is_new,
+            mut homes,
+        }) = self.claim(&socket.id, &home, args).await?
+        else {
+            return Ok(None);
+        };
+        if let Some(before) = before.filter(|_| is_new) {
+            homes.push((Home::from(before), Unmet::Told));
+        }
+        let life = Life::text(life);
+        let put = async |place| {
+            let metadata = socket.metadata_at(place);
+            let args = [
+                life.as_bytes(),
+                version.as_bytes(),
+                ms.as_bytes(),
+                &metadata,
+            ];
+            self.put(place, &socket.user, &socket.id, args).await
+        };
+        let puts = socket.places().map(put);
+        let stays: &HashSet<_> = &socket.places().collect();
+        let left = homes.iter().flat_map(|(before, unmet)| {
+            let is_same = *before.user == *socket.user;
+            let places = before
+                .places()
+                .filter(move |place| !(is_same && stays.contains(place)));
+            places.map(|place| self.drop(place, &before.user, &socket.id, &version, *unmet))
+        });
+        try_join(try_join_all(puts), try_join_all(left)).await?;
+        let known = self.version(&socket.id).await?;
+        // A removal would be remembered: what is not known has been lost, and nobody has taken it out.
+        let is_lost = known.is_empty();
+        if known != version && !is_lost {
+            // Somebody set or removed it meanwhile, and may not have met it here.
+            let drops = socket
+                .places()
+                .map(|place| self.drop(place, &socket.user, &socket.id, &version, Unmet::Untold));
+            try_join_all(drops).await?;
+        }
+        Ok(Some(Set {
+            version: number(version.as_bytes()),
+            is_lost,
+        }))
+    }
+}
