@@ -1,25 +1,26 @@
 /**
- * redis-backplane: what a Node.js server uses Redis for, in one native addon.
+ * redis-backplane: everything a Node.js server uses Redis for, as one native addon.
  *
- * Every function below belongs to a default backplane that is configured from the environment at
- * its first call; {@link createBackplane} makes independent ones. No function blocks, none
- * rejects because Redis is away: the documented functions then answer from this process.
- * Only a programming error rejects, with a `TypeError` or `RangeError` that carries a stable
- * `code` (docs/errors.md), before anything is sent.
+ * Every function below belongs to a default backplane, which is configured from the environment at
+ * its first call. {@link createBackplane} makes independent ones. No function blocks, and none
+ * rejects because of a Redis outage: while Redis is unavailable, the documented functions are
+ * answered by this process. Only a programming error rejects, with a `TypeError` or `RangeError`
+ * that carries a stable `code` (docs/errors.md), before anything is sent.
  */
 
-/** Anything that `JSON.parse` can give. */
+/** Anything that `JSON.parse` can return. */
 export type Json = null | boolean | number | string | Json[] | { [key: string]: Json };
 
 /**
  * Reads a cached value. O(1).
  *
- * Resolves a fresh copy of what JSON made of the value, or `null` when there is none: never set,
- * expired, evicted, of another type, not JSON. While Redis is away: from this process's memory.
+ * Resolves to a fresh copy of the value as JSON represents it. Resolves to `null` when there is no
+ * such value: never set, expired, evicted, of another type, or not JSON. While Redis is
+ * unavailable, reads from the memory of this process.
  *
- * Calls about one key happen in the order in which they are made, also without `await` in between;
- * only the read of a large value may see what a later call leaves. Large is what is over 256 KiB, and
- * beside many other calls, or on a slow line, what is over 1 KiB.
+ * Calls for one key take effect in the order in which they are made, also without `await` between
+ * them. One exception: the read of a large value may see the effect of a later call. A value over
+ * 256 KiB is large; beside many other calls, or on a slow connection, a value over 1 KiB is large.
  *
  * @param key 1 byte to 64 KiB of well-formed Unicode; stored as `<keyPrefix>cache:<key>`.
  * @throws E_INVALID_KEY, E_CLOSED
@@ -27,23 +28,26 @@ export type Json = null | boolean | number | string | Json[] | { [key: string]: 
 export function cacheGet<T = Json>(key: string): Promise<T | null>;
 
 /**
- * Keeps a value for a time, in place of what was there. O(1).
+ * Stores a value for a limited time and replaces the previous one. O(1).
  *
- * Resolves `true` when it is kept or remembered, `false` when it is not or not known to be (larger than the
- * in-memory store, or a large value that could not be sent in time). While Redis is away it is kept in this process, and
- * the key is deleted on Redis before anything is read there again.
+ * Resolves to `true` when the value is stored or remembered. Resolves to `false` when it is not, or
+ * when the outcome is unknown: the value is larger than the in-memory store, or a large value could
+ * not be sent in time. While Redis is unavailable, the value is stored in this process, and the key
+ * is deleted on Redis before anything is read there again.
  *
- * @param value anything that JSON can hold, up to 64 MiB of JSON text.
- * @param ttlSeconds default 3600; fractions are fine; above 0, at most 10 years.
+ * @param value anything that JSON can represent, up to 64 MiB of JSON text.
+ * @param ttlSeconds default 3600; may be a fraction; above 0, at most 10 years.
  * @throws E_INVALID_KEY, E_INVALID_VALUE, E_INVALID_TTL, E_CLOSED
  */
 export function cacheSet(key: string, value: unknown, ttlSeconds?: number): Promise<boolean>;
 
 /**
- * Makes a key absent, also for a loader of {@link cacheGetOrSet} that is running. O(1).
+ * Deletes a key. A running loader of {@link cacheGetOrSet} does not store its value afterwards.
+ * O(1).
  *
- * Resolves `true` when it has been carried out, whether or not the key existed; while Redis is
- * away it is carried out here at once, and on Redis before anything is read there again.
+ * Resolves to `true` when the delete is done, whether or not the key existed. While Redis is
+ * unavailable, the delete takes effect in this process at once, and on Redis before anything is
+ * read there again.
  *
  * @throws E_INVALID_KEY, E_CLOSED
  */
@@ -52,10 +56,11 @@ export function cacheDelete(key: string): Promise<boolean>;
 /**
  * Deletes every key that matches a Redis glob (`*`, `?`, `[a-z]`, `[^a]`, `\` before a literal).
  *
- * Resolves the number of keys removed. Not atomic: keys that are set meanwhile may stay. O(keys
- * in the database) in bounded steps of SCAN and UNLINK on a connection of their own; flat in
- * memory. Every step has `commandTimeoutMs`, after which Redis is taken as away; the whole takes as
- * long as there are keys. While Redis comes back it waits until what was deleted during the outage is deleted there.
+ * Resolves to the number of keys removed. Not atomic: keys that are set during the call may remain.
+ * O(keys in the database), in bounded steps of SCAN and UNLINK on a separate connection, in
+ * constant memory. Each step may take `commandTimeoutMs`, after which Redis counts as unavailable.
+ * The whole call has no time limit. While Redis is recovering, the call waits until the deletes of
+ * the outage are applied there.
  *
  * @throws E_INVALID_PATTERN, E_CLOSED
  */
@@ -64,25 +69,25 @@ export function cacheDeletePattern(pattern: string): Promise<number>;
 export interface GetOrSetOptions {
   /** How long the loaded value is served. Default 3600. */
   ttlSeconds?: number;
-  /** How much longer it is kept, to be served when a loader fails. Default 0: not at all. */
+  /** How much longer the value is kept, to be served when a loader fails. Default 0: not at all. */
   staleSeconds?: number;
   /** How long the loader may run before its callers get `E_LOADER_TIMEOUT`. Default 30000. */
   loaderTimeoutMs?: number;
 }
 
 /**
- * Reads a value, or loads and keeps it. One loader runs for a key in this process at a time; all
- * callers get a copy of what it loads.
+ * Reads a value, or loads and stores it. At most one loader per key runs in this process at a time,
+ * and all callers get a copy of what it loads.
  *
- * A set or delete of the key while the loader runs, by anybody, also in another process or by
- * another client, wins: the loaded value is returned and not kept, and later callers load anew
- * (the leases of "Scaling Memcache at Facebook", NSDI '13). When the loader fails, its callers
- * get the old value if it is within `staleSeconds`, else the loader's error; nothing is kept.
+ * If the key is set or deleted while the loader runs, by any caller, process or client, that change
+ * wins: the loaded value is returned but not stored, and later callers load again (the leases of
+ * "Scaling Memcache at Facebook", NSDI '13). If the loader fails, its callers get the old value if
+ * it is within `staleSeconds`, otherwise the loader's error. Nothing is stored.
  *
- * One round trip when the value is there, three when it is not.
+ * One round trip on a hit, three on a miss.
  *
- * @throws what the loader throws; E_LOADER_TIMEOUT, E_INVALID_KEY, E_INVALID_CALLBACK,
- *   E_INVALID_TTL, E_INVALID_OPTION, E_INVALID_VALUE (what was loaded), E_CLOSED
+ * @throws the loader's own error; E_LOADER_TIMEOUT, E_INVALID_KEY, E_INVALID_CALLBACK,
+ *   E_INVALID_TTL, E_INVALID_OPTION, E_INVALID_VALUE (the loaded value), E_CLOSED
  */
 export function cacheGetOrSet<T = Json>(
   key: string,
@@ -91,34 +96,38 @@ export function cacheGetOrSet<T = Json>(
 ): Promise<T>;
 
 /**
- * Results about messages, by hashes of theirs: on Redis for all instances, and in front of it in memory,
- * whose hits are answered without a round trip. While Redis is away the memory is all there is.
+ * A cache for results about messages, keyed by a hash of the message. The results are stored on
+ * Redis for all instances. An in-memory cache in front of it answers hits without a round trip.
+ * While Redis is unavailable, only the in-memory cache is used.
  */
 export interface MessageCache {
   /**
-   * A hash of a message, the same for texts that differ in case and outer white space alone; of nothing
-   * else. Ids that are numbers are the ids that have their digits; an id may be absent.
+   * Computes the hash of a message. Texts that differ only in case and outer white space have the
+   * same hash; any other difference gives another hash. A numeric id equals the string of its
+   * digits. An id may be absent.
    *
-   * @throws at once: E_INVALID_VALUE (text), E_INVALID_KEY (ids)
+   * @throws synchronously: E_INVALID_VALUE (text), E_INVALID_KEY (ids)
    */
   generateHash(text: string, senderId?: string | number | null, receiverId?: string | number | null): string;
   /**
-   * Reads a result, a fresh copy each time, or `null`. What another instance overwrites or clears is not read
-   * here a moment later, 100 ms at most while both are connected. O(1).
+   * Reads a result, a fresh copy each time, or `null`. A result that another instance overwrites or
+   * clears is no longer read here a moment later, after at most 100 ms while both are connected.
+   * O(1).
    *
    * @throws E_INVALID_KEY, E_CLOSED
    */
   get<T = Json>(hash: string): Promise<T | null>;
   /**
-   * Keeps a result for `messageCache.ttlSeconds`. O(log of all results).
+   * Stores a result for `messageCache.ttlSeconds`. O(log of all results).
    *
    * @throws E_INVALID_KEY, E_INVALID_VALUE, E_CLOSED
    */
   set(hash: string, result: unknown): Promise<void>;
-  /** Gives back the memory of results whose time is over; they are not read in any case. */
+  /** Frees the memory of expired results. Expired results are never read in any case. */
   clearExpired(): void;
   /**
-   * Removes all results, of all instances. From the first moment none is read. O(them).
+   * Removes all results, on all instances. None of them is read from the moment of the call.
+   * O(results).
    *
    * @throws E_CLOSED
    */
@@ -127,7 +136,7 @@ export interface MessageCache {
   getStats(): Promise<MessageCacheStats>;
 }
 
-/** Of this backplane; counted since it was made. */
+/** Statistics of this backplane, counted since it was created. */
 export interface MessageCacheStats {
   /** Results in memory. */
   memorySize: number;
@@ -138,49 +147,57 @@ export interface MessageCacheStats {
   redisAvailable: boolean;
   /** Reads that found a result. */
   hits: number;
-  /** Those of them that found it in memory. */
+  /** Hits that were answered from memory. */
   memoryHits: number;
   misses: number;
 }
 
 export const messageCache: MessageCache;
 
-/** Any plain values; the order of keys does not matter, `1` is not `"1"`, `null` is not absent. */
+/**
+ * Any plain values. The order of keys does not matter, `1` is not `"1"`, and `null` is not absent.
+ */
 export type QueryParams = Record<string, unknown>;
 
 /**
- * Results of queries, by the name of the query and its parameters. A result belongs to its query and to
- * the rooms in `params.roomId` and `params.room_id` (each one or an array; together at most 32). A room is
- * what JSON makes of it: a number is the room that has its digits, and an object with `toJSON` the room
- * that it becomes.
+ * A cache for query results, keyed by the name of the query and its parameters. A result belongs to
+ * its query and to the rooms in `params.roomId` and `params.room_id` (each one or an array;
+ * together at most 32). A room is identified by its JSON form: a number is the room with its
+ * digits, and an object with `toJSON` is the room that it returns.
  *
- * **Fenced**: what is invalidated while somebody loads a result, by any process, is not set by who loads it.
- * docs/caching.md says how, and what that costs. While Redis is away results are kept in this process, for
- * `queryCache.degradedTtlSeconds` at most.
+ * **Fenced**: a result that was being loaded while its query or room was invalidated, by any
+ * process, is not stored. docs/caching.md explains how, and what it costs. While Redis is
+ * unavailable, results are kept in this process for at most `queryCache.degradedTtlSeconds`.
  */
 export interface QueryCache {
   /**
-   * Reads a result, or `null`. A miss is remembered for the {@link QueryCache.set} that follows. O(rooms).
+   * Reads a result, or `null`. A miss is remembered for the {@link QueryCache.set} that follows.
+   * O(rooms).
    *
-   * @throws E_INVALID_KEY (a name or a room), E_INVALID_VALUE (params that cannot be told apart from
-   *   others: functions, BigInts, cycles, over 64 KiB; objects of classes without `toJSON`, as RegExp,
-   *   URLSearchParams or Error; objects with symbols for keys), E_CLOSED
+   * @throws E_INVALID_KEY (a name or a room), E_INVALID_VALUE (params that cannot be distinguished
+   *   from others: functions, BigInts, cycles, over 64 KiB; objects of classes without `toJSON`,
+   *   such as RegExp, URLSearchParams or Error; objects with symbols as keys), E_CLOSED
    */
   get<T = Json>(queryName: string, params?: QueryParams): Promise<T | null>;
   /**
-   * Keeps a result. Resolves `false` when it keeps nothing: the query or one of its rooms was invalidated, or
-   * Redis emptied, since the `get` of this process that missed it; misses of it saw different
-   * versions and not all have come back. O(rooms × log of their results), two round trips.
+   * Stores a result. O(rooms × log of their results), two round trips.
+   *
+   * Resolves to `false` when nothing is stored. This happens when the query or one of its rooms was
+   * invalidated, or Redis was emptied, after the `get` of this process that missed the result. It
+   * also happens when several misses of the result saw different versions and not all of them have
+   * been followed by a `set`.
    *
    * @param ttlSeconds default 300
    * @throws as {@link QueryCache.get}, and E_INVALID_TTL
    */
   set(queryName: string, params: QueryParams | undefined, result: unknown, ttlSeconds?: number): Promise<boolean>;
   /**
-   * Reads a result, or loads and keeps it: one loader at a time for a result and process, for at most 30 s. Who
-   * comes after an invalidation does not get what was loaded before it.
+   * Reads a result, or loads and stores it. At most one loader per result runs in this process at a
+   * time, for at most 30 s. A call made after an invalidation never gets a value that was loaded
+   * before it.
    *
-   * @throws what the loader throws, E_LOADER_TIMEOUT, E_INVALID_CALLBACK, and as {@link QueryCache.set}
+   * @throws the loader's own error, E_LOADER_TIMEOUT, E_INVALID_CALLBACK, and as
+   *   {@link QueryCache.set}
    */
   getOrSet<T = Json>(
     queryName: string,
@@ -189,20 +206,22 @@ export interface QueryCache {
     ttlSeconds?: number
   ): Promise<T>;
   /**
-   * Removes the results of all queries whose names match a Redis glob; resolves how many. O(keys in the
-   * database), as {@link cacheDeletePattern}.
+   * Removes the results of all queries whose names match a Redis glob. Resolves to the number of
+   * results removed. O(keys in the database), as {@link cacheDeletePattern}.
    *
    * @throws E_INVALID_PATTERN, E_CLOSED
    */
   invalidate(queryPattern: string): Promise<number>;
   /**
-   * Removes the results of one query; resolves how many. From the first moment none of them is read. O(them).
+   * Removes the results of one query. Resolves to the number of results removed. None of them is
+   * read from the moment of the call. O(results removed).
    *
    * @throws E_INVALID_KEY, E_CLOSED
    */
   invalidateQuery(queryName: string): Promise<number>;
   /**
-   * Removes the results of a room, whatever the query; resolves how many. O(them).
+   * Removes the results of a room, whatever the query. Resolves to the number of results removed.
+   * O(results removed).
    *
    * @throws E_INVALID_KEY, E_CLOSED
    */
@@ -212,36 +231,41 @@ export interface QueryCache {
 export const queryCache: QueryCache;
 
 /**
- * Sessions by the ids of their sockets. A session belongs to the `email` and to the `userId` in its data, each
- * as JSON has it, without outer white space and in lower case. While Redis is away sessions are kept in this process, and those
- * that it set meanwhile are set on Redis afterwards, for the rest of their time.
+ * A cache for sessions, keyed by the id of their socket. A session belongs to the `email` and to
+ * the `userId` in its data, each in its JSON form, trimmed and in lower case. While Redis is
+ * unavailable, sessions are kept in this process. The sessions that it sets during the outage are
+ * set on Redis afterwards, with their remaining TTL.
  */
 export interface SessionCache {
   /**
-   * Reads a session, or `null`: also when Redis has evicted the index of one of its users, without which the
-   * session could not be ended. O(users of the session), of which there are two at most; one exchange, two the first time
-   * that a process reads a session which it has not set.
+   * Reads a session, or `null`. It also resolves to `null` when Redis has evicted the index of one
+   * of the session's users, because such a session could not be invalidated. O(users of the
+   * session), of which there are at most two. One round trip; two the first time that a process
+   * reads a session which it did not set.
    *
    * @throws E_INVALID_KEY, E_CLOSED
    */
   getSession<T = Json>(socketId: string): Promise<T | null>;
   /**
-   * Keeps a session, in place of what the socket had. Resolves `true` when it is kept or remembered (see
-   * `commandTimeoutMs`). O(log of the user's sessions), three round trips.
+   * Stores a session and replaces the previous one of the socket. Resolves to `true` when it is
+   * stored or remembered (see `commandTimeoutMs`). O(log of the user's sessions), three round
+   * trips.
    *
    * @param ttlSeconds default 300
    * @throws E_INVALID_KEY, E_INVALID_VALUE, E_INVALID_TTL, E_CLOSED
    */
   setSession(socketId: string, data: unknown, ttlSeconds?: number): Promise<boolean>;
   /**
-   * Removes a session; resolves `true` when that was carried out, whether or not there was one. O(1).
+   * Removes a session. Resolves to `true` when it is done, whether or not the session existed.
+   * O(1).
    *
    * @throws E_INVALID_KEY, E_CLOSED
    */
   deleteSession(socketId: string): Promise<boolean>;
   /**
-   * Removes the sessions of a user, given by email or by id, and of nobody else; resolves how many. What
-   * is set after it began stays. O(sessions of the user).
+   * Removes the sessions of a user, given by email or by id, and of nobody else. Resolves to the
+   * number of sessions removed. A session that is set after the call began remains. O(sessions of
+   * the user).
    *
    * @throws E_INVALID_KEY, E_CLOSED
    */
@@ -253,46 +277,46 @@ export const sessionCache: SessionCache;
 export interface RateLimitOptions {
   /**
    * `fixed-window` (default) counts from the first request until the window has passed.
-   * `sliding-window` counts the current window and the part of the one before that is less than a
-   * window ago (the sliding window counter). `token-bucket` lets `maxRequests` through at once and
-   * fills up evenly within a window (GCRA, ITU-T I.371).
+   * `sliding-window` counts the current window plus the part of the previous one that is less than
+   * a window ago (the sliding window counter). `token-bucket` allows `maxRequests` at once and
+   * refills evenly over a window (GCRA, ITU-T I.371).
    */
   algorithm?: 'fixed-window' | 'sliding-window' | 'token-bucket';
-  /** How much this request counts. Default 1; above the limit it is always denied. */
+  /** How much this request counts. Default 1. A cost above the limit is always denied. */
   cost?: number;
 }
 
 export interface RateLimit {
   allowed: boolean;
-  /** What would be allowed now; rounded down. */
+  /** How much would still be allowed now; rounded down. */
   remaining: number;
-  /** Epoch ms by Redis's clock: when nothing counts any more, if nothing more comes. */
+  /** Epoch ms by Redis's clock: when the count is back at zero, if no more requests come. */
   resetAt: number;
-  /** What counts now, this request included if it was allowed; rounded up. */
+  /** The current count, including this request if it was allowed; rounded up. */
   count: number;
   /** `maxRequests`. */
   limit: number;
-  /** How long until a request of this cost may be allowed; 0 when it was. */
+  /** How long until a request of this cost may be allowed; 0 when it was allowed. */
   retryAfterMs: number;
-  /** Where it was counted; `memory` while Redis is away, or when its answer was lost. */
+  /** Where it was counted. `memory` while Redis is unavailable, or when its answer was lost. */
   source: 'redis' | 'memory';
 }
 
 /**
- * Counts a request, if it fits into the limit of `key`. Exact: any number of processes and parallel
- * calls let through `maxRequests` and no more. A request that is denied is not counted. O(1), one
- * script by the server's clock; a limit that is known to be exhausted is answered from this process
- * for up to a second without asking Redis.
+ * Counts a request if it fits into the limit of `key`. Exact: any number of processes and parallel
+ * calls are allowed `maxRequests` in total and no more. A denied request is not counted. O(1), one
+ * script that uses the server's clock. A limit that is known to be exhausted is answered by this
+ * process for up to a second without asking Redis.
  *
- * While Redis is away this process counts by itself, from zero, and Redis goes on from what it
- * had when it is back. A check whose answer was lost is never repeated: it is judged by this
- * process's own count. Limits in memory have a share of `memory.maxBytes`
- * (docs/metrics.md); beyond it the least used begin anew.
+ * While Redis is unavailable, this process counts by itself, from zero. Redis resumes with its own
+ * count when it is back. A check whose answer was lost is never repeated; it is decided by this
+ * process's own count. Limits in memory have a share of `memory.maxBytes` (docs/metrics.md). When
+ * it is full, the least used limits start again from zero.
  *
- * Each algorithm counts a key by itself. Use one limit and window for a key.
+ * Each algorithm counts a key separately. Use one limit and one window per key.
  *
  * @param maxRequests a whole number above 0.
- * @param windowSeconds default 60; fractions are fine; above 0, at most 10 years.
+ * @param windowSeconds default 60; may be a fraction; above 0, at most 10 years.
  * @throws E_INVALID_KEY, E_INVALID_COUNT, E_INVALID_TTL, E_INVALID_OPTION, E_CLOSED
  */
 export function checkRateLimit(
@@ -303,102 +327,110 @@ export function checkRateLimit(
 ): Promise<RateLimit>;
 
 /**
- * Forgets what was counted for `key`, by every algorithm, on all instances. O(1).
+ * Resets the count of `key`, for every algorithm and on all instances. O(1).
  *
  * @throws E_INVALID_KEY, E_CLOSED
  */
 export function resetRateLimit(key: string): Promise<void>;
 
 /**
- * Takes the lock `key` if it is free, for at most `ttlSeconds`: `false` when somebody else has it, or
- * waits for it before. It is released by `releaseLock`, by its end, and by nothing else.
- * O(log waiters), one script.
+ * Acquires the lock `key` if it is free, for at most `ttlSeconds`. Resolves to `false` when
+ * somebody else holds it or is ahead in the queue. Only `releaseLock` and the end of the lease
+ * release it. O(log waiters), one script.
  *
- * A lock is a lease: it ends after its time, whatever its holder is doing (docs/locks.md). Work that
- * may take longer belongs into {@link withLock}.
+ * A lock is a lease: it ends after its TTL, whatever its holder is doing (docs/locks.md). Use
+ * {@link withLock} for work that may take longer.
  *
- * While Redis is away the lock is one within this backplane, or there is none (`locks` of
- * {@link BackplaneOptions}). Locks that are held have a share of `memory.maxBytes` (docs/metrics.md), some 100,000
- * of them by default; beyond it nobody gets another.
+ * While Redis is unavailable, the lock is local to this backplane, or is denied (`locks` of
+ * {@link BackplaneOptions}). It is also denied when access rules forbid scripts. Held locks have a
+ * share of `memory.maxBytes` (docs/metrics.md), about 100,000 locks by default. When it is full, no
+ * further lock is granted.
  *
- * @param ttlSeconds default 30; fractions are fine; above 0, at most 10 years. A lease that may be over when
- * its answer comes (2 ms, or what the answer takes) is not granted.
+ * @param ttlSeconds default 30; may be a fraction; above 0, at most 10 years. A lease that may have
+ *   ended by the time its answer arrives, allowing 2 ms for clock drift, is not granted.
  * @throws E_INVALID_KEY, E_INVALID_TTL, E_CLOSED
  */
 export function acquireLock(key: string, ttlSeconds?: number): Promise<boolean>;
 
 /**
- * Releases what {@link acquireLock} of this backplane took, if it still has it; whoever waits first
- * gets it. Releasing late, twice or what another process holds does nothing. O(log waiters), one script.
+ * Releases the lock that {@link acquireLock} of this backplane acquired, if this backplane still
+ * holds it. The first waiter gets it. A release that is late, repeated, or for a lock of another
+ * process does nothing. O(log waiters), one script.
  *
  * @throws E_INVALID_KEY, E_CLOSED
  */
 export function releaseLock(key: string): Promise<void>;
 
 export interface LockOptions {
-  /** How long the lease is. Default 30; fractions are fine; above 0, at most 10 years. */
+  /** Duration of the lease. Default 30; may be a fraction; above 0, at most 10 years. */
   ttlSeconds?: number;
   /**
-   * How long to wait for a lock that is taken, in ms; 0: not at all, `Infinity`: until it is free or
-   * `signal` aborts. Default 0 for {@link lock}, 10,000 for {@link withLock}.
+   * How long to wait for a lock that is held by another, in ms. 0 does not wait; `Infinity` waits
+   * until the lock is free or `signal` aborts. Default 0 for {@link lock}, 10,000 for
+   * {@link withLock}.
    */
   waitMs?: number;
-  /** Ends the waiting; the call then rejects with the signal's reason. */
+  /** Ends the wait. The call then rejects with the signal's reason. */
   signal?: AbortSignal;
 }
 
-/** A lock that is held. */
+/** A held lock. */
 export interface Lock {
   readonly key: string;
   /** The value of `lock:<key>` on Redis while the lock is held; 32 hexadecimal digits. */
   readonly token: string;
   /**
-   * Greater than that of every acquisition of this key before. Whoever keeps the last fence beside
-   * the data can refuse a late write (docs/locks.md).
+   * Greater than the fence of every earlier acquisition of this key. Store the last fence beside
+   * the data to be able to refuse a late write (docs/locks.md).
    */
   readonly fence: number;
   /**
-   * Aborts, with `E_LOCK_LOST`, before anybody else can have the lock: at the end of the lease, also when
-   * Redis cannot be reached or this process was paused, and when the lock is found to be another's.
-   * Reading `aborted` asks the clock. Does not abort when the lock is released.
+   * Aborts with `E_LOCK_LOST` before anyone else can hold the lock: at the end of the lease, even
+   * when Redis cannot be reached or this process was paused, and when the lock turns out to belong
+   * to another holder. Reading `aborted` checks the clock. Does not abort when the lock is
+   * released.
    */
   readonly signal: AbortSignal;
   /**
-   * Has the lease end `ttlSeconds` from now (default: as it was taken), be that later or sooner.
-   * `false`: it has ended, or Redis, which granted it, is away.
+   * Makes the lease end `ttlSeconds` from now (default: the TTL at acquisition), whether that is
+   * later or earlier than before. Resolves to `false` when the lease has ended, or when Redis
+   * granted it and is unavailable.
    *
    * @throws E_INVALID_TTL, E_CLOSED
    */
   extend(ttlSeconds?: number): Promise<boolean>;
   /**
-   * Gives the lock to whoever waits first. `false`: it had ended before, or that is not known; `signal` then
-   * aborts.
+   * Releases the lock and hands it to the first waiter. Resolves to `false` when the lease had
+   * already ended or when this is unknown; `signal` then aborts.
    *
    * @throws E_CLOSED
    */
   release(): Promise<boolean>;
-  /** As `release`, for `await using`; never rejects. */
+  /** As `release`, for `await using`. Never rejects. */
   [Symbol.asyncDispose](): Promise<void>;
 }
 
 /**
- * Takes the lock `key`, or waits for it: whoever comes first gets it first, across all processes. Who
- * waits is woken when the lock is released or its lease ends. `null`: it did not become free in time.
- * O(log waiters), one script, and one more connection for as long as this backplane lives once it waits.
+ * Acquires the lock `key`, or waits for it: first come, first served, across all processes. A
+ * waiter is woken when the lock is released or its lease ends. Resolves to `null` when the lock did
+ * not become free in time, or when access rules forbid scripts. O(log waiters), one script. The
+ * first call that waits opens one more connection, which remains open as long as this backplane.
  *
- * What is taken while Redis is away is taken on Redis when that is back, if it is free there; else its
- * `signal` aborts.
+ * A lock that is acquired while Redis is unavailable is acquired on Redis as soon as Redis is back,
+ * if it is free there. Otherwise its `signal` aborts.
  *
  * @throws E_INVALID_KEY, E_INVALID_TTL, E_INVALID_OPTION, E_CLOSED, and the reason of `signal`
  */
 export function lock(key: string, options?: LockOptions): Promise<Lock | null>;
 
 /**
- * Runs `callback` under a lock, which is renewed as long as it runs, on a thread of its own; answers
- * what the callback does. Whether the lock was lost meanwhile is told by `lock.signal`.
+ * Runs `callback` while holding a lock and resolves to its result. The lock is renewed on a
+ * separate thread as long as the callback runs. `lock.signal` aborts if the lock is lost meanwhile.
  *
- * @throws E_NOT_LOCKED when the lock does not become free within `waitMs`; the callback has not run.
- * @throws E_INVALID_KEY, E_INVALID_TTL, E_INVALID_OPTION, E_INVALID_CALLBACK, E_CLOSED, and the reason of `signal`
+ * @throws E_NOT_LOCKED when the lock does not become free within `waitMs`; the callback has not
+ *   run.
+ * @throws E_INVALID_KEY, E_INVALID_TTL, E_INVALID_OPTION, E_INVALID_CALLBACK, E_CLOSED, and the
+ *   reason of `signal`
  */
 export function withLock<T>(
   key: string,
@@ -407,35 +439,39 @@ export function withLock<T>(
 ): Promise<T>;
 export function withLock<T>(key: string, callback: (lock: Lock) => T | Promise<T>): Promise<T>;
 
-/** Whatever is to be known of a socket. */
+/** Any data about a socket. */
 export interface PresenceMetadata {
-  /** The room, or the rooms, that the socket is in; none if it is absent. */
+  /** The room or rooms that the socket is in. Absent: none. */
   roomId?: string | string[] | null;
   [name: string]: unknown;
 }
 
-/** A socket that is there, with its metadata. */
+/** A present socket with its metadata. */
 export interface Present extends PresenceMetadata {
   userId: string;
   socketId: string;
-  /** When it was last set or, with a heartbeat, heard of: epoch ms. */
+  /** Epoch ms: when the socket was last set or, with a heartbeat, last confirmed alive. */
   lastSeen: number;
 }
 
 /**
- * Says that a socket of a user is there, for `ttlSeconds`; it moves from wherever it was before: from other rooms,
- * and from another user. `true` when it is so, or remembered (see `commandTimeoutMs`); `false` when the server's access rules
- * forbid it, or, while Redis is away, `memory.maxBytes` leaves no room (docs/metrics.md). O(rooms), one script for the socket, one
- * for its user and one for each room; three round trips.
+ * Marks a socket of a user as present for `ttlSeconds`. The socket moves from wherever it was
+ * before: from other rooms, and from another user. O(rooms), one script for the socket, one for its
+ * user and one for each room; three round trips.
  *
- * Every socket ends by itself, exactly. With `presence: { heartbeat: true }` it does not while this backplane
- * lives (docs/presence.md). While Redis is away it is there for this backplane, and is set on Redis afterwards.
+ * Resolves to `true` when it is done or remembered (see `commandTimeoutMs`). Resolves to `false`
+ * when the server's access rules forbid it, or when Redis is unavailable and `memory.maxBytes`
+ * leaves no room (docs/metrics.md).
  *
- * @param metadata an object that JSON can hold, up to 1 MiB, and up to 8 MiB times the number of rooms, `roomId` not
- * counted; default `{}`. `roomId` is one room or an array.
- * @param ttlSeconds default 300; fractions are fine; above 0, at most 10 years.
- * @throws E_INVALID_KEY (`userId`, `socketId`, `roomId`: 1 byte to 64 KiB of well-formed Unicode), E_INVALID_VALUE,
- * E_INVALID_TTL, E_CLOSED
+ * Every socket expires by itself, exactly. With `presence: { heartbeat: true }` it does not expire
+ * while this backplane lives (docs/presence.md). While Redis is unavailable, the socket is present
+ * for this backplane only, and is set on Redis afterwards.
+ *
+ * @param metadata an object that JSON can represent, up to 1 MiB, and up to 8 MiB when multiplied
+ *   by the number of rooms, not counting `roomId`; default `{}`. `roomId` is one room or an array.
+ * @param ttlSeconds default 300; may be a fraction; above 0, at most 10 years.
+ * @throws E_INVALID_KEY (`userId`, `socketId`, `roomId`: 1 byte to 64 KiB of well-formed Unicode),
+ *   E_INVALID_VALUE, E_INVALID_TTL, E_CLOSED
  */
 export function setPresence(
   userId: string,
@@ -445,82 +481,88 @@ export function setPresence(
 ): Promise<boolean>;
 
 /**
- * Says that a socket is gone, from all of its rooms. Does nothing to one that is another user's by now, nor to the
- * user's other sockets. `true` when it has been carried out, whether or not it was there. O(rooms).
+ * Removes a socket from all of its rooms. Has no effect on a socket that belongs to another user by
+ * now, nor on the user's other sockets. Resolves to `true` when it is done, whether or not the
+ * socket was present. O(rooms).
  *
  * @throws E_INVALID_KEY, E_CLOSED
  */
 export function removePresence(userId: string, socketId: string): Promise<boolean>;
 
 /**
- * Whether a user has a socket, anywhere. O(sockets of the user). While Redis is away: in this backplane.
+ * Whether a user has a socket on any instance. O(sockets of the user). While Redis is unavailable:
+ * a socket of this backplane.
  *
  * @throws E_INVALID_KEY, E_CLOSED
  */
 export function isUserOnline(userId: string): Promise<boolean>;
 
 /**
- * The same of many users, in their order; all are asked at once. O(sockets of all).
+ * The same for many users, in their order. All are asked at once. O(sockets of all).
  *
  * @throws E_INVALID_KEY, E_CLOSED
  */
 export function areUsersOnline(userIds: string[]): Promise<boolean[]>;
 
 /**
- * The sockets of a user with their metadata, by `socketId`. O(sockets of the user).
+ * The sockets of a user with their metadata, sorted by `socketId`. O(sockets of the user).
  *
  * @throws E_INVALID_KEY, E_CLOSED
  */
 export function getUserPresence(userId: string): Promise<Present[]>;
 
 /**
- * When a user was last set, removed or, with a heartbeat, heard of: epoch ms, by the server's clock. `null`: not in the
- * last 30 days. O(1).
+ * When a user was last set, removed or, with a heartbeat, confirmed alive: epoch ms, by the
+ * server's clock. `null`: not in the last 30 days. O(1).
  *
  * @throws E_INVALID_KEY, E_CLOSED
  */
 export function getLastSeen(userId: string): Promise<number | null>;
 
 /**
- * The users that have a socket in a room: each once, sorted as `sort` does. O(sockets in the room), never
- * of the keyspace; a room of over 10,000 is read in steps. While Redis is away: those of this backplane.
+ * The users that have a socket in a room, each once, in the order of `sort`. O(sockets in the
+ * room), never of the keyspace. A room of over 10,000 sockets is read in steps. While Redis is
+ * unavailable: the users of this backplane.
  *
  * @throws E_INVALID_KEY, E_CLOSED
  */
 export function getOnlineUsersInRoom(roomId: string): Promise<string[]>;
 
 /**
- * How many they are. O(sockets in the room).
+ * The number of users that have a socket in a room. O(sockets in the room).
  *
  * @throws E_INVALID_KEY, E_CLOSED
  */
 export function countOnlineUsersInRoom(roomId: string): Promise<number>;
 
 /**
- * The sockets in a room with their metadata, by `userId` and `socketId`. O(sockets in the room).
+ * The sockets in a room with their metadata, sorted by `userId` and `socketId`. O(sockets in the
+ * room).
  *
  * @throws E_INVALID_KEY, E_CLOSED
  */
 export function getRoomPresence(roomId: string): Promise<Present[]>;
 
-/** Something that happened in a room. Callbacks of the same room share it. */
+/** A change in a room. All callbacks of a room get the same object. */
 export interface PresenceEvent {
-  /** `update`: the metadata are different. */
+  /** `update`: the metadata changed. */
   type: 'join' | 'leave' | 'update';
   userId: string;
   socketId: string;
   roomId: string;
-  /** For `leave` the last that were known. */
+  /** For `leave`, the last known metadata. */
   metadata: PresenceMetadata;
 }
 
 /**
- * Calls `callback` with what happens in a room from now on, whichever process does it: one `join`, `update` or `leave`
- * each for every socket. Who is there already does not join. Resolves a function that ends it.
+ * Calls `callback` for every change in a room from now on, whichever process makes it: one `join`,
+ * `update` or `leave` each per socket. Sockets that are already present cause no `join`. Resolves
+ * to a function that stops watching.
  *
- * Who does not leave by itself, as its TTL has passed or its process was killed, is found to have left within a
- * second, with a heartbeat within 20 s. An outage of Redis makes nobody leave who is there again 5 s after it.
- * Keeps the process alive. One connection for all watched rooms; one look at a room when a TTL in it has passed.
+ * A socket that was not removed is reported as a `leave` within one second after its TTL has
+ * passed, and with a heartbeat within 20 s after its process was killed. After a Redis outage,
+ * sockets that are present again within 5 s are not reported as left. A watch keeps the process
+ * alive. All watched rooms share one connection. A room is read once when a TTL in it has passed.
  *
  * @throws E_INVALID_KEY, E_INVALID_CALLBACK, E_CLOSED
  */
@@ -529,7 +571,7 @@ export function watchRoom(
   callback: (event: PresenceEvent) => unknown
 ): Promise<() => Promise<void>>;
 
-/** Presence of sockets in one room each, for 300 s; all instances are the same. */
+/** Presence of sockets in one room each, for 300 s. All instances of this class are equivalent. */
 export class PresenceService {
   /** {@link setPresence}; without a room if `roomId` is absent. */
   setOnline(userId: string, socketId: string, roomId?: string | string[] | null): Promise<boolean>;
@@ -540,8 +582,9 @@ export class PresenceService {
   /** {@link getOnlineUsersInRoom} */
   getOnlineUsers(roomId: string): Promise<string[]>;
   /**
-   * Has a socket last 300 s from now, with its metadata, and moves it to the room if it is not in it. `false`: it was
-   * removed, or has ended and is not this backplane's own; it is not brought back.
+   * Extends a socket to 300 s from now, keeps its metadata, and moves it to the room if it is not
+   * in it. Resolves to `false` when the socket was removed, or has expired and does not belong to
+   * this backplane; it is then not restored.
    *
    * @throws E_INVALID_KEY, E_CLOSED
    */
@@ -551,69 +594,71 @@ export class PresenceService {
 /**
  * Publishes a message as JSON. O(receivers + patterns).
  *
- * Resolves how many subscriptions it reached: of all clients of the server, or, while Redis is
- * away, of this backplane. At most once: a message whose answer was lost is not sent again, and
- * counts as 0, as does one that the server refuses (which is logged).
+ * Resolves to the number of subscriptions it reached: those of all clients of the server or, while
+ * Redis is unavailable, those of this backplane. Delivered at most once: a message whose answer was
+ * lost is not sent again and counts as 0. So does a message that the server refuses (which is
+ * logged).
  *
  * @param channel 1 byte to 64 KiB of well-formed Unicode; on Redis `<keyPrefix><channel>`.
- * @param message anything that JSON can hold, up to 64 MiB of JSON text.
+ * @param message anything that JSON can represent, up to 64 MiB of JSON text.
  * @throws E_INVALID_CHANNEL, E_INVALID_VALUE, E_CLOSED
  */
 export function publish(channel: string, message: unknown): Promise<number>;
 
 /**
- * A handle for subscriptions of its own, the same as `getClient().duplicate()`. It opens a
- * connection when something is first subscribed to.
+ * A separate handle for subscriptions, the same as `getClient().duplicate()`. It opens a connection
+ * at its first subscription.
  *
  * @throws the configuration's error, see {@link BackplaneOptions}
  */
 export function createSubscriber(): Client;
 
-/** When messages may have been missed. */
+/** A period in which messages may have been missed. */
 export interface Gap {
-  /** Epoch ms: from the first reason for it until everything was whole again. */
+  /** Epoch ms: from the first cause until everything was restored. */
   since: number;
   until: number;
-  /** For people; `overflow` when messages came faster than they were taken. */
+  /** For humans. `overflow` when messages came faster than they were taken. */
   reason: string;
-  /** Messages that had come and had to go; 0 when none are known of. */
+  /** Messages that arrived and had to be dropped; 0 when none are known. */
   dropped: number;
 }
 
-/** The pubsub of the backplane, always the same one until it is closed. Connects to nothing. */
+/** The pub/sub of the backplane, always the same object until it is closed. Opens no connection. */
 export function getPubSub(): RedisPubSub;
 
 /**
- * Publishing and subscribing in JSON, on a connection of its own.
+ * Publishes and subscribes in JSON, on its own connection.
  *
- * A subscription lasts until it is ended, through every reconnect, and keeps the process alive.
- * While Redis is away what this backplane publishes reaches its own subscribers. Messages wait
- * in a queue of at most `pubsub.maxQueued` messages and `pubsub.maxQueuedBytes`; beyond it the
- * oldest are dropped, which is a gap.
+ * A subscription lasts until it is ended, survives every reconnect, and keeps the process alive.
+ * While Redis is unavailable, messages that this backplane publishes reach its own subscribers.
+ * Messages wait in a queue of at most `pubsub.maxQueued` messages and `pubsub.maxQueuedBytes`. When
+ * it is full, the oldest are dropped, which is a gap.
  */
 export class RedisPubSub {
   /**
-   * Begins to connect. Resolves `true` on Redis, `false` when this process is alone for now; both
-   * work, and the one becomes the other by itself. Need not be called.
+   * Starts to connect. Resolves to `true` on Redis, to `false` when this process is on its own for
+   * now. Both work, and the package switches between them by itself. Calling this is optional.
    * @throws E_CLOSED, the configuration's error
    */
   initialize(): Promise<boolean>;
 
   /**
-   * Calls `callback` with every message of a channel, in order. Any number of callbacks, which
-   * all get the same object; one that throws or rejects is logged and hurts no other. A message
-   * that is not JSON is logged, without its content, and dropped.
+   * Calls `callback` with every message of a channel, in order. A channel can have any number of
+   * callbacks, which all get the same object. A callback that throws or rejects is logged and does
+   * not affect the others. A message that is not JSON is logged, without its content, and dropped.
    *
-   * Resolves `true` once it is in effect: confirmed by Redis, or within this process while Redis
-   * is away. `false`: not yet (refused, or no answer in time); it is tried again, for ever.
+   * Resolves to `true` once the subscription is in effect: confirmed by Redis, or in this process
+   * while Redis is unavailable. Resolves to `false` when it is not in effect yet (refused, or no
+   * answer in time); it is then retried indefinitely.
    *
    * @throws E_INVALID_CHANNEL, E_INVALID_CALLBACK, E_CLOSED
    */
   subscribe<T = Json>(channel: string, callback: (data: T, channel: string) => unknown): Promise<boolean>;
 
   /**
-   * Ends one callback (once, if it was given twice), or all of the channel. None is called any
-   * more from now on; resolves `true` when the server knows, too.
+   * Ends one callback (once, if it was given twice), or all callbacks of the channel. They are no
+   * longer called from this moment on. Resolves to `true` when the server knows, too.
    * @throws E_INVALID_CHANNEL, E_INVALID_CALLBACK, E_CLOSED
    */
   unsubscribe<T = Json>(channel: string, callback?: (data: T, channel: string) => unknown): Promise<boolean>;
@@ -622,16 +667,16 @@ export class RedisPubSub {
   publish(channel: string, data: unknown): Promise<number>;
 
   /**
-   * The messages of a channel, for `for await`. Subscribed from the first step of the loop to its
-   * end; a loop that is slower than the channel loses the oldest messages beyond
-   * `pubsub.maxQueued` or, about, `pubsub.maxQueuedBytes`. Ends with `close()`.
+   * The messages of a channel, for `for await`. The channel is subscribed to from the first step of
+   * the loop to its end. A loop that is slower than the channel loses the oldest messages beyond
+   * `pubsub.maxQueued` or, approximately, `pubsub.maxQueuedBytes`. Ends with `close()`.
    *
    * @param options.signal ends the loop with the signal's reason.
    * @throws E_INVALID_CHANNEL, E_CLOSED
    */
   messages<T = Json>(channel: string, options?: { signal?: AbortSignal }): AsyncGenerator<{ data: T; channel: string }, void>;
 
-  /** Ends every subscription and the connection. Calls after it reject with `E_CLOSED`. */
+  /** Ends every subscription and the connection. Later calls reject with `E_CLOSED`. */
   close(): Promise<void>;
 
   readonly isClosed: boolean;
@@ -642,63 +687,67 @@ export class RedisPubSub {
 }
 
 /**
- * The adapter for `new Server(http, { adapter: socketIoAdapter() })`, of the optional peer
- * `@socket.io/redis-adapter`, on this backplane's connections.
+ * The adapter for `new Server(http, { adapter: socketIoAdapter() })`. It comes from the optional
+ * peer dependency `@socket.io/redis-adapter` and uses this backplane's connections.
  *
- * With Redis away the server is a working single instance; it becomes one of several, and alone
- * again, by itself, while its sockets stay connected. `getClient()` emits `gap` when broadcasts
- * of other instances may have been missed.
+ * While Redis is unavailable, the server works as a single instance. It becomes one of several, and
+ * single again, by itself, while its sockets stay connected. `getClient()` emits `gap` when
+ * broadcasts of other instances may have been missed.
  *
  * @param options those of the adapter (`requestsTimeout`, `publishOnSpecificResponseChannel`, …).
- *   `sharded: true` takes the adapter for sharded pub/sub (Redis 7) with its options.
+ *   `sharded: true` uses the adapter for sharded pub/sub (Redis 7) with its options.
  * @throws E_MISSING_PEER, E_INVALID_OPTION, the configuration's error
  */
 export function socketIoAdapter(options?: { sharded?: boolean; [option: string]: unknown }): (namespace: any) => any;
 
 /**
- * Whether Redis can be asked now. Synchronous; begins to connect at its first call.
+ * Whether Redis is available now. Synchronous; starts to connect at its first call.
  *
  * @throws the configuration's error, see {@link BackplaneOptions}
  */
 export function isRedisAvailable(): boolean;
 
 /**
- * The client handle, always the same one, at once. Begins to connect at its first call.
+ * Returns the client handle, always the same one, synchronously. Starts to connect at its first
+ * call.
  *
  * @throws the configuration's error, see {@link BackplaneOptions}
  */
 export function getClient(): Client;
 
 /**
- * Lets the calls that are under way end (at most `commandTimeoutMs`), then ends connections,
- * timers and everything kept in memory. Calls after it reject with `E_CLOSED`. Never rejects.
+ * Waits for pending calls (at most `commandTimeoutMs`), then closes connections, ends timers and
+ * frees everything kept in memory. Later calls reject with `E_CLOSED`. Never rejects.
  */
 export function close(): Promise<void>;
 
-/** What a raw command answers: text as UTF-8, an error inside an array as its text. */
+/** The reply to a raw command: strings as UTF-8, an error inside an array as its text. */
 export type Reply = null | number | string | Reply[];
 
-/** Gets messages in the style of node-redis. */
+/** Receives messages in the style of node-redis. */
 export type TextListener = (message: string, channel: string) => unknown;
 export type BufferListener = (message: Buffer, channel: Buffer) => unknown;
 
 /**
- * What is left of a Redis client when the functions above do the work, in the styles of ioredis
- * and node-redis.
+ * The part of a Redis client that is still needed beside the functions above, in the styles of
+ * ioredis and node-redis.
  *
  * All handles of a backplane share its connection for commands. A handle that subscribes has one
- * more, for what it receives; so a handle may send and receive. `quit` and `disconnect` of
- * `getClient()` close the backplane, those of a duplicate only end its own subscriptions.
+ * more, for what it receives, so one handle can both send and receive. `quit` and `disconnect` of
+ * `getClient()` close the backplane; those of a duplicate only end its own subscriptions.
  *
  * Events: `connect`, `ready`, `error`, `close`, `reconnecting`, `end`, and `gap` when messages may
- * have been missed. An `error` that nobody listens to is logged, not thrown.
+ * have been missed. An `error` without a listener is logged, not thrown.
  *
- * Every channel and pattern stands behind `keyPrefix` on Redis, which is taken off again. A
- * subscription lasts until it is ended, through every reconnect, and keeps the process alive. A
- * listener that throws or rejects is logged and hurts no other.
+ * Every channel and pattern is prefixed with `keyPrefix` on Redis, and the prefix is removed again
+ * on receipt. A subscription lasts until it is ended, survives every reconnect, and keeps the
+ * process alive. A listener that throws or rejects is logged and does not affect the others.
  */
 export interface Client {
-  /** Before the first call: `wait`. While Redis is away: `reconnecting`. After the end: `end`. */
+  /**
+   * Before the first call: `wait`. While Redis is unavailable: `reconnecting`. After the end:
+   * `end`.
+   */
   readonly status: 'wait' | 'connecting' | 'ready' | 'reconnecting' | 'end';
   /** Neither `wait` nor `end`. */
   readonly isOpen: boolean;
@@ -706,7 +755,7 @@ export interface Client {
 
   /**
    * Resolves when Redis is ready.
-   * @throws E_UNAVAILABLE when the attempt that is under way fails; further attempts go on
+   * @throws E_UNAVAILABLE when the current attempt fails; further attempts follow
    */
   connect(): Promise<void>;
 
@@ -714,51 +763,51 @@ export interface Client {
   ping(): Promise<Reply>;
 
   /**
-   * Sends any command that leaves the connection as it is, without `keyPrefix`. Sent at most
-   * once: after `E_UNAVAILABLE` or `E_TIMEOUT` it may or may not have taken effect.
+   * Sends any command that leaves the state of the connection unchanged, without `keyPrefix`. Sent
+   * at most once: after `E_UNAVAILABLE` or `E_TIMEOUT` it may or may not have taken effect.
    *
-   * @throws E_UNAVAILABLE (Redis is away), E_TIMEOUT, E_REPLY (the server's words),
-   *   E_UNSUPPORTED (would block the shared connection or change its state),
-   *   E_INVALID_COMMAND, E_CLOSED
+   * @throws E_UNAVAILABLE (Redis is unavailable), E_TIMEOUT, E_REPLY (the server's message),
+   *   E_UNSUPPORTED (would block the shared connection or change its state), E_INVALID_COMMAND,
+   *   E_CLOSED
    */
   call(command: string, ...args: Array<string | number | Uint8Array>): Promise<Reply>;
 
   /**
-   * `call` with an array, as node-redis has it. `PUBSUB NUMSUB` and `PUBSUB SHARDNUMSUB` name
-   * channels as `subscribe` does, and while Redis is away count this backplane's handles.
+   * `call` with an array, as in node-redis. `PUBSUB NUMSUB` and `PUBSUB SHARDNUMSUB` take channel
+   * names as `subscribe` does. While Redis is unavailable they count this backplane's handles.
    */
   sendCommand(words: Array<string | Uint8Array>): Promise<Reply>;
 
-  /** Another handle, for subscriptions of its own. */
+  /** Another handle with its own subscriptions. */
   duplicate(): Client;
 
-  /** Closes the backplane, or ends this duplicate; resolves when that is done. */
+  /** Closes the backplane, or ends this duplicate. Resolves when that is done. */
   quit(): Promise<'OK'>;
 
   /** `quit` without waiting. */
   disconnect(): void;
 
   /**
-   * Publishes a message as it is. Resolves as the function `publish` does; never rejects because
-   * Redis is away.
+   * Publishes a message as it is. Resolves like the function `publish`; never rejects because of an
+   * outage.
    * @throws E_INVALID_CHANNEL, E_INVALID_VALUE, E_CLOSED
    */
   publish(channel: string, message: string | Uint8Array): Promise<number>;
-  /** To a sharded channel (Redis 7). */
+  /** Publishes to a sharded channel (Redis 7). */
   spublish(channel: string, message: string | Uint8Array): Promise<number>;
   sPublish(channel: string, message: string | Uint8Array): Promise<number>;
 
   /**
-   * As node-redis has it: calls the listener with every message, as text or, with `asBuffers`,
-   * as Buffers of their own. One channel and one function are always this.
+   * As in node-redis: calls the listener with every message, as text or, with `asBuffers`, as
+   * separate Buffers. One channel and one function always mean this form.
    *
-   * Resolves how many channels and patterns this handle is subscribed to, once Redis has
-   * confirmed them or is known to be away.
+   * Resolves to the number of channels and patterns that this handle is subscribed to, once Redis
+   * has confirmed them or is known to be unavailable.
    * @throws E_INVALID_CHANNEL, E_CLOSED
    */
   subscribe(channels: string | string[], listener: TextListener, asBuffers?: false): Promise<number>;
   subscribe(channels: string | string[], listener: BufferListener, asBuffers: true): Promise<number>;
-  /** As ioredis has it: messages come as the events `message` and `messageBuffer`. */
+  /** As in ioredis: messages arrive as the events `message` and `messageBuffer`. */
   subscribe(...channels: Array<string | string[]>): Promise<number>;
   /** Globs; the events are `pmessage` and `pmessageBuffer`. */
   psubscribe: Client['subscribe'];
@@ -768,8 +817,9 @@ export interface Client {
   sSubscribe: Client['subscribe'];
 
   /**
-   * Ends one listener, or everything of these channels, or of all. Nothing of it comes any more
-   * from now on; resolves how many channels and patterns are left, when the server knows.
+   * Ends one listener, or everything on these channels, or on all. None of it is delivered from
+   * this moment on. Resolves to the number of remaining channels and patterns when the server
+   * knows.
    * @throws E_INVALID_CHANNEL
    */
   unsubscribe(channels: string | string[], listener: TextListener | BufferListener, asBuffers?: boolean): Promise<number>;
@@ -800,7 +850,7 @@ export interface ClientEvents {
   smessageBuffer: [channel: Buffer, message: Buffer];
 }
 
-/** pino, console, winston: anything with these four. */
+/** pino, console, winston: any object with these four methods. */
 export interface Logger {
   debug(line: string): void;
   info(line: string): void;
@@ -809,55 +859,59 @@ export interface Logger {
 }
 
 /**
- * PEM is accepted as Node's `tls` accepts it, and with `\n` in two letters. What cannot be used is `E_INVALID_OPTION` at the
- * first call: a key that is encrypted, too short or of another kind than RSA, P-256, P-384, P-521 (not as `key`) and Ed25519. The server is always
- * verified; `rejectUnauthorized` is refused, and the error says what to set instead.
+ * PEM is accepted as Node's `tls` accepts it, and also with line breaks written as `\n`. Unusable
+ * input is `E_INVALID_OPTION` at the first call: a key that is encrypted, too short, or of another
+ * kind than RSA, P-256, P-384, P-521 (not as `key`) and Ed25519. The server is always verified.
+ * `rejectUnauthorized` is refused, and the error says what to set instead.
  */
 export interface TlsOptions {
   /**
-   * PEM: authorities, or the very certificate of the server, whoever has signed it, with its name and while it is valid.
-   * Takes the place of Mozilla's roots and of `NODE_EXTRA_CA_CERTS`.
+   * PEM: certificate authorities, or the server's own certificate, whoever signed it, as long as it
+   * is valid and has the server's name. Replaces Mozilla's roots and `NODE_EXTRA_CA_CERTS`.
    */
   ca?: string | Uint8Array | (string | Uint8Array)[];
-  /** PEM, with `key`: the client's certificate chain. */
+  /** PEM, together with `key`: the client's certificate chain. */
   cert?: string | Uint8Array;
   /** PEM, not encrypted. */
   key?: string | Uint8Array;
-  /** The name that the server's certificate has to hold. Default: the host. */
+  /** The name that the server's certificate must contain. Default: the host. */
   servername?: string;
 }
 
-/** Counted since the backplane was made. */
+/** Counted since the backplane was created. */
 export interface CacheMetrics {
   /** Reads that found a value. */
   hits: number;
-  /** Those of them that this process answered: from memory in front of Redis, or while Redis was away. */
+  /** Hits that this process answered: from a local cache, or during an outage. */
   memoryHits: number;
   misses: number;
-  /** Values that were not kept because they may be older than what was deleted or invalidated, or are not known to be kept. */
+  /**
+   * Values that were not stored because they might be older than a delete or an invalidation, or
+   * because it is unknown whether they were stored.
+   */
   fencedSets: number;
 }
 
-/** Of one function, counted since the backplane was made. */
+/** Metrics of one function, counted since the backplane was created. */
 export interface FunctionMetrics {
   /** Calls that were answered or rejected. */
   calls: number;
-  /** Those that were rejected after their arguments had been accepted. */
+  /** Calls that were rejected after their arguments had been accepted. */
   errors: number;
-  /** Those that this process answered: from memory in front of Redis, or while Redis was away. */
+  /** Calls that this process answered: from a local cache, or during an outage. */
   fromMemory: number;
-  /** Of functions that read a cache. */
+  /** For functions that read a cache. */
   hits?: number;
   misses?: number;
   /**
-   * In milliseconds, within 1 %, of the calls of the last 30 to 60 s: from the end of the tick in which a call was
-   * made to its answer, without the time of a loader. Calls that were answered at once from memory in front of
-   * Redis are not among them. Null: there were none.
+   * Latency in milliseconds, accurate to 1 %, of the calls of the last 30 to 60 s: from the end of
+   * the tick in which a call was made to its answer, without the run time of a loader. Calls that a
+   * local cache answered at once are not included. Null: there were none.
    */
   latencyMs: { mean: number; p50: number; p90: number; p99: number; max: number } | null;
 }
 
-/** What is kept in this process (docs/metrics.md). */
+/** The kinds of data kept in this process (docs/metrics.md). */
 export type MemoryKind =
   | 'values'
   | 'tags'
@@ -880,34 +934,42 @@ export type MemoryKind =
 export interface Metrics {
   connection: {
     state: 'idle' | 'connecting' | 'ready' | 'degraded' | 'closed';
-    /** Epoch ms: since when Redis is there, or away; a reconnect within one attempt is no change. */
+    /**
+     * Epoch ms: since when Redis has been available or unavailable. A reconnect within one attempt
+     * is not a change.
+     */
     since: number;
-    /** Why Redis is away. */
+    /** Why Redis is unavailable. */
     reason: string | null;
-    /** How often a connection was ready, and how often Redis was away. */
+    /** How often a connection became ready, and how often Redis became unavailable. */
     becameReady: number;
     becameDegraded: number;
-    /** What the server says that it is, as far as it does; null while Redis is away. */
+    /** What the server reports about itself, as far as it does. Null while Redis is unavailable. */
     server: { name: string | null; version: string | null; mode: string | null; role: string | null } | null;
   };
-  /** How often the server has refused something that it forbids this user, or does not know: a command by its name, `keys`, `channels`. */
+  /**
+   * How often the server refused something that it forbids this user or does not know, by name: a
+   * command, `keys`, or `channels`.
+   */
   forbidden: Record<string, number>;
   /**
-   * Of the server, in bytes; `maxMemory` is 0 when there is no limit; `at`, in epoch ms, is when it was asked. It is asked in
-   * the background, at most once in 5 s, whenever metrics are read: null at the first time, and while Redis is away.
+   * The server's memory, in bytes. `maxMemory` is 0 when there is no limit. `at` is the epoch ms of
+   * the request. The server is asked in the background, at most once in 5 s, whenever metrics are
+   * read. Null on the first read and while Redis is unavailable.
    */
   redis: { usedMemory: number; maxMemory: number; at: number } | null;
-  /** By name, as `cacheGet` or `queryCache.getOrSet`: those that have been called. */
+  /** By name, such as `cacheGet` or `queryCache.getOrSet`: the functions that have been called. */
   functions: Record<string, FunctionMetrics>;
-  /** Rate limits: what was asked of them. */
+  /** The outcomes of rate limit checks. */
   limits: { allowed: number; denied: number };
-  /** Messages; `dropped` came faster than they were taken, `gaps` are the events of that name. */
+  /** Messages. `dropped` messages came faster than they were taken; `gaps` counts `gap` events. */
   pubsub: { published: number; received: number; dropped: number; gaps: number };
-  /** Now: calls under way, messages that have not been taken yet. */
+  /** Current values: calls in flight, and messages that have not been taken yet. */
   queues: { calls: number; messages: number; messageBytes: number };
   /**
-   * What is kept in this process, now: entries of the store that answers while Redis is away, and the bytes of everything, by kind. What
-   * each kind is, and what happens at its bound, is in docs/metrics.md.
+   * What is kept in this process now: the entries of the store that answers during an outage, and
+   * the bytes of everything, by kind. docs/metrics.md describes each kind and what happens at its
+   * bound.
    */
   memory: { entries: number; bytes: number; kinds: Record<MemoryKind, number> };
   /** Of `cacheGetOrSet` and `queryCache.getOrSet`. */
@@ -921,134 +983,168 @@ export interface Metrics {
   };
 }
 
-/** What this backplane has counted, no key, channel or id among it. Never throws, opens no connection. O(1), some 50 µs. */
+/**
+ * The metrics of this backplane. They contain no key, channel or id. Never throws and opens no
+ * connection. O(1), about 50 µs.
+ */
 export function getMetrics(): Metrics;
 
 /**
- * The same as text in Prometheus' exposition format 0.0.4 (`text/plain; version=0.0.4`), names beginning with `redis_backplane_`.
- * The only labels are names of this package's own: `function`, `cache`, `result`, `to`, `quantile`, `what`.
+ * The same as text in Prometheus' exposition format 0.0.4 (`text/plain; version=0.0.4`). All names
+ * start with `redis_backplane_`. The only labels are names that this package defines: `function`,
+ * `cache`, `result`, `to`, `quantile`, `what`.
  */
 export function prometheusMetrics(): string;
 
 export interface Health {
   /**
-   * `degraded`: Redis is away, or the configuration is wrong; the functions answer from memory. Or Redis is there, and forbids what is
-   * needed, or lets no connection in that receives.
+   * `degraded`: Redis is unavailable or the configuration is wrong, and the functions answer from
+   * memory. Also when Redis is available but forbids something that is needed, or allows no
+   * receiving connection.
    */
   status: 'ok' | 'degraded' | 'closed';
-  /** Of a PING and its answer, in ms; null when there was none. */
+  /** Round-trip time of a PING, in ms. Null when there was no answer. */
   latencyMs: number | null;
-  /** Epoch ms: since when the status is what it is. */
+  /** Epoch ms: since when the status has had its current value. */
   since: number;
-  /** Why it is degraded. For people; holds no secret. */
+  /** Why it is degraded. For humans; contains no secret. */
   reason: string | null;
-  /** What the server has refused this user in the last ten minutes: commands by their names, `keys`, `channels`. */
+  /**
+   * What the server has refused this user in the last ten minutes: commands by name, `keys`,
+   * `channels`.
+   */
   forbidden: string[];
 }
 
-/** Asks Redis whether it is there; connects, if need be. Never rejects; answers within `commandTimeoutMs`. O(1). */
+/**
+ * Asks Redis whether it is available, and connects if necessary. Never rejects; answers within
+ * `commandTimeoutMs`. O(1).
+ */
 export function health(): Promise<Health>;
 
-/** Who to log in as; at least one of the two. */
+/** The user to log in as. At least one of the two is required. */
 export interface Credentials {
   username?: string;
   password?: string;
 }
 
 /**
- * What is unknown here or malformed is a TypeError or RangeError of the first call: `E_INVALID_OPTION`, `E_INVALID_URL`,
- * `E_INVALID_PORT`. Strings that are empty count as absent.
+ * An unknown or malformed option is a TypeError or RangeError of the first call:
+ * `E_INVALID_OPTION`, `E_INVALID_URL`, `E_INVALID_PORT`. Empty strings count as absent.
  *
- * What is wrong in the environment is an operator's mistake and rejects nothing: one line (an error of the logger) names
- * the variable, everything works from memory, and {@link health} says `degraded`, and why. White space around a variable's
- * value is cut off.
+ * A mistake in the environment is an operator's mistake and rejects nothing. One line (an error of
+ * the logger) names the variable, everything works from memory, and {@link health} reports
+ * `degraded` with the reason. White space around a variable's value is removed.
  */
 export interface BackplaneOptions {
   /**
-   * `redis://` or `valkey://`, `rediss://` or `valkeys://` (TLS), `unix://`, or `host:port` alone; with user and password,
-   * whose special characters are percent-encoded, and a database: `/3` or `?db=3` (for a Unix socket `?db=3`). Several hosts,
-   * separated by commas, are tried in turn; all connections go to the one that serves. Default: `REDIS_URL`. Ignored with a
-   * warning when it holds a template that was not filled in (`${{…}}`) or names no host.
+   * `redis://` or `valkey://`, `rediss://` or `valkeys://` (TLS), `unix://`, or `host:port` alone.
+   * It may contain a user and a password, whose special characters are percent-encoded, and a
+   * database: `/3` or `?db=3` (for a Unix socket `?db=3`). Several hosts, separated by commas, are
+   * tried in turn; all connections go to the one that serves. Default: `REDIS_URL`. Ignored with a
+   * warning when it contains an unexpanded template (`${{…}}`) or has no host.
    */
   url?: string;
-  /** A name or an address, or several of them separated by commas. Default: `REDISHOST`, `REDIS_HOST`, then localhost. */
+  /**
+   * A name or an address, or several separated by commas. Default: `REDISHOST`, `REDIS_HOST`, then
+   * localhost.
+   */
   host?: string;
   /** Default: `REDISPORT`, `REDIS_PORT`, then 6379. */
   port?: number;
   /**
-   * The database, 0 to 2^31 - 1; for 0 nothing is sent. Default: that of the URL, else, where the environment tells the
-   * server or a part of it, `REDIS_DB`, then 0.
+   * The database, 0 to 2^31 - 1. For 0 no command is sent. Default: that of the URL; otherwise, if
+   * the environment defines the server or a part of it, `REDIS_DB`; then 0.
    */
   db?: number;
   /**
-   * Default: that of the URL, else `REDISUSER`, `REDIS_USER`. Without a password it is sent with an empty one, which a
-   * user with `nopass` has. A server that knows no users (up to Redis 5) is sent the password alone.
+   * Default: that of the URL, otherwise `REDISUSER`, `REDIS_USER`. Without a password it is sent
+   * with an empty one, which works for a user with `nopass`. A server without users (up to Redis 5)
+   * is sent the password alone.
    */
   username?: string;
   /**
-   * Default: that of the URL, else `REDISPASSWORD`, `REDIS_PASSWORD`. A server that wants none serves nevertheless, and
-   * that is logged once.
+   * Default: that of the URL, otherwise `REDISPASSWORD`, `REDIS_PASSWORD`. A server that needs no
+   * password works anyway; this is logged once.
    */
   password?: string;
   /**
-   * Asked before every login, in the place of `username` and `password`, for those that expire: at each connection and
-   * reconnection, that of a subscriber too. Has nine tenths of `connectTimeoutMs` to answer. One that throws, rejects, answers
-   * late or anything else is an outage with a reason, and is asked again. What it answers is never logged.
+   * Called before every login, in place of `username` and `password`, for credentials that expire:
+   * at each connection and reconnection, including those of subscribers. It has nine tenths of
+   * `connectTimeoutMs` to answer. If it throws, rejects, is late or returns anything else, this
+   * counts as an outage with a reason, and it is called again. Its result is never logged.
    */
   credentials?: () => Credentials | Promise<Credentials>;
-  /** Always verified. `rediss://` turns it on too. Refused beside a `unix://` URL. */
+  /**
+   * The server is always verified. `rediss://` also enables TLS. Refused together with a `unix://`
+   * URL.
+   */
   tls?: boolean | TlsOptions;
-  /** Put before every key and every channel. Default: nothing. */
+  /** Prefix of every key and every channel. Default: none. */
   keyPrefix?: string;
-  /** Bounds one attempt to connect, and with it the calls that wait for the first. Default 2000. */
+  /**
+   * Time limit of one connection attempt, and of the calls that wait for the first one. Default
+   * 2000.
+   */
   connectTimeoutMs?: number;
   /**
-   * The longest silence: Redis is taken as away when it owes an answer and nothing has moved for so long. Bounds every call
-   * whose data is small. A call that carries, or waits for, something large (from 1 KiB beside many others to 256 KiB alone) has
-   * so long again each time that 16 KiB of it, or of what is before it, have moved; where the system has taken all of it and tells
-   * no more, time for its size at 2 MB/s; and 30 times `commandTimeoutMs` at most.
+   * The longest silence. Default 1000. Redis counts as unavailable when it owes an answer and no
+   * data has moved for this long.
    *
-   * Default 1000. What a call tells (sets, deletes, invalidates, removes) is remembered when its time is over:
-   * the call is answered as one that was carried out, and goes on until Redis has it, or, when Redis is found to be away,
-   * this process, which tells Redis when it is back. So beyond a third of it for a round trip, presence and sessions are answered
-   * first and there for others a moment later.
+   * This is the deadline of every call whose data is small. A call that sends, receives or waits
+   * for large data (from 1 KiB beside many other calls to 256 KiB alone) gets the same time again
+   * whenever 16 KiB of its data, or of the data ahead of it, have moved. Once the operating system
+   * has accepted all of the data and reports no further progress, the call gets the time for its
+   * size at 2 MB/s. The total is at most 30 times `commandTimeoutMs`.
+   *
+   * A call that changes something (sets, deletes, invalidates, removes) is remembered at its
+   * deadline: it resolves as if it had been carried out, and it continues in the background until
+   * Redis has applied it. If Redis turns out to be unavailable, this process remembers the change
+   * and applies it to Redis later. As a consequence, when a round trip takes longer than a third of
+   * `commandTimeoutMs`, presence and session calls resolve a moment before other instances see the
+   * change.
    */
   commandTimeoutMs?: number;
   /**
-   * Bounds of what is kept in this process: values in entries, and everything together in bytes (docs/metrics.md). Default 100,000
-   * entries and 128 MiB.
+   * Bounds of the data kept in this process: the number of values, and the bytes of everything
+   * together (docs/metrics.md). Default 100,000 entries and 128 MiB.
    */
   memory?: { maxEntries?: number; maxBytes?: number };
-  /** Bounds of what each subscriber has not taken yet. Default 100,000 messages and 64 MiB. */
+  /** Bounds of the queue of each subscriber. Default 100,000 messages and 64 MiB. */
   pubsub?: { maxQueued?: number; maxQueuedBytes?: number };
   /**
-   * Who gets a lock while Redis is away: `local` (default), whoever is first in this process; `deny`,
-   * nobody.
+   * Who gets a lock while Redis is unavailable: `local` (default) grants it to the first caller in
+   * this process; `deny` grants it to nobody.
    */
   locks?: { onUnavailable?: 'local' | 'deny' };
   /**
-   * `heartbeat`: whether what is set here is there for as long as this backplane is, whatever its TTL; when its
-   * process is killed it is gone everywhere within 30 s. Default `false`.
+   * `heartbeat`: sockets set here stay present as long as this backplane lives, whatever their TTL.
+   * When its process is killed, they are gone everywhere within 30 s. Default `false`.
    */
   presence?: { heartbeat?: boolean };
   /**
-   * How long results about messages are kept, default 300 s, and how many of them in memory: at most
-   * `maxEntries`, default 1000, of together `maxBytes`, default 64 MiB, with some 160 bytes for each beside its text.
+   * TTL (default 300 s) and in-memory bounds of the message cache: at most `maxEntries` (default
+   * 1000) results of together `maxBytes` (default 64 MiB), counting about 160 bytes for each result
+   * beside its text.
    */
   messageCache?: { ttlSeconds?: number; maxEntries?: number; maxBytes?: number };
   /**
-   * Memory in front of {@link cacheGet} and {@link cacheGetOrSet}, for values read on Redis: off by default; at most
-   * `maxEntries`, default 100,000, of together `maxBytes`, default 64 MiB, for at most `ttlSeconds`, default 60. Instances that share keys
-   * all have to have it on, so that they tell each other of changes; what other clients change is seen after `ttlSeconds`.
+   * The local cache in front of {@link cacheGet} and {@link cacheGetOrSet}, for values read from
+   * Redis. Off by default. At most `maxEntries` (default 100,000) values of together `maxBytes`
+   * (default 64 MiB), for at most `ttlSeconds` (default 60). All instances that share keys must
+   * enable it, because they notify each other of changes. Changes made by other clients are seen
+   * after `ttlSeconds`.
    */
   localCache?: { maxEntries?: number; maxBytes?: number; ttlSeconds?: number };
-  /** `degradedTtlSeconds`: how long results are kept while Redis is away, at most. Default 5. */
+  /**
+   * `degradedTtlSeconds`: how long results are kept while Redis is unavailable, at most. Default 5.
+   */
   queryCache?: { degradedTtlSeconds?: number };
-  /** Default: prints when Redis is ready and when it goes away, and nothing else. */
+  /** Default: prints when Redis becomes ready and when it becomes unavailable, and nothing else. */
   logger?: Logger;
 }
 
-/** The same functions, on their own connections and with their own configuration. */
+/** The same functions, with their own connections and configuration. */
 export interface Backplane {
   cacheGet: typeof cacheGet;
   cacheSet: typeof cacheSet;
@@ -1089,7 +1185,7 @@ export interface Backplane {
 }
 
 /**
- * Makes an independent backplane: for tests, for several Redis servers, for several prefixes.
+ * Creates an independent backplane: for tests, for several Redis servers, for several prefixes.
  * Opens no connection and throws nothing; its first call does.
  */
 export function createBackplane(options?: BackplaneOptions): Backplane;

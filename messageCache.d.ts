@@ -1,4 +1,4 @@
-/** Takes the place of a server's own `src/core/engine/messageCache.js`. */
+/** Replaces a server's own `src/core/engine/messageCache.js`. */
 import { MessageCache } from './index';
 
 /** {@link MessageCache.generateHash} */

@@ -1,2 +1,2 @@
-/** Takes the place of a server's own `src/services/presence/presenceService.js`. */
+/** Replaces a server's own `src/services/presence/presenceService.js`. */
 export { PresenceService } from './index';

@@ -1,4 +1,4 @@
-/** Takes the place of a server's own `src/infrastructure/cache/queryCache.js`. */
+/** Replaces a server's own `src/infrastructure/cache/queryCache.js`. */
 import { QueryCache } from './index';
 
 /** {@link QueryCache.get} */

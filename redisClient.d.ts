@@ -1,4 +1,4 @@
-/** Takes the place of a server's own `src/infrastructure/database/redisClient.js`. */
+/** Replaces a server's own `src/infrastructure/database/redisClient.js`. */
 export {
   getClient,
   isRedisAvailable,

@@ -1,2 +1,2 @@
-/** Takes the place of a server's own `src/infrastructure/pubsub/redisPubSub.js`. */
+/** Replaces a server's own `src/infrastructure/pubsub/redisPubSub.js`. */
 export { RedisPubSub, getPubSub } from './index';

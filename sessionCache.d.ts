@@ -1,4 +1,4 @@
-/** Takes the place of a server's own `src/infrastructure/cache/sessionCache.js`. */
+/** Replaces a server's own `src/infrastructure/cache/sessionCache.js`. */
 import { SessionCache } from './index';
 
 /** {@link SessionCache.getSession} */
