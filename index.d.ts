@@ -298,7 +298,10 @@ export interface RateLimit {
   limit: number;
   /** How long until a request of this cost may be allowed; 0 when it was allowed. */
   retryAfterMs: number;
-  /** Where it was counted. `memory` while Redis is unavailable, or when its answer was lost. */
+  /**
+   * Where it was counted. `memory` while Redis is unavailable, when its answer was lost, or when
+   * access rules forbid the scripts.
+   */
   source: 'redis' | 'memory';
 }
 
@@ -992,7 +995,7 @@ export function getMetrics(): Metrics;
 /**
  * The same as text in Prometheus' exposition format 0.0.4 (`text/plain; version=0.0.4`). All names
  * start with `redis_backplane_`. The only labels are names that this package defines: `function`,
- * `cache`, `result`, `to`, `quantile`, `what`.
+ * `cache`, `result`, `to`, `quantile`, `kind`, `what`.
  */
 export function prometheusMetrics(): string;
 
