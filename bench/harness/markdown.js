@@ -37,7 +37,7 @@ function ratioTable(workloads) {
       ]),
     ),
     '',
-    'Each ratio is one of medians; in brackets, the median of the ratios of each round.',
+    'Each ratio is a ratio of medians. In brackets: the median of the ratios of each round.',
   ];
 }
 
