@@ -119,7 +119,11 @@ impl Backplane {
     {
         let ticket = self.turns.ticket();
         if let Some((store, on_the_way)) = self.at_once() {
-            match operation(store).await {
+            let outcome = match kind == Kind::Tell && store.has_large_writes() {
+                true => Box::pin(self.told(begun, operation(store))).await,
+                false => operation(store).await,
+            };
+            match outcome {
                 Err(StoreError::TimedOut) if self.is_ready() => {
                     return Some(Err(StoreError::TimedOut));
                 }

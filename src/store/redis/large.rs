@@ -23,7 +23,27 @@ const CALL_BACK: Duration = Duration::from_millis(80);
 pub type LargeWrites = Gates<Key>;
 
 impl RedisStore {
-    /// Runs `work` on `key` after the large writes of it that came before.
+    /// Whether a call may have to wait for a large write of its key.
+    pub fn has_large_writes(&self) -> bool {
+        !self.large.is_idle()
+    }
+
+    /// Does `work`, which tells something, on `key` after the large writes of it that came before, however
+    /// long they take: each of them ends. Whoever waits for the answer has it told in time.
+    pub(super) async fn told_in_turn<T>(
+        &self,
+        key: &Key,
+        work: impl Future<Output = Result<T>>,
+    ) -> Result<T> {
+        if !self.large.has(key) {
+            return work.await;
+        }
+        let place = self.large.place(key);
+        let _turn = self.turn(&place).await;
+        work.await
+    }
+
+    /// Runs `work`, which asks for something, on `key` after the large writes of it that came before.
     pub(super) async fn in_turn<T>(
         &self,
         key: &Key,
@@ -58,13 +78,8 @@ impl RedisStore {
     /// `false`: it took too long, and now there is nothing under the key.
     pub(super) async fn write_large(&self, key: &Key, value: Json, ttl: Ttl) -> Result<bool> {
         let place = self.large.place(key);
-        let (by, deadline) = (self.deadline(), self.link.command_timeout());
-        let turn = async { Ok(self.turn(&place).await) };
-        let Ok(_turn) = patient(by, deadline, turn).await else {
-            self.link.declare_dead();
-            return Err(StoreError::Lost);
-        };
-        self.write_in_turn(key, value, ttl, by).await
+        let _turn = self.turn(&place).await;
+        self.write_in_turn(key, value, ttl, self.deadline()).await
     }
 
     /// For whoever has the turn at the key.

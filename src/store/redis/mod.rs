@@ -60,7 +60,7 @@ impl RedisStore {
         &self.link
     }
 
-    /// Sends one command about `key`, after any large write of it that is under way.
+    /// Asks something about `key`, after any large write of it that is under way.
     async fn query(&self, key: &Key, command: Cmd) -> Result<Value> {
         if self.large.is_idle() {
             return self.link.calls.query(command).await;
@@ -183,7 +183,9 @@ impl Store for RedisStore {
         if self.large.is_idle() {
             return written.await.map(|_| true);
         }
-        Box::pin(self.in_turn(key, written)).await.map(|_| true)
+        Box::pin(self.told_in_turn(key, written))
+            .await
+            .map(|_| true)
     }
 
     async fn get_timed(&self, key: &Key) -> Result<Option<(Json, Ttl)>> {
@@ -216,7 +218,11 @@ impl Store for RedisStore {
 
     async fn delete(&self, key: &Key) -> Result<()> {
         let unlink = command(&[self.link.unlink().as_bytes(), key.as_bytes()]);
-        self.query(key, unlink).await.map(|_| ())
+        let deleted = self.link.calls.query(unlink);
+        if self.large.is_idle() {
+            return deleted.await.map(|_| ());
+        }
+        Box::pin(self.told_in_turn(key, deleted)).await.map(|_| ())
     }
 
     async fn delete_all(&self, keys: &[Key]) -> Result<()> {
