@@ -28,4 +28,9 @@ function closed() {
   return failure('E_CLOSED', 'this backplane has been closed');
 }
 
-module.exports = { typeError, rangeError, failure, closed };
+/** A bug of this package's. */
+function broken(what, cause) {
+  return withCode(new Error(`redis-backplane ${what}; this is a bug in it`), 'E_INTERNAL', cause);
+}
+
+module.exports = { broken, closed, failure, rangeError, typeError };

@@ -3,7 +3,7 @@
 // Reads a page of answers. How it is laid out is said once, in src/binding/page/layout.rs; why a stored
 // text cannot harm its neighbours, in src/binding/page/texts.rs.
 
-const { failure } = require('./errors');
+const { broken, failure } = require('./errors');
 const { AnswerForm, AnswerRole, NO_CHANNEL, RecordWord } = require('./native');
 
 const { Id: ID, Role: ROLE, Form: FORM, At: AT, End: END, Size: SIZE } = RecordWord;
@@ -122,7 +122,7 @@ class PageReader {
   fail(at, error) {
     const { records, readers } = this;
     const role = records[at + ROLE];
-    if (role !== EVENT && role !== MESSAGE) readers.settle(records[at + ID], Promise.reject(unreadable(error)));
+    if (role !== EVENT && role !== MESSAGE) readers.settle(records[at + ID], Promise.reject(broken('could not read an answer', error)));
     else readers.trouble(error);
   }
 }
@@ -130,12 +130,6 @@ class PageReader {
 function textAt(values, place) {
   if (2 * place >= values.length) throw new RangeError('a text that did not come along');
   return values[2 * place];
-}
-
-function unreadable(cause) {
-  const error = failure('E_INTERNAL', 'redis-backplane could not read an answer; this is a bug in it');
-  error.cause = cause;
-  return error;
 }
 
 function rejection([code, message]) {

@@ -5,7 +5,7 @@
 // layout of both, is in src/binding (submission.rs, page/layout.rs).
 
 const { atEndOfTick, setTimeout } = require('./clock');
-const { closed } = require('./errors');
+const { broken, closed } = require('./errors');
 const native = require('./native');
 const { readPage } = require('./page');
 const { canMakeFunctions, createBuilder } = require('./shaped');
@@ -55,6 +55,8 @@ class CallQueue {
     );
     this.settlers = [];
     this.freeIds = [];
+    /** Ids of calls that could not be handed over. Nothing tells that no answer comes, so they are not used again. */
+    this.retiredIds = 0;
     this.listeners = new Map();
     this.topics = new Map();
     this.lastTopic = 0;
@@ -94,7 +96,7 @@ class CallQueue {
   }
 
   endIfUnused() {
-    const isUnused = this.listeners.size === 0 && this.settlers.length === this.freeIds.length;
+    const isUnused = this.listeners.size === 0 && this.settlers.length === this.freeIds.length + this.retiredIds;
     if (isUnused && !this.isEnded) this.end();
   }
 
@@ -146,6 +148,13 @@ class CallQueue {
     if (this.isEnded) return Promise.reject(closed());
     const valueUnits = value === undefined ? 0 : value.length;
     this.reserve(text.length, valueUnits);
+    let written;
+    try {
+      // First of all: there may be no memory for it.
+      if (value !== undefined) written = this.write(value);
+    } catch (cause) {
+      return Promise.reject(notHandedOver(cause));
+    }
     const promise = this.expect(op, backplane);
     const { words, at } = this;
     words[at + TEXT] = text.length;
@@ -155,12 +164,9 @@ class CallQueue {
     if (n2 !== undefined) words[this.used++] = n2;
     if (n3 !== undefined) words[this.used++] = n3;
     if (n4 !== undefined) words[this.used++] = n4;
-    if (value === undefined) {
-      this.finish();
-      return promise;
-    }
-    words[at + VALUE] = this.write(value);
+    if (written !== undefined) words[at + VALUE] = written;
     this.finish();
+    if (written === undefined) return promise;
     this.holdsLarge ||= valueUnits > LARGE_UNITS;
     if (this.valueBytes >= EAGER_BYTES && !this.holdsLarge) this.flush();
     // The caller may change a Buffer that has not been copied.
@@ -248,12 +254,24 @@ class CallQueue {
     return value.length;
   }
 
+  /** Hands over what has been written. Never throws: calls that cannot be handed over reject. */
   flush() {
     if (this.used === 0) return;
+    let isLent;
+    try {
+      isLent = this.submit();
+    } catch (cause) {
+      this.giveUp(cause);
+    }
+    this.reset();
+    if (isLent) this.lend();
+  }
+
+  submit() {
     const { text, extras } = this;
     const textBytes = this.textMemory.utf8Write(text, 0);
     const isAscii = textBytes === text.length;
-    const isLent = this.native.submit(
+    return this.native.submit(
       this.calls,
       this.used,
       textBytes,
@@ -261,8 +279,19 @@ class CallQueue {
       this.valueBytes,
       extras.length > 0 ? extras : undefined
     );
-    this.reset();
-    if (isLent) this.lend();
+  }
+
+  /** Rejects the calls that are written, each once. */
+  giveUp(cause) {
+    const { words } = this;
+    for (let at = 0; at < this.used; at += words[at + SIZE]) {
+      const id = words[at + ID];
+      if (id === NO_ANSWER) continue;
+      const resolve = this.settlers[id];
+      this.settlers[id] = undefined;
+      this.retiredIds += 1;
+      resolve(Promise.reject(notHandedOver(cause)));
+    }
   }
 
   /** The system gives no thread for I/O: until it does, this one does that work, a little at a time. */
@@ -274,7 +303,7 @@ class CallQueue {
   }
 
   reset() {
-    const underWay = this.settlers.length - this.freeIds.length;
+    const underWay = this.settlers.length - this.freeIds.length - this.retiredIds;
     this.eagerCalls = underWay < MANY_CALLS ? EAGER_CALLS : EAGER_CALLS_OF_MANY;
     this.calls = 0;
     this.used = 0;
@@ -311,6 +340,10 @@ class CallQueue {
       throwLater(error);
     }
   }
+}
+
+function notHandedOver(cause) {
+  return broken('could not hand over a call', cause);
 }
 
 /** An uncaught exception, and nobody else's. */
