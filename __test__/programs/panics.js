@@ -7,6 +7,7 @@ const { queue } = require('../../lib/queue');
 
 const { url } = JSON.parse(process.argv[2]);
 const silent = { debug() {}, info() {}, warn() {}, error() {} };
+const BEYOND = 2 ** 31;
 
 function outcome(act) {
   try {
@@ -17,19 +18,29 @@ function outcome(act) {
   }
 }
 
+/** Calls of one tick that the native half panics at. */
+async function codesOfMisread(backplane) {
+  const { native } = queue();
+  native.submit = (calls, _words, ...rest) => Object.getPrototypeOf(native).submit.call(native, calls, BEYOND, ...rest);
+  const calls = [backplane.cacheGet('k'), backplane.cacheSet('k', 3), backplane.getClient().call('GET', 'k')];
+  const outcomes = await Promise.allSettled(calls);
+  delete native.submit;
+  return outcomes.map(({ reason }) => reason?.code);
+}
+
 async function main() {
   const backplane = createBackplane({ url, logger: silent });
   await backplane.cacheSet('k', 1);
   const { native } = queue();
-  const beyond = 2 ** 31;
   const outcomes = [
-    outcome(() => native.submit(1, beyond, 0, true, 0)),
-    outcome(() => native.submit(1, 0, beyond, true, 0)),
-    outcome(() => native.submit(1, 0, 0, true, beyond)),
+    outcome(() => native.submit(1, BEYOND, 0, true, 0)),
+    outcome(() => native.submit(1, 0, BEYOND, true, 0)),
+    outcome(() => native.submit(1, 0, 0, true, BEYOND)),
   ];
+  const codes = await codesOfMisread(backplane);
   const works = [await backplane.cacheGet('k'), await backplane.cacheSet('k', 2)];
   await backplane.close();
-  console.log(JSON.stringify({ outcomes, works }));
+  console.log(JSON.stringify({ outcomes, codes, works }));
 }
 
 main();

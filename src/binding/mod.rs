@@ -6,7 +6,7 @@
 //! - [`queue`]: the object that JavaScript holds, one for each environment.
 //! - [`submission`], [`op`] and [`call`]: what comes in; [`dispatch`] calls the backplane; [`answers`].
 //! - [`outbox`] and [`page`]: what goes out, in buffers of the [`pool`]; [`carrier`] takes it to JavaScript.
-//! - [`options`]: the configuration of a backplane; [`metrics`]: what it has counted.
+//! - [`options`]: the configuration of a backplane; [`metrics`]: what it has counted; [`panics`]: what bugs print.
 
 mod answers;
 mod call;
@@ -17,6 +17,7 @@ mod op;
 mod options;
 mod outbox;
 mod page;
+mod panics;
 mod pool;
 mod queue;
 mod submission;

@@ -19,6 +19,7 @@ use super::options::BackplaneOptions;
 use super::outbox::Outbox;
 use super::page::crossing::{JsonText, PageArgs, PageMemory};
 use super::page::{Answer, Page, Shaper};
+use super::panics;
 use super::submission::Submission;
 use crate::backplane::mailbox::Mailbox;
 use crate::backplane::{Backplane, Event, OnEvent};
@@ -259,9 +260,10 @@ impl Queue {
         io_thread::is_lent() && io_thread::lend()
     }
 
-    /// Takes from the system what the I/O thread will need. To be called once, when the addon is loaded.
+    /// Takes from the system what the I/O thread will need. To be called when the addon is loaded.
     #[napi(catch_unwind)]
     pub fn prepare() -> Result<()> {
+        panics::print_places();
         Ok(io_thread::prepare()?)
     }
 
