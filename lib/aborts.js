@@ -1,11 +1,15 @@
 'use strict';
 
-// Waiting for an AbortSignal. Each signal gets one listener, however many wait: Node warns of more than ten.
+// Waits for an AbortSignal. Each signal gets one listener, however many callers wait, because Node
+// warns of more than ten.
 
-/** By signal: what is to be called, and the listener that calls it. */
+/** By signal: the callbacks, and the listener that calls them. */
 const waits = new WeakMap();
 
-/** Calls back once with the reason when the signal is aborted; answers what ends the waiting. */
+/**
+ * Calls back once with the reason when the signal is aborted. Returns a function that ends the
+ * wait.
+ */
 function onAbort(signal, callback) {
   const wait = waits.get(signal) ?? listenTo(signal);
   const own = { callback };
@@ -17,7 +21,7 @@ function onAbort(signal, callback) {
     try {
       signal.removeEventListener('abort', wait.listener);
     } catch {
-      // Nobody's AbortSignal. What it calls now calls nobody.
+      // Not a real AbortSignal. When it calls the listener now, there is nobody to call.
     }
   };
 }
@@ -36,7 +40,7 @@ function listenTo(signal) {
   return wait;
 }
 
-/** A signal that is nobody's AbortSignal may throw when it is asked. */
+/** An object that is not a real AbortSignal may throw when it is read. */
 function reasonOf(signal) {
   try {
     return signal.reason;

@@ -14,7 +14,7 @@ const { createQueryCache } = require('./queries');
 const { createSessionCache } = require('./sessions');
 const { createSocketIo } = require('./socketio');
 
-/** Makes a backplane; index.d.ts says what it promises. Opens no connection. */
+/** Creates a backplane. index.d.ts documents its contract. Opens no connection. */
 function createBackplane(options) {
   const core = new Core(options);
   const load = createLoader(core);

@@ -8,7 +8,7 @@ const { Op } = require('./queue');
 const LEASE_MARGIN_MS = 5000;
 const DEFAULT_LOADER_TIMEOUT_MS = 30_000;
 
-/** The cache functions of one backplane; index.d.ts says what each promises. */
+/** The cache functions of one backplane. index.d.ts documents each. */
 function createCache(core, load) {
   function cacheGet(key) {
     const error = check.key(key) ?? core.unusable();
@@ -21,7 +21,10 @@ function createCache(core, load) {
     return core.hasLocalCache ? readText(core.queue.native.cacheAtHand(core.number, key, op)) : undefined;
   }
 
-  /** A read that follows at once must not find at hand what was there before; of all keys without one. */
+  /**
+   * A read that follows at once must not find the old value in the local cache. Without a key: for
+   * all keys.
+   */
   function forget(key) {
     core.changes += 1;
     if (core.hasLocalCache) core.queue.native.cacheForget(core.number, key);

@@ -1,13 +1,13 @@
 'use strict';
 
-// One text for what means the same, whichever order its keys are in, and never one for what does not:
-// more is told apart than JSON does, where sharing a result would be wrong. What holds something that
-// cannot be seen from outside (a class, an Error, a RegExp, URLSearchParams, an ArrayBuffer) is refused.
+// Equal parameters have the same text, whatever the order of their keys. Different parameters never
+// share one: where sharing a result would be wrong, more is distinguished than JSON does. Values
+// with hidden content (a class, an Error, a RegExp, URLSearchParams, an ArrayBuffer) are refused.
 
 const { types } = require('node:util');
 const check = require('./check');
 
-/** Deeper is taken for endless. */
+/** Deeper nesting counts as endless. */
 const MAX_DEPTH = 100;
 
 /** The text of query parameters as `{ text }`, or an error. */
@@ -24,7 +24,7 @@ function write(value, depth) {
     case 'string':
       return JSON.stringify(value);
     case 'number':
-      // -0 and 0 are one number.
+      // -0 and 0 are the same number.
       return String(value + 0);
     case 'boolean':
     case 'undefined':
@@ -45,7 +45,7 @@ function writeObject(value, depth) {
   if (types.isSet(value)) return `Set${list(value)}`;
   if (typeof value.toJSON === 'function') return `JSON${write(value.toJSON(), depth)}`;
   if (types.isTypedArray(value)) return `${value[Symbol.toStringTag]}${list(value)}`;
-  // `new Number(1)` is 1 in JSON, too.
+  // `new Number(1)` is also 1 in JSON.
   if (types.isBoxedPrimitive(value)) return write(value.valueOf(), depth);
   return writeFields(value, depth);
 }
@@ -60,14 +60,14 @@ function writeFields(value, depth) {
   return `{${fields.join(',')}}`;
 }
 
-/** Made by braces, in whichever realm, and with nothing in it that is not named by a string. */
+/** A plain object, of any realm, with string keys only. */
 function isPlain(value) {
   const prototype = Object.getPrototypeOf(value);
   const isOfNoClass = prototype === null || (Object.getPrototypeOf(prototype) === null && Object.hasOwn(prototype, 'isPrototypeOf'));
   return isOfNoClass && !hasSymbols(value);
 }
 
-/** An array that has nothing but items. Names that are no index come last. */
+/** An array with items only. Names that are not indexes come last. */
 function ownItems(array) {
   const last = Object.keys(array).at(-1) ?? '0';
   if (String(last >>> 0) !== last || hasSymbols(array)) throw new TypeError('an array with fields');

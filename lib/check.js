@@ -1,7 +1,7 @@
 'use strict';
 
-// Checks of arguments. Each answers an error, or null when there is nothing to complain about,
-// so that a function can reject with it and nothing is ever thrown from an async function.
+// Checks of arguments. Each returns an error, or null if the argument is valid. So a function can
+// reject with it, and nothing is ever thrown from an async function.
 
 const { typeError, rangeError } = require('./errors');
 
@@ -26,7 +26,7 @@ function name(value, what, code) {
   if (isLongerThan(value, MAX_KEY_BYTES)) {
     return rangeError(code, `${what} must not be longer than ${MAX_KEY_BYTES} bytes`);
   }
-  // UTF-8 has no form for half a pair; two such keys would become one.
+  // UTF-8 cannot represent half a surrogate pair; two such keys would become one.
   if (!value.isWellFormed()) return rangeError(code, `${what} must be well-formed Unicode`);
   return null;
 }
@@ -35,18 +35,18 @@ function key(value) {
   return name(value, 'key', 'E_INVALID_KEY');
 }
 
-/** Of a user, a socket, a room. */
+/** The id of a user, a socket or a room. */
 function id(value, what) {
   return name(value, what, 'E_INVALID_KEY');
 }
 
-/** What is told beside a key. */
+/** Data that is sent together with a key. */
 function size(text, what) {
   if (!isLongerThan(text, MAX_KEY_BYTES)) return null;
   return rangeError('E_INVALID_VALUE', `${what} must not be longer than ${MAX_KEY_BYTES} bytes of JSON`);
 }
 
-/** Several ids, maybe none. */
+/** Several ids, possibly none. */
 function ids(values, what) {
   if (!Array.isArray(values)) return typeError('E_INVALID_KEY', `${what} must be an array, not ${kindOf(values)}`);
   for (const value of values) {
@@ -79,7 +79,7 @@ function optionalTtl(seconds, what) {
   return seconds === 0 ? null : ttl(seconds, what);
 }
 
-/** A limit, a cost. */
+/** A limit or a cost. */
 function count(value, what) {
   if (typeof value !== 'number') {
     return typeError('E_INVALID_COUNT', `${what} must be a number, not ${kindOf(value)}`);
@@ -110,7 +110,7 @@ function optionalCallback(value, what) {
   return value === undefined ? null : callback(value, what);
 }
 
-/** A string or bytes, as they are. */
+/** A string or bytes, unchanged. */
 function payload(value) {
   const isTooLong = typeof value === 'string' ? isLongerThan(value, MAX_VALUE_BYTES) : value.length > MAX_VALUE_BYTES;
   if (!isTooLong) return null;
@@ -123,7 +123,7 @@ function timeoutMs(value, what) {
   return rangeError('E_INVALID_OPTION', `${what} must be a whole number of milliseconds from 1 to 2^31 - 1`);
 }
 
-/** Milliseconds to wait for something; 0 not at all, Infinity for ever. */
+/** Milliseconds to wait: 0 does not wait, Infinity waits indefinitely. */
 function waitMs(value, what) {
   if (typeof value === 'number' && value >= 0) return null;
   return rangeError('E_INVALID_OPTION', `${what} must be a number of milliseconds, 0 or more`);
@@ -135,7 +135,10 @@ function abortSignal(value, what) {
   return value === undefined || isOne ? null : option(`${what} must be an AbortSignal`);
 }
 
-/** What `act` answers, or an error that `complain` makes: what it reads is the caller's, and may throw. */
+/**
+ * The result of `act`, or an error made by `complain`: `act` reads the caller's objects, which may
+ * throw.
+ */
 function read(act, what, complain = value) {
   try {
     return act();
@@ -144,7 +147,7 @@ function read(act, what, complain = value) {
   }
 }
 
-/** What JSON cannot hold; the text is answered as `{ text }`. */
+/** Checks that JSON can represent the value. Returns the text as `{ text }`, or an error. */
 function json(value, maxBytes = MAX_VALUE_BYTES) {
   let text;
   try {

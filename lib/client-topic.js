@@ -10,13 +10,13 @@ const EVENTS = [
   ['smessage', 'smessageBuffer'],
 ];
 
-/** A channel or pattern, with the listeners of node-redis, the events of ioredis, or both. */
+/** A channel or pattern with the listeners of node-redis, the events of ioredis, or both. */
 class ClientTopic {
   constructor(core, client) {
     this.core = core;
     this.client = client;
     this.isJson = false;
-    /** Replaced, never changed: a listener may subscribe or unsubscribe while it is called. */
+    /** Replaced, never mutated: a listener may subscribe or unsubscribe while it is called. */
     this.listeners = [];
     this.emits = false;
   }
@@ -34,7 +34,7 @@ class ClientTopic {
     this.emits = false;
   }
 
-  /** Without `asBytes`, whichever it was added with. */
+  /** Without `asBytes`: with either kind it was added with. */
   remove(listener, asBytes) {
     this.#end((one) => one.listener === listener && (asBytes === undefined || one.asBytes === asBytes));
   }
@@ -70,7 +70,7 @@ class ClientTopic {
   }
 }
 
-/** Text, or bytes, or both, each made once and only when it is asked for. */
+/** Text or bytes or both, each created once and only on demand. */
 class Content {
   #text;
   #bytes;
@@ -78,7 +78,7 @@ class Content {
   #start;
   #end;
 
-  /** Without a text it is a part of a page, which is good only now. */
+  /** Without a text it is a slice of a page, which is valid only during the call. */
   constructor(text, page, start, end) {
     this.#text = text;
     this.#page = page;
@@ -91,7 +91,7 @@ class Content {
     return this.#text;
   }
 
-  /** A Buffer of its own, which keeps nothing else alive. */
+  /** A separate Buffer, which keeps nothing else alive. */
   get bytes() {
     this.#bytes ??= this.#page === undefined ? Buffer.from(this.#text) : this.#copy();
     return this.#bytes;

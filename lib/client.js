@@ -1,8 +1,8 @@
 'use strict';
 
-// The client handle: what is left of a Redis client when the functions above do the work, in the
-// styles of ioredis and node-redis. All handles of a backplane share its connection for commands;
-// each that subscribes has one more, for what it receives.
+// The client handle: the part of a Redis client that is still needed beside the functions, in the
+// styles of ioredis and node-redis. All handles of a backplane share its connection for commands.
+// Each handle that subscribes has one more, for what it receives.
 
 const EventEmitter = require('node:events');
 const { isUint8Array } = require('node:util').types;
@@ -17,7 +17,7 @@ const { Op } = require('./queue');
 const { readSubscribe, readUnsubscribe } = require('./subscribe-arguments');
 const { Kind, Reach, Subscriptions } = require('./subscriptions');
 
-/** The states of the backplane, in the words of ioredis. */
+/** The states of the backplane, in ioredis' terms. */
 const STATUS = {
   idle: 'wait',
   connecting: 'connecting',
@@ -36,8 +36,8 @@ class Client extends EventEmitter {
   #follower = (event) => this.#follow(event);
 
   /**
-   * The root is the backplane itself: its end is the end of the backplane. A quiet handle rejects
-   * nothing that has to do with messages, for a library that looks at no outcome.
+   * The root handle is the backplane itself: ending it ends the backplane. A quiet handle never
+   * rejects because of messages, for a library that ignores the outcome.
    */
   constructor(core, { isRoot = false, isQuiet = false } = {}) {
     super();
@@ -63,7 +63,7 @@ class Client extends EventEmitter {
     return this.status === 'ready';
   }
 
-  /** Resolves when Redis is ready; rejects when the attempt that is under way fails. */
+  /** Resolves when Redis is ready. Rejects when the current attempt fails. */
   async connect() {
     this.#core.start();
     await this.call('PING');
@@ -88,7 +88,7 @@ class Client extends EventEmitter {
     return reach === undefined ? this.call(...words) : this.#receivers(reach, channels);
   }
 
-  /** Another handle, for subscriptions of its own. */
+  /** Another handle with its own subscriptions. */
   duplicate() {
     return new Client(this.#core);
   }
@@ -222,15 +222,15 @@ class Client extends EventEmitter {
     return topic.isUsed ? undefined : this.#subscriptions.shut(topic);
   }
 
-  /** As Redis counts: channels and patterns together, sharded channels by themselves. */
+  /** As Redis counts: channels and patterns together, sharded channels separately. */
   #count(kind) {
     if (kind === Kind.SHARD) return this.#subscriptions.size(Kind.SHARD);
     return this.#subscriptions.size(Kind.CHANNEL) + this.#subscriptions.size(Kind.PATTERN);
   }
 
   /**
-   * Rejects, but ends no process when nobody looks: what is said about messages is rarely awaited.
-   * So a mistake is logged, too.
+   * Rejects, but never causes an unhandled rejection, because the outcome of messages is rarely
+   * awaited. So a mistake is logged, too.
    */
   #refuse(error) {
     if (error.code !== 'E_CLOSED') this.#core.logger?.warn(`redis-backplane: ${error.message}`);
@@ -276,7 +276,7 @@ class Client extends EventEmitter {
     this.#tell('end');
   }
 
-  /** An error that nobody listens to is in the log already; it does not end the process. */
+  /** An error without a listener is already in the log. It does not end the process. */
   #tell(event, ...args) {
     const { logger } = this.#core;
     if (event === 'error') emitSafely(logger, this, EventEmitter.errorMonitor, ...args);

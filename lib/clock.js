@@ -1,27 +1,31 @@
 'use strict';
 
-// Time and turns of the event loop, as Node has them. All of them are taken when this package is loaded, so a test's
-// fake clock (jest, sinon, vitest) delays no call and no deadline. When it is loaded while such a clock is installed,
-// what is faked by then is told by its text, and what a fake cannot stop takes its place: promises.
+// Node's own time and event loop functions. They are captured when this package is loaded, so a
+// test's fake clock (jest, sinon, vitest) delays no call and no deadline. If such a clock is
+// already installed at that time, fakes are recognised by their source text, and promises, which
+// cannot be faked, are used instead.
 
 const { performance } = require('node:perf_hooks');
 const { clearTimeout, setImmediate, setTimeout } = require('node:timers');
 
 const { nextTick } = process;
 const { now } = Date;
-// On the object itself may be a fake one.
+// The object itself may have a fake one.
 const { now: sinceStart } = Object.getPrototypeOf(performance);
 
-/** Calls back when all promises that are settled by now have called back, or as nearly so as can be had. */
+/**
+ * Calls back after the callbacks of all promises that are resolved by now, or as close to that as
+ * possible.
+ */
 const atEndOfTick = isOwn(nextTick, 'TickObject') ? (callback) => nextTick(callback) : afterPromises;
-/** Calls back when others have had their turn. */
+/** Calls back after the other callbacks of the event loop have run. */
 const inNextTurn = isOwn(setImmediate, 'new Immediate') ? (callback) => setImmediate(callback) : afterPromises;
 
 function afterPromises(callback) {
   Promise.resolve().then(callback);
 }
 
-/** Whether a function is Node's own, which makes one of these. */
+/** Whether a function is Node's own: its source then creates such an object. */
 function isOwn(candidate, makes) {
   return Function.prototype.toString.call(candidate).includes(makes);
 }

@@ -1,6 +1,6 @@
 'use strict';
 
-// Commands and lists of names as bytes, the way src/binding/dispatch.rs reads them.
+// Commands and lists of names as bytes, in the form that src/binding/dispatch.rs reads.
 
 const { isSharedArrayBuffer, isUint8Array } = require('node:util').types;
 
@@ -16,13 +16,13 @@ function encodeCommand(words) {
   return { error: invalid('a command begins with its name') };
 }
 
-/** The words of a command that came as an array, as `{ words }`, or `{ error }`. */
+/** The words of a command given as an array, as `{ words }`, or `{ error }`. */
 function readWords(words) {
   const wrong = invalid('sendCommand takes an array');
   return check.read(() => (Array.isArray(words) ? { words: listOf(words) } : { error: wrong }), 'a command', invalid);
 }
 
-/** Several names of channels, as `{ names, bytes }`, or `{ error }`. */
+/** Several channel names, as `{ names, bytes }`, or `{ error }`. */
 function encodeNames(words) {
   return check.read(() => {
     const names = flatListOf(words);
@@ -34,7 +34,7 @@ function invalid(message, cause) {
   return typeError('E_INVALID_COMMAND', message, cause);
 }
 
-/** Each word after its length, as src/binding/dispatch.rs reads them. */
+/** Each word after its length, in the form that src/binding/dispatch.rs reads. */
 function encode(words) {
   const parts = [];
   for (const word of words) {
@@ -54,17 +54,17 @@ function toBytes(word) {
 }
 
 /**
- * Bytes that are as long as they say. Also those of another realm: jest and vm contexts have their own. What has a
- * length of its own making is copied, by what it is and not by what it says.
+ * Bytes with a genuine length, also those of another realm: jest and vm contexts have their own
+ * types. An object that overrides its length is copied by its actual content.
  */
 function plainBytes(bytes) {
   const isPlain = Object.getPrototypeOf(bytes) === Buffer.prototype && !Object.hasOwn(bytes, 'length');
-  // What has been transferred to another thread is empty, and cannot be copied from.
+  // A transferred buffer is empty and cannot be copied.
   if (isPlain && bytes.length === 0) return NO_BYTES;
   return isPlain && !isSharedArrayBuffer(bytes.buffer) ? bytes : new Uint8Array(bytes);
 }
 
-/** The word in capital letters; nothing for what is none. */
+/** The word in upper case, or nothing if it is not a string. */
 function upperCase(word) {
   const { text = '' } = check.read(() => ({ text: typeof word === 'string' ? word : Buffer.from(toBytes(word)).toString() }), 'a word');
   return text.toUpperCase();

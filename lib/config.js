@@ -1,7 +1,7 @@
 'use strict';
 
-// From the options of createBackplane and the environment to checked settings. Options win;
-// empty strings count as unset. An error names the setting and never holds its value.
+// Turns the options of createBackplane and the environment into checked settings. Options win;
+// empty strings count as unset. An error names the setting and never contains its value.
 
 const check = require('./check');
 const { typeError, rangeError } = require('./errors');
@@ -9,7 +9,7 @@ const { createLogger } = require('./log');
 const { locate, text } = require('./server');
 const { noTls, tls, INSTEAD } = require('./tls');
 
-/** What there is, and what there is within it. */
+/** The options that exist, and the options within them. */
 const OPTIONS = {
   url: null, host: null, port: null, db: null, username: null, password: null, credentials: null, keyPrefix: null,
   connectTimeoutMs: null, commandTimeoutMs: null, logger: null,
@@ -25,7 +25,7 @@ const OPTIONS = {
 const DEFAULTS = { connectTimeoutMs: 2000, commandTimeoutMs: 1000 };
 const MEMORY_DEFAULTS = { maxEntries: 100_000, maxBytes: 128 * 1024 * 1024 };
 const PUBSUB_DEFAULTS = { maxQueued: 100_000, maxQueuedBytes: 64 * 1024 * 1024 };
-/** The first is the default. */
+/** The first one is the default. */
 const LOCKS_WHEN_AWAY = ['local', 'deny'];
 const MESSAGE_DEFAULTS = { maxEntries: 1000, maxBytes: 64 * 1024 * 1024 };
 const LOCAL_DEFAULTS = { maxEntries: 100_000, maxBytes: 64 * 1024 * 1024 };
@@ -67,7 +67,7 @@ function resolveConfig(options = {}, env = process.env) {
   };
 }
 
-/** A function that is asked before every login. */
+/** A function that is called before every login. */
 function credentials(options) {
   const value = options.credentials ?? undefined;
   if (value === undefined || typeof value === 'function') return value;
@@ -101,14 +101,14 @@ function bounds(given = {}, group, defaults) {
   return resolved;
 }
 
-/** The memory before the cache, which nobody has without asking for it. */
+/** The local cache in front of the cache, which is off by default. */
 function localCache(given) {
   if (given === undefined) return undefined;
   const ttlMs = ttlSeconds(given, 'localCache', 'ttlSeconds', LOCAL_TTL) * 1000;
   return { ...bounds(given, 'localCache', LOCAL_DEFAULTS), ttlMs };
 }
 
-/** A TTL that one group of options has. */
+/** The TTL of one group of options. */
 function ttlSeconds(given = {}, group, name, defaults) {
   const wrong = check.object(given, group);
   if (wrong) throw wrong;
@@ -118,7 +118,7 @@ function ttlSeconds(given = {}, group, name, defaults) {
   return seconds;
 }
 
-/** Who gets a lock while Redis is away. */
+/** Who gets a lock during a Redis outage. */
 function locksWhenAway(given = {}) {
   const error = check.object(given, 'locks');
   if (error) throw error;
@@ -136,7 +136,7 @@ function hasHeartbeat(given = {}) {
   throw typeError('E_INVALID_OPTION', 'presence.heartbeat must be true or false');
 }
 
-/** An option that nobody knows is one that somebody relies on. */
+/** An unknown option is refused, because somebody relies on it. */
 function checkNames(options) {
   for (const [name, value] of Object.entries(options)) {
     if (value === undefined) continue;

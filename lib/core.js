@@ -25,31 +25,31 @@ class Core {
     this.maxQueuedBytes = 0;
     this.messages = null;
     this.hasLocalCache = false;
-    /** Loaders that ran; of those, that failed; of these, whose place an old value took. */
+    /** Loaders that ran; those that failed; failures for which an old value was served. */
     this.loads = { runs: 0, failures: 0, staleServed: 0 };
-    /** How often something cached was set or deleted here. */
+    /** How often a cached value was set or deleted here. */
     this.changes = 0;
     /** Checks of a limit that was known to be exhausted. */
     this.deniedAtHand = 0;
     this.madeAt = now();
     this.closedAt = 0;
-    /** As JSON, of a backplane that has been closed. */
+    /** As JSON; of a backplane that has been closed. */
     this.lastMetrics = null;
     /** Emits `state` with `{ state, reason }`. */
     this.events = new EventEmitter().setMaxListeners(0);
-    /** Who subscribes, by number; each has `missed(gap)` and `detach()`. */
+    /** Subscribers by number; each has `missed(gap)` and `detach()`. */
     this.receivers = new Map();
     this.lastReceiver = 0;
   }
 
-  /** Gives whoever subscribes a number. */
+  /** Assigns a number to a subscriber. */
   addReceiver(receiver) {
     this.lastReceiver += 1;
     this.receivers.set(this.lastReceiver, receiver);
     return this.lastReceiver;
   }
 
-  /** Null, or why no call can be made. Configures the backplane at the first call. */
+  /** Null, or the reason why no call can be made. Configures the backplane at the first call. */
   unusable() {
     if (this.closing !== null) return closed();
     if (this.queue === null && this.configError === null) this.configure();
@@ -61,7 +61,7 @@ class Core {
     try {
       config = resolveConfig(this.options);
     } catch (error) {
-      // Any other is the caller's own: of a getter, or a Proxy.
+      // Any other error comes from the caller: from a getter or a Proxy.
       const isOurs = String(error?.code).startsWith('E_');
       this.configError = isOurs ? error : check.option('the options cannot be read', error);
       return;
@@ -83,13 +83,13 @@ class Core {
     this.queue = queue();
   }
 
-  /** Never rejects. Nobody waits for an answer after the end. */
+  /** Never rejects. No caller waits for an answer after the end. */
   async answerLogin(question, credentials) {
     const { username, password, why } = await askCredentials(credentials);
     this.queue.native.answerLogin(this.number, question, username, password, why);
   }
 
-  /** Begins to connect, unless that was done. Throws when the configuration is wrong. */
+  /** Starts to connect, unless this was done before. Throws when the configuration is invalid. */
   start() {
     const error = this.unusable();
     if (error) throw error;
@@ -119,7 +119,7 @@ class Core {
   async end() {
     if (this.queue === null) return;
     for (const receiver of this.receivers.values()) receiver.detach();
-    // Calls of this tick have been written before, so they go first.
+    // The calls of this tick have been written before, so they go first.
     await this.queue.ask(Op.Close, this.number);
     this.lastMetrics = this.queue.native.metrics(this.number);
     this.queue.forget(this.number);

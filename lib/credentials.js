@@ -1,10 +1,13 @@
 'use strict';
 
-// The function `credentials` of the caller's, asked before every login. What it answers is sent to
-// the server and kept nowhere; whatever else it does is an outage with a reason.
+// The caller's function `credentials`, called before every login. Its result is sent to the server
+// and stored nowhere. Any other outcome is an outage with a reason.
 
 const MAX_UNITS = 64 * 1024;
-/** What of an error may be told: its message could hold a secret, a code or a name hardly. */
+/**
+ * The part of an error that may be shown: its message could contain a secret; its code or name
+ * hardly.
+ */
 const WORD = /^\w{1,40}$/;
 
 /** `{ username, password }`, or `{ why }` there are none. Never rejects. */

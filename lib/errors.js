@@ -1,7 +1,7 @@
 'use strict';
 
-// Every error that a caller can get is made here, in the caller's own realm: under jest an
-// error made elsewhere is not an `instanceof TypeError`.
+// Every error that a caller can get is created here, in the caller's own realm: under jest, an
+// error created elsewhere is not an `instanceof TypeError`.
 
 function withCode(error, code, cause) {
   error.code = code;
@@ -9,12 +9,12 @@ function withCode(error, code, cause) {
   return error;
 }
 
-/** A wrong kind of argument. */
+/** An argument of the wrong type. */
 function typeError(code, message, cause) {
   return withCode(new TypeError(message), code, cause);
 }
 
-/** An argument of the right kind with a value that is not allowed. */
+/** An argument of the right type with a value that is not allowed. */
 function rangeError(code, message) {
   return withCode(new RangeError(message), code);
 }
@@ -28,7 +28,7 @@ function closed() {
   return failure('E_CLOSED', 'this backplane has been closed');
 }
 
-/** A bug of this package's. */
+/** A bug in this package. */
 function broken(what, cause) {
   return withCode(new Error(`redis-backplane ${what}; this is a bug in it`), 'E_INTERNAL', cause);
 }

@@ -1,8 +1,9 @@
 'use strict';
 
-// Limits that are known to be exhausted: asking Redis again would only make it say so again. What is
-// known of a limit ends when it may have changed: after the time that Redis named, after a reset by
-// anybody (they tell each other), when Redis has been away, and after a second in any case.
+// Limits that are known to be exhausted. Asking Redis again would give the same answer. The
+// knowledge about a limit is dropped when the limit may have changed: after the time that Redis
+// named, after a reset by any instance (they notify each other), after a Redis outage, and in any
+// case after a second.
 
 const { steadyMs } = require('./clock');
 const { Op } = require('./queue');
@@ -12,14 +13,16 @@ const CHANNEL = 'backplane:limits';
 const LONGEST_MS = 1000;
 const MOST_KEYS = 10_000;
 const LONGEST_KEY = 1024;
-/** Of src/binding/dispatch.rs. */
+/** As in src/binding/dispatch.rs. */
 const FIXED_WINDOW = 0;
 
 class Exhausted {
   #core;
   #known = new Map();
   #subscriptions = null;
-  /** Changes whenever something is forgotten: what was asked before then is not remembered. */
+  /**
+   * Changes whenever something is dropped: the answer to an earlier request is then not remembered.
+   */
   #generation = 0;
 
   constructor(core) {
@@ -27,7 +30,7 @@ class Exhausted {
     core.events.on('state', () => this.missed());
   }
 
-  /** The answer to a check that need not be asked. */
+  /** The answer to a check that does not need Redis. */
   answer(key, rule, cost) {
     if (this.#known.size === 0) return undefined;
     const known = this.#known.get(nameOf(key, rule));
@@ -38,7 +41,10 @@ class Exhausted {
     return { ...known.verdict, retryAfterMs: Math.ceil(known.retryAt - now) };
   }
 
-  /** To be called before Redis is asked: what to do with the answer, and pass it on. */
+  /**
+   * Called before Redis is asked. Returns a function that takes the answer, remembers it if
+   * possible, and passes it on.
+   */
   note(key, rule, cost) {
     const askedAt = steadyMs();
     const generation = this.#generation;
@@ -46,8 +52,8 @@ class Exhausted {
       if (verdict.allowed || verdict.source !== 'redis' || verdict.remaining > 0) return verdict;
       const isWorthIt = isSettledFor(rule, cost) && key.length <= LONGEST_KEY;
       if (isWorthIt && this.#isListening() && generation === this.#generation) {
-        // The server looked after it was asked, so this ends in time; and before it was heard, so
-        // whoever comes back after that does not come too early.
+        // The server checked after it was asked, so `until` ends in time. It checked before its
+        // answer arrived, so a caller that returns at `retryAt` is not too early.
         const until = askedAt + Math.min(verdict.retryAfterMs, LONGEST_MS);
         const retryAt = steadyMs() + verdict.retryAfterMs;
         this.#remember(nameOf(key, rule), { limit: rule.limit, windowMs: rule.windowMs, retryAt, until, verdict: { ...verdict } });
@@ -61,7 +67,7 @@ class Exhausted {
     for (const algorithm of [0, 1, 2]) this.#known.delete(nameOf(key, { algorithm }));
   }
 
-  /** Tells the other instances to forget. */
+  /** Tells the other instances to drop what they know. */
   async tellOthers(key) {
     const { queue, number } = this.#core;
     await queue.send(Op.Publish, number, CHANNEL, JSON.stringify(key), Reach.EVERYWHERE);
@@ -87,7 +93,7 @@ class Exhausted {
     if (this.#known.size > MOST_KEYS) this.#known.delete(this.#known.keys().next().value);
   }
 
-  /** Begins to listen at the first limit that is reached. */
+  /** Starts to listen at the first limit that is exhausted. */
   #isListening() {
     if (this.#core.closing !== null) return false;
     this.#subscriptions ??= new Subscriptions(this.#core, this, { keepsAlive: false });
@@ -104,9 +110,9 @@ function nameOf(key, { algorithm }) {
 }
 
 /**
- * Whether all that is said of an exhausted limit stays as it is until it is free again: in a fixed
- * window nothing is given back before its end; in the others only a single request has to wait for
- * the very first that is.
+ * Whether everything that is known about an exhausted limit remains true until the limit is free
+ * again. In a fixed window nothing is given back before its end. In the other algorithms only a
+ * single request has to wait for exactly the first free unit.
  */
 function isSettledFor({ algorithm, limit }, cost) {
   return algorithm === FIXED_WINDOW ? cost <= limit : cost === 1;

@@ -8,7 +8,7 @@ const { Op } = require('./queue');
 const ALGORITHMS = ['fixed-window', 'sliding-window', 'token-bucket'];
 const DEFAULT_WINDOW_SECONDS = 60;
 
-/** The rate limits of one backplane; index.d.ts says what each function promises. */
+/** The rate limits of one backplane. index.d.ts documents each function. */
 function createLimits(core) {
   const exhausted = new Exhausted(core);
 
@@ -40,7 +40,7 @@ function createLimits(core) {
   return { checkRateLimit, resetRateLimit };
 }
 
-/** Reads each option once: the algorithm's number and the cost, or an error. */
+/** Reads each option once. Returns the algorithm's number and the cost, or an error. */
 function readOptions(options) {
   const error = check.object(options, 'options');
   if (error) return { error };

@@ -1,8 +1,10 @@
 'use strict';
 
-// Calls functions of the caller's. None that throws keeps another from being called.
+// Calls the caller's functions. One that throws does not keep another from being called.
 
-/** Calls one function. When it throws, or its promise rejects, that is logged, without what it was called with. */
+/**
+ * Calls one function. If it throws or its promise rejects, this is logged, without its arguments.
+ */
 function callSafely(logger, listener, self, ...args) {
   try {
     const result = Reflect.apply(listener, self, args);
@@ -12,9 +14,9 @@ function callSafely(logger, listener, self, ...args) {
   }
 }
 
-/** Emits an event; what its listeners throw is logged. */
+/** Emits an event. Errors of its listeners are logged. */
 function emitSafely(logger, emitter, event, ...args) {
-  // Raw: those that were added with `once` take themselves out.
+  // Raw: listeners added with `once` remove themselves.
   for (const listener of emitter.rawListeners(event)) callSafely(logger, listener, emitter, ...args);
 }
 

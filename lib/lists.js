@@ -1,7 +1,7 @@
 'use strict';
 
-// Lists of a caller's, copied once and plainly: what is checked is what is used, whatever they say the next time, and
-// none of their own methods is called. A list that throws when it is read throws here.
+// The caller's lists, copied once and without calling any of their methods. So what is checked is
+// what is used, whatever they return the next time. A list that throws when it is read throws here.
 
 /** A copy of an array. */
 function listOf(array) {
@@ -11,7 +11,7 @@ function listOf(array) {
   return list;
 }
 
-/** A copy in which the arrays among the items are replaced by their items. */
+/** A copy in which arrays among the items are replaced by their items. */
 function flatListOf(array) {
   const list = [];
   for (const item of listOf(array)) {

@@ -1,18 +1,18 @@
 'use strict';
 
-// Reading through: one run of a loader for each lease. The store hands out leases: everybody who
-// misses the same absence gets the same one, and whatever changes the value ends it. So whoever holds
-// the lease of a running flight may share its value, whoever holds a newer one may not, and a value
-// whose lease has ended is not kept.
+// Read-through loading: one run of a loader for each lease. The store hands out leases. All callers
+// that miss the same absent value get the same lease, and any change of the value ends it. So a
+// caller with the lease of a running flight may share its value, and a caller with a newer lease
+// may not. A value whose lease has ended is not stored.
 
 const check = require('./check');
 const { clearTimeout, setTimeout, steadyMs } = require('./clock');
 const { failure } = require('./errors');
 
 /**
- * Answers a function that reads a `source` and, when nothing is there, loads. A source has a `name`;
- * `fetch()`, what is there or a lease; `keep(lease, text)` and `giveBack(lease)`, which end one; and
- * `remove()` for what cannot be read.
+ * Returns a function that reads a `source` and loads the value if it is absent. A source has a
+ * `name`; `fetch()`, which returns the stored value or a lease; `keep(lease, text)` and
+ * `giveBack(lease)`, which end a lease; and `remove()` for a value that cannot be read.
  */
 function createLoader(core) {
   /** By name and lease: the promise of the loaded JSON text. */
@@ -22,7 +22,7 @@ function createLoader(core) {
     const begun = steadyMs();
     return source.fetch().then((found) => {
       if (!found.isCorrupt) return answer(source, found, loader, loaderTimeoutMs, begun);
-      // What is stored is not JSON. It is as good as absent, but it has no lease.
+      // The stored value is not JSON. It counts as absent, but has no lease.
       return source
         .remove()
         .then(() => source.fetch())
@@ -30,7 +30,9 @@ function createLoader(core) {
     });
   }
 
-  /** Looks for a flight in the very turn in which the lease came: no flight lands in between. */
+  /**
+   * Looks for a flight in the same turn in which the lease arrived: no flight can land in between.
+   */
   function answer(source, found, loader, loaderTimeoutMs, begun) {
     if (found.isFresh) return found.value;
     const name = `${sharing(found.lease)}:${source.name}`;
@@ -42,12 +44,15 @@ function createLoader(core) {
     });
   }
 
-  /** What those have in common who may share a run: a lease, else that nothing was changed here in between. */
+  /**
+   * The key under which callers share a run: a lease, or without one, that nothing was changed here
+   * in between.
+   */
   function sharing(lease) {
     return isNone(lease) ? `changes ${core.changes}` : lease.join(':');
   }
 
-  /** Callers get the value when it is kept, unless that takes longer than a call may take. */
+  /** Callers get the value when it is stored, unless that takes longer than a call may take. */
   function takeOff(name, source, { lease, isStale }, loader, loaderTimeoutMs, begun) {
     const patienceMs = core.commandTimeoutMs - (steadyMs() - begun);
     const loaded = load(loader, loaderTimeoutMs);
@@ -73,12 +78,12 @@ function createLoader(core) {
   return read;
 }
 
-/** What comes when the store could give no lease: what is loaded is not kept. */
+/** The store could give no lease: the loaded value is not stored. */
 function isNone([high, low]) {
   return high === 0 && low === 0;
 }
 
-/** Runs the loader, for a limited time; answers its value as JSON text. */
+/** Runs the loader for a limited time. Returns its value as JSON text. */
 async function load(loader, timeoutMs) {
   let timer;
   const deadline = new Promise((_, reject) => {
@@ -96,7 +101,7 @@ async function load(loader, timeoutMs) {
   }
 }
 
-/** Waits for a promise that never rejects, but not for ever. */
+/** Waits for a promise that never rejects, for a limited time. */
 function atMost(promise, ms) {
   return new Promise((resolve) => {
     const timer = setTimeout(resolve, Math.max(ms, 0));
@@ -107,7 +112,7 @@ function atMost(promise, ms) {
   });
 }
 
-/** A loader that throws at once rejects, like any other. */
+/** A loader that throws synchronously rejects like any other. */
 async function callLoader(loader) {
   return loader();
 }

@@ -5,11 +5,11 @@ const { clearTimeout, setTimeout } = require('./clock');
 const { closed, failure } = require('./errors');
 const { Op } = require('./queue');
 
-/** Node's own name for it, where the language does not know it yet. */
+/** Node's own symbol, where the language does not have it yet. */
 const ASYNC_DISPOSE = Symbol.asyncDispose ?? Symbol.for('nodejs.asyncDispose');
 const LONGEST_TIMEOUT_MS = 2 ** 31 - 1;
 
-/** A lock that is held; index.d.ts says what it promises. How long it lasts is known to src/backplane/locks. */
+/** A held lock. index.d.ts documents its contract. src/backplane/locks knows how long it lasts. */
 class Lock {
   #core;
   #handle;
@@ -21,7 +21,7 @@ class Lock {
   /** Why it was lost. */
   #reason = null;
 
-  /** `watched`: the locks whose signal somebody has, by their handles. */
+  /** `watched`: the locks whose signal is in use, by handle. */
   constructor(core, watched, { key, handle, ttlSeconds }, { token, fence }) {
     this.#core = core;
     this.#watched = watched;
@@ -58,7 +58,7 @@ class Lock {
     await this.letGo();
   }
 
-  /** Like `release`, but nothing is wrong with a backplane that has been closed. */
+  /** Like `release`, but does not fail on a closed backplane. */
   async letGo() {
     this.#look();
     const isFirst = !this.#isReleased;
@@ -70,7 +70,7 @@ class Lock {
     return wasHeld;
   }
 
-  /** It is somebody else's now, or may be. */
+  /** Somebody else holds it now, or may hold it. */
   lost() {
     this.#unwatch();
     if (this.#reason !== null) return;
@@ -95,7 +95,10 @@ class Lock {
     clearTimeout(this.#timer);
   }
 
-  /** Aborts if the lease has ended; else looks again when it will have, or after so many ms. */
+  /**
+   * Aborts if the lease has ended. Otherwise checks again when it will have ended, or after so many
+   * ms.
+   */
   #look(again) {
     if (this.#isReleased || this.#reason !== null) return;
     const { queue, number } = this.#core;
@@ -109,7 +112,10 @@ class Lock {
   }
 }
 
-/** Timers are late after a pause; who reads the signal then is not told what was true before it. */
+/**
+ * Timers are late after a pause. Whoever reads the signal then must not see what was true before
+ * the pause.
+ */
 function askFirst(signal, look) {
   const { prototype } = AbortSignal;
   for (const name of ['aborted', 'reason']) {

@@ -7,10 +7,10 @@ const { Lock } = require('./lock');
 const { Op } = require('./queue');
 
 const DEFAULT_TTL_SECONDS = 30;
-/** How long who wants to do something under a lock waits for it. */
+/** How long `withLock` waits for its lock by default. */
 const DEFAULT_WAIT_MS = 10_000;
 
-/** The locks of one backplane; index.d.ts says what each function promises. */
+/** The locks of one backplane. index.d.ts documents each function. */
 function createLocks(core) {
   const watched = new Map();
   let lastHandle = 0;
@@ -48,7 +48,7 @@ function createLocks(core) {
     }
   }
 
-  /** The lock, or null when it has not become free in time. */
+  /** The lock, or null if it did not become free in time. */
   async function take(op, key, given, defaults) {
     const { error: optionsError, ...options } = readOptions(given, defaults);
     const error = check.key(key) ?? optionsError ?? core.unusable();
@@ -64,7 +64,10 @@ function createLocks(core) {
     return core.queue.send(op, core.number, key, undefined, handle, ttlSeconds * 1000, waitMs);
   }
 
-  /** Rejects with the signal's reason when that comes before the answer. Nothing is asked of whom cannot be listened to. */
+  /**
+   * Rejects with the signal's reason if that comes before the answer. If the signal cannot be
+   * listened to, nothing is sent.
+   */
   function askUnlessAborted(op, key, handle, options) {
     return new Promise((resolve, reject) => {
       const stop = onAbort(options.signal, (reason) => {
@@ -80,7 +83,7 @@ function createLocks(core) {
     });
   }
 
-  /** Stops waiting, and gives back what comes all the same. */
+  /** Stops waiting, and releases the lock if it is granted anyway. */
   function abandon(handle, answer) {
     if (core.unusable()) return;
     core.queue.post(Op.LockCancel, core.number, handle);
@@ -93,7 +96,7 @@ function createLocks(core) {
   return { acquireLock, releaseLock, lock, withLock };
 }
 
-/** Reads each option once: all of them, or an error. */
+/** Reads each option once. Returns all of them, or an error. */
 function readOptions(options = {}, defaults) {
   const error = check.object(options, 'options');
   if (error) return { error };

@@ -5,7 +5,7 @@ const { typeError } = require('./errors');
 const METHODS = ['debug', 'info', 'warn', 'error'];
 
 const silent = () => {};
-/** What there is to say is little: see the log lines in README.md. */
+/** Few lines: see the log lines in README.md. */
 const defaultLogger = {
   debug: silent,
   info: (line) => console.log(line),
@@ -13,7 +13,7 @@ const defaultLogger = {
   error: (line) => console.error(line),
 };
 
-/** A logger that never throws, whatever the caller's does. */
+/** A logger that never throws, whatever the caller's logger does. */
 function createLogger(logger = defaultLogger) {
   for (const method of METHODS) {
     if (typeof logger?.[method] !== 'function') {
@@ -26,7 +26,7 @@ function createLogger(logger = defaultLogger) {
       try {
         logger[method](line);
       } catch {
-        // A logger that fails must not take the server with it, and there is nowhere to say so.
+        // A failing logger must not take the server down, and there is nowhere to report it.
       }
     };
   }
@@ -34,8 +34,8 @@ function createLogger(logger = defaultLogger) {
 }
 
 /**
- * Tells the story of the connection: one line when it is there, one for each outage, which is an error when it is a
- * mistake that lasts.
+ * Logs the state of the connection: one line when Redis is ready, and one for each outage, which is
+ * an error if it comes from a permanent mistake.
  */
 function narrate(logger, isMistake) {
   let away = false;

@@ -5,9 +5,9 @@ const { typeError } = require('./errors');
 const { readText } = require('./page');
 const { Op } = require('./queue');
 
-/** The message cache of one backplane; index.d.ts says what each function promises. */
+/** The message cache of one backplane. index.d.ts documents each function. */
 function createMessageCache(core) {
-  /** What is at hand is answered at once, anything else in its turn. */
+  /** A result in the local cache is answered at once, any other in its turn. */
   function get(hash) {
     const error = check.key(hash) ?? core.unusable();
     if (error) return Promise.reject(error);
@@ -22,7 +22,7 @@ function createMessageCache(core) {
     const json = check.json(result);
     if (json.error) return Promise.reject(json.error);
     const { queue, number } = core;
-    // A get that follows at once must not find what was there before.
+    // A get that follows at once must not find the old value.
     queue.native.messageForget(number, hash);
     return queue.send(Op.MessageSet, number, hash, json.text, core.messages.ttlSeconds * 1000);
   }
@@ -51,16 +51,16 @@ function createMessageCache(core) {
   return { generateHash, get, set, clearExpired, clear, getStats };
 }
 
-/** JSON keeps the fields apart, whatever is in them. */
+/** JSON separates the fields, whatever they contain. */
 function generateHash(text, senderId, receiverId) {
   if (typeof text !== 'string') throw typeError('E_INVALID_VALUE', `text must be a string, not ${check.kindOf(text)}`);
   const fields = [text.trim().toLowerCase(), idText(senderId, 'senderId'), idText(receiverId, 'receiverId')];
-  // Loaded late: it takes a fifth of the time in which the package is loaded.
+  // Loaded lazily: it takes a fifth of the load time of the package.
   const { createHash } = require('node:crypto');
   return createHash('sha256').update(JSON.stringify(fields)).digest('hex');
 }
 
-/** A number is the id that has its digits; there may be none. */
+/** A number is the id that has its digits. There may be no id. */
 function idText(id, what) {
   if (id === undefined || id === null) return null;
   if (typeof id === 'string' || typeof id === 'number' || typeof id === 'bigint') return String(id);

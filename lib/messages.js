@@ -6,16 +6,16 @@ const { now } = require('./clock');
 const { sizeOf } = require('./size');
 
 /**
- * The messages of a channel, one by one, as `{ data, channel }`. Subscribed from the first
- * `next()` to the end of the loop. A loop that is slower than the channel loses the oldest
- * beyond `pubsub.maxQueued` or `pubsub.maxQueuedBytes`, which is a `gap` of the pubsub.
+ * The messages of a channel, one by one, as `{ data, channel }`. Subscribed from the first `next()`
+ * to the end of the loop. A loop that is slower than the channel loses the oldest messages beyond
+ * `pubsub.maxQueued` or `pubsub.maxQueuedBytes`, which is a `gap` of the pub/sub.
  */
 function messages(around, channel, options) {
   const inbox = new Inbox(around.core);
   const generator = receive(around, inbox, channel, options);
   const finish = generator.return.bind(generator);
-  // Also while a `next()` waits, which would otherwise have to be answered first. Defined: with frozen intrinsics nothing
-  // can be assigned that a prototype has.
+  // Works also while a `next()` waits, which would otherwise have to be answered first. Uses
+  // defineProperty: with frozen intrinsics, a name that a prototype has cannot be assigned.
   Object.defineProperty(generator, 'return', {
     configurable: true,
     writable: true,
@@ -56,7 +56,9 @@ function readOptions(options) {
   return wrong ? { error: wrong } : { signal };
 }
 
-/** What has come and has not been taken: a ring that is bounded in messages and in bytes. */
+/**
+ * Messages that have arrived and not been taken: a ring that is bounded in messages and in bytes.
+ */
 class Inbox {
   #core;
   #queue = [];
@@ -73,7 +75,7 @@ class Inbox {
 
   put(message) {
     const isFirst = this.#head === this.#queue.length;
-    // One that is taken at once need not be measured.
+    // A message that is taken at once need not be measured.
     const bytes = isFirst ? 0 : sizeOf(message.data);
     this.#queue.push({ message, bytes });
     this.#bytes += bytes;
@@ -91,7 +93,7 @@ class Inbox {
     this.#wake?.();
   }
 
-  /** The next message, when it is there; undefined at the end. */
+  /** The next message, when it has arrived; undefined at the end. */
   async take(onGap) {
     for (;;) {
       if (this.#failure) throw this.#failure.reason;
@@ -114,7 +116,7 @@ class Inbox {
     this.#queue[this.#head] = undefined;
     this.#head += 1;
     this.#bytes -= bytes;
-    // Moves what is left only when that is the smaller half.
+    // Moves the rest only when it is the smaller half.
     if (this.#head * 2 > this.#queue.length) {
       this.#queue = this.#queue.slice(this.#head);
       this.#head = 0;

@@ -4,7 +4,7 @@ const { now } = require('./clock');
 const { exposition } = require('./prometheus');
 const { Op } = require('./queue');
 
-/** What is counted of a function, and whether it reads what may not be there. */
+/** What is counted for a function, and whether it reads a cache. */
 const FUNCTIONS = [
   ['cacheGet', Op.CacheGet, true],
   ['cacheSet', Op.CacheSet],
@@ -55,9 +55,12 @@ const KINDS = [
 ];
 const UNCALLED = { hits: 0, memoryHits: 0, misses: 0, fencedSets: 0 };
 
-/** What there is to see of a backplane; index.d.ts says what each function promises. */
+/** The metrics and the health of a backplane. index.d.ts documents each function. */
 function createMetrics(core) {
-  /** What was counted, here and on the I/O thread; `functions` as pairs of a name and `{ counts, timing }`. */
+  /**
+   * The counters of this thread and of the I/O thread; `functions` as pairs of a name and
+   * `{ counts, timing }`.
+   */
   function count() {
     const text = core.queue?.native.metrics(core.number) ?? core.lastMetrics;
     const { calls, ...counted } = text ? JSON.parse(text) : nothing(core);
@@ -83,7 +86,7 @@ function createMetrics(core) {
     return exposition(count());
   }
 
-  /** The answer is there for whoever looks next. */
+  /** The answer is for the next reader. */
   function inspect() {
     if (core.state() === 'ready') core.queue.post(Op.Inspect, core.number);
   }
@@ -103,7 +106,7 @@ function describe({ missing, timed, totalMs, ...counts }, reads) {
   return { counts, timing: { timed, totalMs } };
 }
 
-/** Checks that were answered by what is known of a limit never left this thread. */
+/** Checks of limits known to be exhausted never left this thread. */
 function addKnown(checks, limits, denied) {
   if (!checks) return;
   checks.calls += denied;
@@ -115,7 +118,7 @@ function status(name, since, reason) {
   return { status: name, latencyMs: null, since, reason, forbidden: [] };
 }
 
-/** Of a backplane that has not been called, or cannot be. */
+/** For a backplane that has not been called, or cannot be called. */
 function nothing(core) {
   const caches = ['cache', 'queries', 'sessions', 'messages'].map((name) => [name, { ...UNCALLED }]);
   return {

@@ -3,11 +3,11 @@
 const { failure } = require('./errors');
 
 const PLATFORM = `${process.platform}-${process.arch} (Node ${process.version})`;
-/** The loader (binding.js) keeps the words of what went wrong, and nothing else. */
+/** The loader (binding.js) keeps only the messages of what went wrong. */
 const ABSENCE = /^(Cannot find|Unsupported|Failed to load native binding)/;
 /** Longer chains of causes are not followed. */
 const MOST_CAUSES = 32;
-/** What the system says, and what to do about it. */
+/** Messages of the system, and advice for each. */
 const ADVICE = [
   [/DISABLED|ACCESS_DENIED|addons? is disabled/i, 'Node is told to load no addons; start it without --no-addons, or with --allow-addons beside --permission'],
   [/failed to map segment|operation not permitted/i, 'a file system that is mounted noexec does that, and a bound on memory'],
@@ -29,7 +29,7 @@ function load() {
   }
 }
 
-/** There is none for this platform; or there is one, and the system would not load it. */
+/** There is no addon for this platform, or there is one and the system refused to load it. */
 function explain(cause) {
   const refusal = reasonsOf(cause).find((reason) => !ABSENCE.test(reason));
   if (refusal) return failure('E_LOAD', `redis-backplane has an addon for ${PLATFORM}, but it cannot be loaded: ${describe(refusal)}`);
@@ -40,14 +40,14 @@ function explain(cause) {
   );
 }
 
-/** The words of an error and of its causes. */
+/** The messages of an error and of its causes. */
 function reasonsOf(error) {
   const reasons = [];
   for (let one = error; one && reasons.length < MOST_CAUSES; one = one.cause) reasons.push(String(one.message));
   return reasons;
 }
 
-/** On one line, with advice when there is any. */
+/** On one line, with advice if there is any. */
 function describe(reason) {
   const [line] = reason.split('\n');
   const known = ADVICE.find(([words]) => words.test(line));

@@ -1,7 +1,7 @@
 'use strict';
 
-// Reads a page of answers. How it is laid out is said once, in src/binding/page/layout.rs; why a stored
-// text cannot harm its neighbours, in src/binding/page/texts.rs.
+// Reads a page of answers. src/binding/page/layout.rs describes its layout once.
+// src/binding/page/texts.rs explains why a stored text cannot harm its neighbours.
 
 const { broken, failure } = require('./errors');
 const { AnswerForm, AnswerRole, NO_CHANNEL, RecordWord } = require('./native');
@@ -15,9 +15,9 @@ const { Narrow: NARROW, Wide: WIDE, Shaped: SHAPED, Binary: BINARY, Unreadable: 
 const NO_BYTES = Buffer.alloc(0);
 
 /**
- * Hands everything on a page, in order, to `settle` (answers; a text that is not JSON is a miss),
- * `tell` (events), `deliver` and `deliverBytes` (messages). Never throws: an answer that cannot be read
- * is a rejection of its own call, and what else goes wrong is told to `trouble`.
+ * Passes everything on a page, in order, to `settle` (answers; a text that is not JSON is a miss),
+ * `tell` (events), `deliver` and `deliverBytes` (messages). Never throws: an answer that cannot be
+ * read rejects its own call, and any other error is passed to `trouble`.
  */
 function readPage(page, records, builder, readers) {
   const reader = new PageReader(page, records, builder, readers);
@@ -40,7 +40,7 @@ class PageReader {
     this.readers = readers;
     this.narrow = parse(page.narrow, page.narrowCount, page.separator);
     this.wide = parse(page.wide, page.wideCount, page.separator);
-    // Empty messages alone make no bytes.
+    // If all messages are empty, there are no bytes.
     this.binary = page.binary ?? NO_BYTES;
   }
 
@@ -81,7 +81,7 @@ class PageReader {
     return readers.deliverBytes(id, this.binary, start, records[at + AT], records[at + END]);
   }
 
-  /** Undefined for a text that is not JSON, too. */
+  /** Undefined also for a text that is not JSON. */
   value(at) {
     const { records } = this;
     const place = records[at + AT];
@@ -99,7 +99,7 @@ class PageReader {
       case NULL:
         return null;
       case BINARY:
-        // The page's memory is used again.
+        // The page's memory will be reused.
         return Buffer.from(this.binary.subarray(place, records[at + END]));
       case UNDEFINED:
       case UNREADABLE:
@@ -109,7 +109,7 @@ class PageReader {
     }
   }
 
-  /** What a call answers that has no value. */
+  /** The answer of a call without a value. */
   nothing(at) {
     return this.records[at + FORM] === UNDEFINED ? undefined : null;
   }
@@ -118,7 +118,7 @@ class PageReader {
     return [this.records[at + LEASE_HIGH], this.records[at + LEASE_LOW]];
   }
 
-  /** Nobody else's answer is touched. */
+  /** No other answer is affected. */
   fail(at, error) {
     const { records, readers } = this;
     const role = records[at + ROLE];
@@ -136,7 +136,7 @@ function rejection([code, message]) {
   return Promise.reject(failure(code, message));
 }
 
-/** What a fetch found: a value, a lease (two words), or both. */
+/** The result of a fetch: a value, a lease (two words), or both. */
 function fresh(value) {
   return { isFresh: true, isCorrupt: value === undefined, value };
 }
@@ -145,7 +145,7 @@ function stale(value, lease) {
   return { isStale: value !== undefined, value, lease };
 }
 
-/** A text that is at hand as `{ value }`; undefined for none, or one that is not JSON. */
+/** A text from the local cache as `{ value }`; undefined if there is none, or if it is not JSON. */
 function readText(text) {
   if (text === null) return undefined;
   try {
@@ -156,17 +156,17 @@ function readText(text) {
 }
 
 /**
- * Parses a text of the page, `[value, separator, value, separator, …]`: a value at every even
- * place, undefined where the text is not JSON, which no JSON text is.
+ * Parses a text of the page, `[value, separator, value, separator, …]`. Each value is at an even
+ * index, and is undefined where the text is not JSON; no JSON text is undefined.
  */
 function parse(text, count, separator) {
-  // Undefined: V8 had no room for it.
+  // Undefined: V8 had no memory for it.
   if (count === 0 || text === undefined) return [];
   try {
     const values = JSON.parse(text);
     if (isIntact(values, count, separator)) return values;
   } catch {
-    // One of the texts is not JSON; below they are parsed one by one.
+    // One of the texts is not JSON. They are parsed one by one below.
   }
   return takeApart(text, count, separator);
 }
@@ -179,7 +179,7 @@ function isIntact(values, count, separator) {
   return true;
 }
 
-/** A text that is not JSON is a miss, and harms none of its neighbours. */
+/** A text that is not JSON is a miss and does not harm its neighbours. */
 function takeApart(text, count, separator) {
   const end = `,${separator}]`;
   const texts = text.slice(1, -end.length).split(`,${separator},`);
@@ -189,7 +189,7 @@ function takeApart(text, count, separator) {
     try {
       values[2 * i] = JSON.parse(one);
     } catch {
-      // Stays undefined.
+      // Remains undefined.
     }
   });
   return values;

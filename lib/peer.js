@@ -6,8 +6,8 @@ const path = require('node:path');
 const { failure } = require('./errors');
 
 /**
- * A package that whoever uses a function installs: beside this package or, when this one is linked, in the server that
- * runs. One that is there and cannot be loaded is not missing.
+ * A package that the user of a function installs: beside this package or, if this one is linked, in
+ * the running server. A package that exists but cannot be loaded is not missing.
  */
 function loadPeer(name, user) {
   const requireHere = [__filename, path.join(process.cwd(), 'server.js')].map((file) => createRequire(file)).find((load) => has(load, name));
@@ -27,7 +27,7 @@ function has(load, name) {
     load.resolve(name);
     return true;
   } catch (error) {
-    // Anything else is said by loading it.
+    // Any other error appears when it is loaded.
     return error.code !== 'MODULE_NOT_FOUND';
   }
 }

@@ -10,15 +10,15 @@ const { Op } = require('./queue');
 const { Subscriptions } = require('./subscriptions');
 
 const DEFAULT_TTL_SECONDS = 300;
-/** With it a socket is written down in each of its rooms. */
+/** Each room of a socket stores a copy of the metadata. */
 const MAX_METADATA_BYTES = 1024 * 1024;
-/** Of what is written down in all rooms of one socket: its metadata as often as it has rooms. */
+/** Of all copies of one socket: its metadata multiplied by the number of its rooms. */
 const MAX_BYTES_IN_ROOMS = 8 * 1024 * 1024;
-/** In the place of the kind of a topic. */
+/** Used in place of the kind of a topic. */
 const ROOM = 0;
 const OF_ROOMS = { join: Op.PresenceWatch, leave: Op.PresenceUnwatch, end: Op.PresenceUnwatchAll };
 
-/** The presence of one backplane; index.d.ts says what each function promises. */
+/** The presence of one backplane. index.d.ts documents each function. */
 function createPresence(core) {
   let watches;
 
@@ -47,7 +47,7 @@ function createPresence(core) {
     return core.queue.send(Op.PresenceAreOnline, core.number, '', JSON.stringify(ids));
   }
 
-  /** Asks something about one user or room. */
+  /** Sends a question about one user or room. */
   function ask(op, id, what) {
     const error = check.id(id, what) ?? core.unusable();
     return error ? Promise.reject(error) : core.queue.send(op, core.number, id);
@@ -125,14 +125,14 @@ function inRoom(roomId) {
   return roomId === undefined || roomId === null ? {} : { roomId };
 }
 
-/** The metadata as text, which tells the rooms, or an error. */
+/** The metadata as text, which includes the rooms, or an error. */
 function readMetadata(metadata) {
   if (check.object(metadata, 'metadata') || Array.isArray(metadata)) return { error: notAnObject(metadata) };
   const json = check.json(metadata, MAX_METADATA_BYTES);
   if (json.error) return json;
-  // Maybe it says itself that it is something else.
+  // Its `toJSON` may turn it into something else.
   if (json.text[0] !== '{') return { error: notAnObject(json.text) };
-  // JSON writes what is not well-formed with escapes, which the names of a room's metadata cannot have.
+  // JSON escapes malformed Unicode, which is not allowed in the names of a room's metadata.
   if (json.text.includes('\\ud') && !Object.keys(JSON.parse(json.text)).every((name) => name.isWellFormed())) {
     return { error: check.value('the names in metadata must be well-formed Unicode') };
   }
@@ -157,7 +157,7 @@ function checkRooms(metadata, text) {
   return readIds(roomId, 'metadata.roomId').error ?? checkBytesInRooms(roomId, text);
 }
 
-/** What each room keeps are the metadata without the names of the others. */
+/** Each room stores the metadata without the names of the other rooms. */
 function checkBytesInRooms(rooms, text) {
   if (rooms.length * text.length * check.UTF8_PER_UNIT <= MAX_BYTES_IN_ROOMS) return null;
   const bytes = Buffer.byteLength(text) - Buffer.byteLength(JSON.stringify(rooms));
@@ -165,12 +165,15 @@ function checkBytesInRooms(rooms, text) {
   return rangeError('E_INVALID_VALUE', `metadata times rooms must not be more than ${MAX_BYTES_IN_ROOMS} bytes`);
 }
 
-/** Whatever the metadata say, whose they are is not theirs to say. */
+/** The metadata cannot override the ids. */
 function described([userId, socketId, lastSeen, metadata]) {
   return { ...metadata, userId, socketId, lastSeen };
 }
 
-/** Many are read a part at a time, each up to its zero: others have their turns between. */
+/**
+ * Large answers are read one part at a time, each up to its zero byte, and other work runs in
+ * between.
+ */
 async function readInParts(answer) {
   const all = [];
   for (let start = 0, end; start < answer.length; start = end + 1) {
@@ -182,12 +185,12 @@ async function readInParts(answer) {
   return all;
 }
 
-/** A room, as the queue delivers what happens in it. */
+/** A room, to which the queue delivers its events. */
 class WatchedRoom {
   constructor(core) {
     this.core = core;
     this.isJson = true;
-    /** Replaced, never changed: a callback may watch or end a watch while it is called. */
+    /** Replaced, never mutated: a callback may watch or end a watch while it is called. */
     this.watchers = [];
   }
 

@@ -1,7 +1,7 @@
 'use strict';
 
-// Metrics as text in the exposition format of Prometheus, version 0.0.4. Labels are names of this
-// package's own, never anything of a caller's.
+// Metrics as text in the exposition format of Prometheus, version 0.0.4. Labels are names that this
+// package defines, never the caller's data.
 
 const PREFIX = 'redis_backplane_';
 const QUANTILES = [
@@ -10,7 +10,7 @@ const QUANTILES = [
   ['0.99', 'p99'],
 ];
 
-/** A metric has a name, a type, a line of help and samples: `[value, labels, suffix]`. */
+/** A metric has a name, a type, a help line and samples: `[value, labels, suffix]`. */
 function exposition({ counted, functions }) {
   const metrics = [
     ...ofConnection(counted),
@@ -107,7 +107,7 @@ function write({ name, type, help, samples }) {
   return `# HELP ${full} ${help}\n# TYPE ${full} ${type}\n${lines.join('\n')}\n`;
 }
 
-/** Names of this package's own need no escapes. */
+/** Names that this package defines need no escaping. */
 function written(labels) {
   if (labels === undefined) return '';
   return `{${Object.entries(labels).map(([key, value]) => `${key}="${value}"`).join(',')}}`;

@@ -9,7 +9,7 @@ const { messages } = require('./messages');
 const { Op } = require('./queue');
 const { Kind, Reach, Subscriptions } = require('./subscriptions');
 
-/** Publishing and subscribing in JSON, for one backplane; index.d.ts says what each promises. */
+/** Publishing and subscribing in JSON, for one backplane. index.d.ts documents each function. */
 function createPubSub(core) {
   let shared;
 
@@ -63,7 +63,7 @@ function createPubSub(core) {
       this.#subscriptions.end();
     }
 
-    /** Called when nothing will come any more. */
+    /** Called when no more messages will arrive. */
     ended() {
       for (const iterator of this.#iterators) iterator.end();
     }
@@ -94,12 +94,12 @@ class JsonTopic {
   constructor(core) {
     this.core = core;
     this.isJson = true;
-    /** Replaced, never changed: a callback may subscribe or unsubscribe while it is called. */
+    /** Replaced, never mutated: a callback may subscribe or unsubscribe while it is called. */
     this.callbacks = [];
     this.hasWarned = false;
   }
 
-  /** Removes a callback once, or all. */
+  /** Removes one callback, or all. */
   remove(callback) {
     const first = this.callbacks.find((one) => one.callback === callback);
     const ended = callback === undefined ? this.callbacks : [first];
@@ -118,7 +118,7 @@ class JsonTopic {
     }
   }
 
-  /** Once aloud: whoever sends one such message sends many. */
+  /** Logged prominently only once: whoever sends one such message sends many. */
   complain(logger) {
     const line = 'redis-backplane: a message that is not JSON was dropped';
     if (this.hasWarned) logger.debug(line);

@@ -7,10 +7,10 @@ const { Op } = require('./queue');
 
 const DEFAULT_TTL_SECONDS = 300;
 const LOADER_TIMEOUT_MS = 30_000;
-/** Each is another look at every read. */
+/** Each room is one more look-up on every read. */
 const MOST_ROOMS = 32;
 
-/** The query cache of one backplane; index.d.ts says what each function promises. */
+/** The query cache of one backplane. index.d.ts documents each function. */
 function createQueryCache(core, load) {
   function get(queryName, params) {
     const query = readQuery(queryName, params);
@@ -38,7 +38,7 @@ function createQueryCache(core, load) {
       fetch: () => send(Op.QueryFetch, query),
       keep: (lease, text) => send(Op.QueryFill, query, text, ...lease, ttlSeconds * 1000),
       giveBack: (lease) => send(Op.QueryAbandon, query, undefined, ...lease),
-      // What is there is void with the name that it has in common with others.
+      // The stored result becomes invalid by the query name, which it shares with others.
       remove: () => core.queue.send(Op.QueryInvalidateName, core.number, queryName),
     };
     return load(source, loader, LOADER_TIMEOUT_MS);
@@ -81,7 +81,7 @@ function readQuery(queryName, params = {}) {
   return { text: queryName + text + rooms.text, nameUnits: queryName.length, paramsUnits: text.length };
 }
 
-/** The rooms that parameters name, as a JSON array; nothing for none. */
+/** The rooms that parameters name, as a JSON array; empty for none. */
 function readRooms({ roomId, room_id }) {
   if (roomId === undefined && room_id === undefined) return { text: '' };
   const named = [roomId, room_id].flat().map(idWithin);

@@ -1,8 +1,8 @@
 'use strict';
 
 // The JavaScript end of the two queues. All calls of one tick are written into shared memory and
-// handed over at once; all answers that are ready come back at once. The other end, and the
-// layout of both, is in src/binding (submission.rs, page/layout.rs).
+// handed over together; all available answers come back together. The other end, and the layout of
+// both, is in src/binding (submission.rs, page/layout.rs).
 
 const { atEndOfTick, setTimeout } = require('./clock');
 const { broken, closed } = require('./errors');
@@ -17,14 +17,15 @@ const WORDS = 16 * 1024;
 const TEXT_BYTES = 256 * 1024;
 const VALUE_BYTES = 1024 * 1024;
 /**
- * What has gathered to this is handed over before the tick ends, so that the I/O thread and the server are at
- * work while the others are written. With many calls under way they are anyway, and handing over more at a time costs less.
+ * When this much is written, it is handed over before the tick ends, so the I/O thread and the
+ * server work while the rest is written. With many calls in flight they are busy anyway, and larger
+ * hand-overs cost less.
  */
 const EAGER_CALLS = 16;
 const EAGER_CALLS_OF_MANY = 32;
 const MANY_CALLS = 128;
 const EAGER_BYTES = 64 * 1024;
-/** But not with one like this: what is called about its key in the same tick goes with it. */
+/** But not if one value is this large: later calls for its key in the same tick go with it. */
 const LARGE_UNITS = 64 * 1024;
 /** How often a thread that does the I/O itself looks for more. */
 const LENDING_MS = 5;
@@ -50,12 +51,15 @@ class CallQueue {
         const strings = { short: shortStrings, narrow: narrowStrings, wide: wideStrings, news };
         this.take({ count, separator, narrowCount, narrow, wideCount, wide, binary, strings });
       },
-      // As timers and sockets say it. Whoever looks for open handles (jest) takes what does not say it for one.
+      // As timers and sockets do. Without it, jest's search for open handles reports this resource.
       { hasRef: () => this.native.isHeld() }
     );
     this.settlers = [];
     this.freeIds = [];
-    /** Ids of calls that could not be handed over. Nothing tells that no answer comes, so they are not used again. */
+    /**
+     * Ids of calls that could not be handed over. It is unknown whether an answer will come, so
+     * these ids are not reused.
+     */
     this.retiredIds = 0;
     this.listeners = new Map();
     this.topics = new Map();
@@ -81,14 +85,14 @@ class CallQueue {
     };
   }
 
-  /** Makes a backplane; `listener` hears of its events. */
+  /** Creates a backplane; `listener` receives its events. */
   open(options, listener) {
     const backplane = this.native.open(options);
     this.listeners.set(backplane, listener);
     return backplane;
   }
 
-  /** Nothing is left of a closed backplane, and with the last one nothing of the queue. */
+  /** Drops a closed backplane, and with the last one the queue. */
   forget(backplane) {
     this.listeners.delete(backplane);
     this.native.forget(backplane);
@@ -100,10 +104,10 @@ class CallQueue {
     if (isUnused && !this.isEnded) this.end();
   }
 
-  /** Lets go of its memory, which the next queue writes into. Whoever still has this one can write nothing. */
+  /** Releases its memory for the next queue. Whoever still holds this queue can write nothing. */
   end() {
     this.isEnded = true;
-    // Calls that want no answer, about backplanes that are gone.
+    // Calls without an answer, for backplanes that no longer exist.
     this.reset();
     this.native.end();
     spareMemory ??= this.memory;
@@ -112,10 +116,11 @@ class CallQueue {
   }
 
   /**
-   * Gives a topic its number. The topic's `deliver` gets the value of each message that is JSON,
-   * or undefined for one that is not; `deliverBytes` gets a Buffer of many messages, good for the call
-   * only, and where in it the channel (-1: the topic tells it) and the payload begin and end.
-   * Neither throws. Numbers are not used again: a message may still be under way.
+   * Assigns a number to a topic. The topic's `deliver` receives the value of each message that is
+   * JSON, or undefined for one that is not. `deliverBytes` receives a Buffer of many messages,
+   * valid only during the call, and the positions in it at which the channel (-1: the topic knows
+   * it) and the payload begin and end. Neither throws. Numbers are not reused: a message may still
+   * be in transit.
    */
   addTopic(topic) {
     this.lastTopic += 1;
@@ -131,7 +136,7 @@ class CallQueue {
     return this.native.state(backplane);
   }
 
-  /** Writes a call that wants no answer; it may have a number. */
+  /** Writes a call without an answer; it may have a number. */
   post(op, backplane, n0) {
     if (this.isEnded) return;
     this.reserve(0, 0);
@@ -141,8 +146,8 @@ class CallQueue {
   }
 
   /**
-   * Writes a call: its text, its value (a string or bytes) and its numbers, up to the first undefined.
-   * Answers a promise of the result; a stored value that is not JSON is `null`.
+   * Writes a call: its text, its value (a string or bytes) and its numbers, up to the first
+   * undefined. Returns a promise of the result; a stored value that is not JSON is `null`.
    */
   send(op, backplane, text, value, n0, n1, n2, n3, n4) {
     if (this.isEnded) return Promise.reject(closed());
@@ -150,7 +155,7 @@ class CallQueue {
     this.reserve(text.length, valueUnits);
     let written;
     try {
-      // First of all: there may be no memory for it.
+      // First of all, because there may be no memory for it.
       if (value !== undefined) written = this.write(value);
     } catch (cause) {
       return Promise.reject(notHandedOver(cause));
@@ -174,7 +179,7 @@ class CallQueue {
     return promise;
   }
 
-  /** Writes a call that has numbers for arguments, or none. */
+  /** Writes a call whose arguments are numbers, or that has none. */
   ask(op, backplane, n0, n1) {
     if (this.isEnded) return Promise.reject(closed());
     this.reserve(0, 0);
@@ -185,7 +190,7 @@ class CallQueue {
     return promise;
   }
 
-  /** Writes a call whose only arguments are binary and perhaps a number. */
+  /** Writes a call whose only arguments are bytes and possibly a number. */
   sendBytes(op, backplane, bytes, n0) {
     if (this.isEnded) return Promise.reject(closed());
     this.reserve(0, 0);
@@ -197,7 +202,7 @@ class CallQueue {
     return promise;
   }
 
-  /** Makes room for one more call, if need be by handing over what is there. */
+  /** Makes room for one more call, if necessary by handing over what is written. */
   reserve(textUnits, valueUnits) {
     const fits =
       (this.calls < this.eagerCalls || this.holdsLarge) &&
@@ -237,7 +242,7 @@ class CallQueue {
     this.words[this.at + SIZE] = this.used - this.at;
   }
 
-  /** Puts a value into shared memory, or beside it when it is too large; answers its length. */
+  /** Puts a value into shared memory, or beside it if it is too large. Returns its length. */
   write(value) {
     if (value.length * UTF8_PER_UNIT > VALUE_BYTES) {
       this.extras.push(typeof value === 'string' ? Buffer.from(value) : value);
@@ -294,7 +299,7 @@ class CallQueue {
     }
   }
 
-  /** The system gives no thread for I/O: until it does, this one does that work, a little at a time. */
+  /** Until the system gives a thread for I/O, this one does that work, a little at a time. */
   lend() {
     this.lending ??= setTimeout(() => {
       this.lending = null;
@@ -307,7 +312,7 @@ class CallQueue {
     this.eagerCalls = underWay < MANY_CALLS ? EAGER_CALLS : EAGER_CALLS_OF_MANY;
     this.calls = 0;
     this.used = 0;
-    /** Where the call begins that is being written. */
+    /** Where the current call begins. */
     this.at = 0;
     this.text = '';
     this.valueBytes = 0;
@@ -315,7 +320,7 @@ class CallQueue {
     this.holdsLarge = false;
   }
 
-  /** Settles the calls of a page, delivers its messages and tells what happened, in order. */
+  /** Resolves the calls of a page, delivers its messages and reports its events, in order. */
   take(page) {
     readPage(page, this.records, this.builder, this.readers);
     if (this.listeners.size === 0) this.endIfUnused();
@@ -323,7 +328,7 @@ class CallQueue {
 
   settle(id, value) {
     const resolve = this.settlers[id];
-    // Settled before: its number may be another call's by now.
+    // Resolved before: its number may belong to another call by now.
     if (resolve === undefined) return;
     this.settlers[id] = undefined;
     this.freeIds.push(id);
@@ -336,7 +341,7 @@ class CallQueue {
     try {
       listener(event);
     } catch (error) {
-      // A listener of the caller's threw.
+      // A listener of the caller threw.
       throwLater(error);
     }
   }
@@ -346,14 +351,14 @@ function notHandedOver(cause) {
   return broken('could not hand over a call', cause);
 }
 
-/** An uncaught exception, and nobody else's. */
+/** An uncaught exception that affects nobody else. */
 function throwLater(error) {
   atEndOfTick(() => {
     throw error;
   });
 }
 
-/** What both ends of a queue write into. */
+/** The memory that both ends of a queue write into. */
 function allocate() {
   return {
     calls: {
@@ -371,10 +376,13 @@ function allocate() {
 }
 
 let shared;
-/** Of a queue that has ended: whoever opens and closes backplanes all the time needs it once. */
+/**
+ * From a queue that has ended: a program that keeps opening and closing backplanes allocates it
+ * only once.
+ */
 let spareMemory;
 
-/** The queue of this environment, made when it is first needed. */
+/** The queue of this environment, created when it is first needed. */
 function queue() {
   if (shared === undefined) {
     shared = new CallQueue(spareMemory ?? allocate());

@@ -1,8 +1,8 @@
 'use strict';
 
-// Where the server is, and whom it knows us as: from the options, else from the environment. What is wrong with an
-// option is thrown. What is wrong with the environment is an operator's mistake, and no reason for the program to fail:
-// it is answered, names the variable and never holds its value.
+// The address of the server and the login, from the options or else from the environment. A mistake
+// in an option is thrown. A mistake in the environment is an operator's mistake and no reason for
+// the program to fail: it is returned. It names the variable and never contains its value.
 
 const net = require('node:net');
 const check = require('./check');
@@ -11,10 +11,13 @@ const { DEFAULT_PORT, parseUrl, parseHosts, isUnusable, isPort } = require('./ur
 
 const DEFAULT_HOST = 'localhost';
 const MAX_DB = 2 ** 31 - 1;
-/** What Kubernetes puts into REDIS_PORT for a service that is named redis. */
+/** The value that Kubernetes puts into REDIS_PORT for a service named redis. */
 const LINK = /^(tcp|udp|sctp):\/\//i;
 
-/** `{ hosts, path, tls, username, password, db, mistake }`: the first of url, host and port, REDIS_URL, the other variables. */
+/**
+ * `{ hosts, path, tls, username, password, db, mistake }`: the first of url, host and port,
+ * REDIS_URL, the other variables.
+ */
 function locate(options, env, logger) {
   const given = {
     url: usableUrl(text(options, 'url')?.trim(), 'url', logger),
@@ -35,7 +38,7 @@ function locate(options, env, logger) {
   };
 }
 
-/** An error of ours tells a mistake. */
+/** An error with a code is an operator's mistake. */
 function attempt(read) {
   try {
     return read();
@@ -71,7 +74,10 @@ function spellings(part) {
   return [`REDIS${part}`, `REDIS_${part}`];
 }
 
-/** The first that is set, `isUnset` being another way not to be; without the white space around it. */
+/**
+ * The first that is set, without surrounding white space. `isUnset` defines values that also count
+ * as unset.
+ */
 function variable(env, names, isUnset = /^$/) {
   for (const name of names) {
     const value = env[name]?.trim() ?? '';
@@ -90,7 +96,7 @@ function portOf(env) {
   return found ? checkPort(/^\d+$/.test(found.value) ? Number(found.value) : NaN, found.name) : DEFAULT_PORT;
 }
 
-/** Not looked at when an option takes its place. */
+/** Ignored when an option takes its place. */
 function dbOf(env, given) {
   const found = given === undefined ? variable(env, ['REDIS_DB']) : undefined;
   return found && checkDb(/^\d+$/.test(found.value) ? Number(found.value) : NaN, found.name);

@@ -6,7 +6,7 @@ const { Op } = require('./queue');
 
 const DEFAULT_TTL_SECONDS = 300;
 
-/** The session cache of one backplane; index.d.ts says what each function promises. */
+/** The session cache of one backplane. index.d.ts documents each function. */
 function createSessionCache(core) {
   function getSession(socketId) {
     const error = check.id(socketId, 'socketId') ?? core.unusable();
@@ -42,10 +42,10 @@ function createSessionCache(core) {
   return { getSession, setSession, deleteSession, invalidateUserSessions };
 }
 
-/** The users that a session belongs to, as a JSON array; nothing for none. */
+/** The users that a session belongs to, as a JSON array; empty for none. */
 function usersOf(data, text) {
   if (typeof data !== 'object' || data === null) return '';
-  // What is kept counts, should the object tell something else each time.
+  // The stored data count, in case the object returns something else each time.
   const isPlain = Object.getPrototypeOf(data) === Object.prototype && typeof data.toJSON !== 'function';
   const { email, userId } = isPlain ? data : (JSON.parse(text) ?? {});
   const named = [email, userId].map((user) => normal(idWithin(user)));
@@ -53,7 +53,7 @@ function usersOf(data, text) {
   return users.length === 0 ? '' : JSON.stringify([...new Set(users)].map((user) => user.toWellFormed()));
 }
 
-/** However somebody has written it. */
+/** In normalized form. */
 function normal(user) {
   const id = idOf(user);
   return typeof id === 'string' ? id.trim().toLowerCase() : id;

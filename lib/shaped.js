@@ -1,6 +1,6 @@
 'use strict';
 
-// Builds the values that a page brings as codes; what these are is in src/binding/page/layout.rs.
+// Builds the values that a page carries as codes. src/binding/page/layout.rs describes the codes.
 
 const { CODE_BITS, CodeKind, CodeOther } = require('./native');
 
@@ -8,12 +8,13 @@ const KIND_MASK = (1 << CODE_BITS) - 1;
 const { Narrow: NARROW, Wide: WIDE, Short: SHORT, Small: SMALL, Other: OTHER, Array: ARRAY } = CodeKind;
 const { Null: NULL, True: TRUE, Doubles: DOUBLES } = CodeOther;
 
-/** Longer arrays grow while they are read, which leaves room in them: too much in a short one. */
+/** Longer arrays grow while they are read, which leaves spare capacity: too much in a short one. */
 const LITERAL_ITEMS = 64;
 
 /**
- * What builds the values of each page of a queue, which writes into `codes`, `doubles` and `shorts`. Each value, and each
- * string and number in it, is found by its place, so that a value takes nothing from the next.
+ * Builds the values of each page of a queue, which writes into `codes`, `doubles` and `shorts`.
+ * Each value, and each string and number in it, is found by its position, so a value never consumes
+ * part of the next one.
  */
 function createBuilder({ codes, doubles, shorts: shortStarts }) {
   let next = 0;
@@ -58,20 +59,22 @@ function createBuilder({ codes, doubles, shorts: shortStarts }) {
     return items;
   }
 
-  /** Shapes are lists of keys, numbered on from the last. */
+  /** Shapes are lists of keys, numbered in the order in which they arrive. */
   function learn({ isAnew, shapes }) {
     if (isAnew) makers = [];
     for (const keys of shapes) makers.push(makerOf(keys, read));
   }
 
   return {
-    /** The value whose codes begin at a place. */
+    /** The value whose codes begin at a position. */
     readAt(place) {
       next = place;
       return read();
     },
 
-    /** Before the first value of a page: its strings, as they come from the other side. */
+    /**
+     * Called before the first value of a page, with its strings as they arrive from the other side.
+     */
     begin({ short: shortText = '', narrow: narrowText, wide: wideText, news }) {
       short = shortText;
       shorts = [];
@@ -83,8 +86,9 @@ function createBuilder({ codes, doubles, shorts: shortStarts }) {
 }
 
 /**
- * A function that makes an object with these keys, of values that `read` answers: V8 makes a literal at once, not key by key. The keys
- * are data, and within quotation marks can be nothing but keys; `__proto__`, which would be more, is not among them.
+ * Returns a function that builds an object with these keys, with values that `read` returns: V8
+ * creates an object literal at once, not key by key. The keys are data; inside quotation marks they
+ * can be nothing but keys. `__proto__`, which would be more, is not among them.
  */
 function makerOf(keys, read) {
   const members = keys.map((key) => `${JSON.stringify(key)}:read()`);
@@ -95,7 +99,7 @@ function arrayMakerOf(length, read) {
   return literal(`[${'read(),'.repeat(length)}]`, read) ?? (() => Array.from({ length }, read));
 }
 
-/** Undefined where Node is told to make no function of text. */
+/** Undefined if Node forbids functions made from text. */
 function literal(text, read) {
   try {
     return new Function('read', `return () => (${text});`)(read);

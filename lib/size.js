@@ -1,9 +1,9 @@
 'use strict';
 
-/** What V8 takes for a value, and for each name in an object, beside its text. */
+/** The memory that V8 takes for a value, and for each name in an object, beside its text. */
 const VALUE_BYTES = 16;
 
-/** About how many bytes a value takes that JSON has made. Cost: its size. */
+/** Approximately how many bytes a value made by JSON takes. Cost: its size. */
 function sizeOf(value) {
   const left = [value];
   let bytes = 0;

@@ -6,11 +6,11 @@ const { loadPeer } = require('./peer');
 
 const PEER = '@socket.io/redis-adapter';
 
-/** The adapter of Socket.IO on the connections of a backplane; index.d.ts says what it promises. */
+/** The Socket.IO adapter on the connections of a backplane. index.d.ts documents its contract. */
 function createSocketIo(core, getClient, createHandle) {
   let isAnnounced = false;
 
-  /** Says once that the instances hear each other, when that is so. */
+  /** Logs once that the instances are connected, when they are. */
   function announce() {
     const say = () => {
       if (core.state() !== 'ready' || isAnnounced) return;
@@ -31,7 +31,7 @@ function createSocketIo(core, getClient, createHandle) {
     if (typeof make !== 'function') throw failure('E_MISSING_PEER', `socketIoAdapter needs a newer ${PEER}`);
     const client = getClient();
     const [publisher, subscriber] = [createHandle(), createHandle()];
-    // What there is to say of an outage is in the log; the adapter would print its own warning.
+    // The outage is in the log already; the adapter would print its own warning.
     for (const handle of [publisher, subscriber]) handle.on('error', () => {});
     subscriber.on('gap', (gap) => client.missed(gap));
     announce();

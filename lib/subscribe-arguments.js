@@ -21,7 +21,7 @@ function readSubscribe(args) {
   return { error: typeError('E_INVALID_CHANNEL', 'name at least one channel') };
 }
 
-/** As above; no `names` means all, no `asBytes` either kind of listener. */
+/** As above. Without `names`: all. Without `asBytes`: either kind of listener. */
 function readUnsubscribe(args) {
   if (args.length === 0) return { names: undefined };
   return { ...read(args), asBytes: args[2] };

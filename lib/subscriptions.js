@@ -2,18 +2,17 @@
 
 const { Op } = require('./queue');
 
-/** What a topic can be, in the order in which src/binding/dispatch.rs numbers it. */
+/** The kinds of topics, in the order in which src/binding/dispatch.rs numbers them. */
 const Kind = { CHANNEL: 0, PATTERN: 1, SHARD: 2 };
 /** How far a message reaches: to channels and patterns, or to a sharded channel. */
 const Reach = { EVERYWHERE: 0, SHARD: 1 };
 
-/** What to ask for, unless it is something else that is subscribed to. */
+/** The operations for channels; other subscriptions use other operations. */
 const OF_CHANNELS = { join: Op.Subscribe, leave: Op.Unsubscribe, end: Op.CloseSubscriber };
 
 /**
- * The topics of one receiver. What is subscribed to stays so, through every reconnect, until it is
- * closed, and keeps the process alive unless it is told not to. The receiver has `missed(gap)` and
- * `ended()`.
+ * The topics of one receiver. A subscription survives every reconnect until it is closed, and keeps
+ * the process alive unless it is told not to. The receiver has `missed(gap)` and `ended()`.
  */
 class Subscriptions {
   #core;
@@ -30,7 +29,8 @@ class Subscriptions {
     this.#receiver = receiver;
     this.#keepsAlive = keepsAlive;
     this.#ops = ops;
-    // Of a backplane that has ended nothing can be subscribed to, and nobody tells this one.
+    // After the backplane has ended nothing can be subscribed to, and no further event arrives
+    // here.
     this.#isEnded = core.closing !== null;
     if (!this.#isEnded) this.#number = core.addReceiver(this);
   }
@@ -48,14 +48,14 @@ class Subscriptions {
   }
 
   /**
-   * The topic of this name, subscribed to now if it is not yet. `make` makes it, with the functions
-   * that the queue delivers to and `isJson`; it is given its `kind`, `name`, `id` and `ready`, a
-   * promise of whether it is in effect.
+   * The topic of this name, subscribed to now if it is not yet. `make` creates it, with the
+   * functions that the queue delivers to and `isJson`. It is given its `kind`, `name`, `id` and
+   * `ready`, a promise of whether it is in effect.
    */
   join(kind, name, make) {
     const known = this.get(kind, name);
     if (known === undefined) return this.#open(make(), kind, name);
-    // What was not in effect then may be now.
+    // It was not in effect then and may be now.
     if (known.isInEffect === false) this.#ask(known);
     return known;
   }
@@ -79,7 +79,7 @@ class Subscriptions {
       (isInEffect) => {
         topic.isInEffect = isInEffect;
       },
-      // Whoever subscribed hears of it.
+      // The subscriber receives the rejection.
       () => {}
     );
   }

@@ -1,7 +1,8 @@
 'use strict';
 
-// TLS as Node takes it, made into what the connections need: certificates and keys are read here, by OpenSSL, and cross
-// over as DER. What cannot be used at all is told at once, and not at each attempt to connect.
+// Converts Node's TLS options into what the connections need. Certificates and keys are read here,
+// by OpenSSL, and passed on as DER. Unusable input is reported at once, not at each connection
+// attempt.
 
 const fs = require('node:fs');
 
@@ -10,23 +11,26 @@ const { typeError } = require('./errors');
 const native = require('./native');
 const { text } = require('./server');
 
-/** What is to be set in the place of what other clients have. */
+/** What to set instead of the options of other clients. */
 const INSTEAD = {
   rejectUnauthorized: 'the server is always verified; give its certificate, or that of its CA, as tls.ca',
   checkServerIdentity: 'the name in the certificate is always compared; give it as tls.servername',
 };
 const CERTIFICATE = /-----BEGIN (?:X509 |TRUSTED )?CERTIFICATE-----[^-]+-----END (?:X509 |TRUSTED )?CERTIFICATE-----/g;
 const BEGINNING = /-----BEGIN/g;
-/** As the fields of an environment or of YAML have it: `\n` in two letters. */
+/** As environment variables and YAML files have it: `\n` as two characters. */
 const ESCAPED_NEWLINE = /\\r?\\n|\\n/g;
 const CURVES = ['prime256v1', 'secp384r1', 'secp521r1'];
 const RSA_BITS = [2048, 8192];
-/** Who may show a certificate as a server's: one that says nothing of it, or says it, or says anything. */
+/**
+ * Purposes that allow a server certificate: server authentication, or any. A certificate without
+ * purposes is allowed, too.
+ */
 const SERVER_PURPOSES = ['1.3.6.1.5.5.7.3.1', '2.5.29.37.0'];
 
 /**
- * `tls` may turn TLS on by itself (`true` or an object); `rediss://` always does. `isOn`: it is; `hosts`: where the server
- * may be. Answers undefined for none.
+ * `tls` may enable TLS by itself (`true` or an object); `rediss://` always does. `isOn`: it is
+ * enabled; `hosts`: the possible hosts of the server. Returns undefined for no TLS.
  */
 function tls(option, { isOn, hosts }, env, logger) {
   if (option === undefined || option === false) return isOn ? defaults(hosts, env, logger) : undefined;
@@ -41,7 +45,7 @@ function tls(option, { isOn, hosts }, env, logger) {
   return settings;
 }
 
-/** Beside a Unix socket, which has none. Whoever asks for TLS must not get a connection without it. */
+/** A Unix socket has no TLS. Whoever asks for TLS must not get a connection without it. */
 function noTls(option) {
   if (option === undefined || option === null || option === false) return undefined;
   throw invalid('tls does not go with a unix:// URL: a Unix socket has none');
@@ -51,7 +55,10 @@ function defaults(hosts, env, logger) {
   return { ...trusted(undefined, hosts, env, logger) };
 }
 
-/** Whom to trust: the given authorities and nobody else, or Mozilla's and those of NODE_EXTRA_CA_CERTS. */
+/**
+ * The trusted certificates: the given authorities and no others, or Mozilla's and those of
+ * NODE_EXTRA_CA_CERTS.
+ */
 function trusted(ca, names, env, logger) {
   if (isUnset(ca)) {
     const extra = extraCertificates(env, logger);
@@ -64,7 +71,7 @@ function trusted(ca, names, env, logger) {
   return { roots: given.filter(isAuthority).map(der), own: given.flatMap((one) => ownCertificate(one, names)), only: true };
 }
 
-/** As Node does; what cannot be read there is no reason to go without the others. */
+/** As Node does. An unreadable certificate does not exclude the others. */
 function extraCertificates(env, logger) {
   const file = env.NODE_EXTRA_CA_CERTS;
   if (!file) return [];
@@ -77,7 +84,7 @@ function extraCertificates(env, logger) {
   }
 }
 
-/** Whom the server may want to know: a chain, and the key of its first. */
+/** The client's identity for the server: a chain, and the key of its first certificate. */
 function identity(option) {
   const [hasCert, hasKey] = [option.cert, option.key].map((value) => !isUnset(value));
   if (hasCert !== hasKey) throw invalid('tls.cert and tls.key go together');
@@ -89,7 +96,7 @@ function identity(option) {
 }
 
 function privateKey(value) {
-  // Loaded late, here and below: most programs have no use for it.
+  // Loaded lazily, here and below: most programs do not need it.
   const { createPrivateKey } = require('node:crypto');
   try {
     return createPrivateKey(pemOf(value, 'tls.key'));
@@ -119,7 +126,10 @@ function pemOf(value, what) {
   return pem.replace(ESCAPED_NEWLINE, '\n');
 }
 
-/** A certificate of the server's own, exactly that: with the names under which it is one, and when. */
+/**
+ * The server's own certificate, exactly that one: with the names for which it is valid, and its
+ * period.
+ */
 function ownCertificate(certificate, names) {
   const { checkServerIdentity } = require('node:tls');
   const { keyUsage } = certificate;
@@ -136,7 +146,7 @@ function ownCertificate(certificate, names) {
   }];
 }
 
-/** Whether others may be signed by it. Old ones do not say so; those sign themselves. */
+/** Whether it may sign others. Old certificates do not say so; those are self-signed. */
 function isAuthority(certificate) {
   return certificate.ca || (certificate.checkIssued(certificate) && certificate.verify(certificate.publicKey));
 }

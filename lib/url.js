@@ -6,16 +6,16 @@ const { domainToASCII, URLSearchParams } = require('node:url');
 const { typeError } = require('./errors');
 
 const DEFAULT_PORT = 6379;
-/** Whether each is TLS. */
+/** Whether each scheme uses TLS. */
 const SCHEMES = { redis: false, rediss: true, valkey: false, valkeys: true };
 const TEMPLATE = /\$\{\{/;
 const WITHOUT_HOST = /^(redis|valkey)s?:(\/\/([^/?#]*@)?(:\d*)?([/?#]|$)|\/(?!\/)|$)/i;
-/** Login, hosts, path and query, of which only the hosts must be there. */
+/** Login, hosts, path and query; only the hosts are required. */
 const FORM = /^(?:([^/?#]*)@)?([^/?#@]+)(?:\/([^?#]*))?(?:\?([^#]*))?(?:#.*)?$/s;
 const HOST = /^(?:\[([^\][]+)\]|([^\s:\][]+))(?::(\d*))?$/;
 const NAME = /^[\p{L}\p{N}_][\p{L}\p{M}\p{N}._-]*$/u;
 
-/** Why a URL cannot be meant: deployment tools leave such ones behind. Null when it can. */
+/** Why a URL cannot be intended: deployment tools leave such URLs behind. Null if it can. */
 function isUnusable(url) {
   if (TEMPLATE.test(url)) return 'holds a template that was not filled in';
   if (WITHOUT_HOST.test(url)) return 'names no host';
@@ -23,8 +23,8 @@ function isUnusable(url) {
 }
 
 /**
- * `{ hosts, path, tls, username, password, db }`; the database is undefined when it is not named. `setting` is named in
- * errors; the URL itself may hold a password and is not.
+ * `{ hosts, path, tls, username, password, db }`; the database is undefined if the URL has none.
+ * Errors name `setting`, never the URL itself, which may contain a password.
  */
 function parseUrl(url, setting) {
   const invalid = (why) => typeError('E_INVALID_URL', `${setting} is not a valid Redis URL: ${why}`);
@@ -64,7 +64,7 @@ function splitTcp(rest) {
   return { hosts, username, password, dbs };
 }
 
-/** `unix://user:password@/path?db=1`, which is no URL to WHATWG: a user, and no host. */
+/** `unix://user:password@/path?db=1`, which is not a URL to WHATWG: a user, and no host. */
 function splitUnix(url) {
   const match = /^unix:\/\/(?:([^:@/]*)(?::([^@/]*))?@)?(?:localhost)?(\/[^?#]+)(?:\?db=([^&#]*))?$/i.exec(url);
   if (!match) return undefined;
@@ -72,7 +72,7 @@ function splitUnix(url) {
   return { hosts: [], username, password, path, dbs: db === '' ? [] : [db] };
 }
 
-/** `a:1,b:2,[::1]:3` as `[{ host, port }]`; undefined when it is anything else. */
+/** `a:1,b:2,[::1]:3` as `[{ host, port }]`; undefined if it is anything else. */
 function parseHosts(text, defaultPort = DEFAULT_PORT) {
   const hosts = text.split(',').map((one) => parseHost(one.trim(), defaultPort));
   return hosts.every((host) => host !== undefined) ? hosts : undefined;
@@ -85,7 +85,7 @@ function parseHost(text, defaultPort) {
   return host && isPort(number) ? { host, port: number } : undefined;
 }
 
-/** A name or an address as it is looked up; undefined for what is neither. */
+/** A name or an address as it is looked up; undefined if it is neither. */
 function hostName(name) {
   if (name === undefined || net.isIP(name)) return name;
   if (!NAME.test(name)) return undefined;
