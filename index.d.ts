@@ -929,10 +929,14 @@ export type MemoryKind =
   | 'resets'
   | 'presence'
   | 'removals'
+  | 'subscriptions'
+  | 'watches'
   | 'localCache'
   | 'messages'
   | 'owners'
-  | 'mailboxes';
+  | 'mailboxes'
+  | 'iterators'
+  | 'calls';
 
 export interface Metrics {
   connection: {

@@ -5,6 +5,7 @@
 const { FUNCTIONS, KEPT, ONCE, namesOf } = require('./support/every-function');
 const { onMemory } = require('./support/places');
 const { resultOf } = require('./support/program');
+const { startProxy, until } = require('./support');
 const library = require('..');
 
 const MB = 1024 * 1024;
@@ -119,4 +120,74 @@ test('beyond the bound a socket is not taken, and those that were stay', async (
   expect(await Promise.all(ids.map(isUserOnline))).toEqual(set);
   await removePresence('0', '0');
   expect(await setPresence('another', 'another', { text: 'x'.repeat(200_000) }, 3600)).toBe(true);
+});
+
+test('subscriptions are counted, never refused, and values make room for them', async () => {
+  const it = await place.open({ memory: EXAMPLE });
+  await Promise.all(Array.from({ length: 200 }, (_, i) => it.cacheSet(`k${i}`, 'x'.repeat(50_000))));
+  const { values } = it.getMetrics().memory.kinds;
+  const channels = Array.from({ length: 50 }, (_, i) => `${i}:${'x'.repeat(30_000)}`);
+  const subscribed = await Promise.all(channels.map((channel) => it.getPubSub().subscribe(channel, () => {})));
+  expect(subscribed).toEqual(channels.map(() => true));
+  const { kinds } = it.getMetrics().memory;
+  expect(kinds.subscriptions).toBeGreaterThan(2 * 50 * 30_000);
+  expect(kinds.values).toBeLessThan(values - 2 * MB);
+  expect(bounded({ kinds })).toBeLessThanOrEqual(EXAMPLE.maxBytes);
+  await Promise.all(channels.map((channel) => it.getPubSub().unsubscribe(channel)));
+  expect(it.getMetrics().memory.kinds.subscriptions).toBe(0);
+});
+
+test('subscriptions of a handle that is ended are given back', async () => {
+  const it = await place.open();
+  const handle = it.createSubscriber();
+  await handle.psubscribe('x'.repeat(30_000));
+  await handle.subscribe('y'.repeat(30_000));
+  expect(it.getMetrics().memory.kinds.subscriptions).toBeGreaterThan(5 * 30_000);
+  await handle.quit();
+  await until(() => it.getMetrics().memory.kinds.subscriptions === 0);
+});
+
+test('who is in a room that is watched is counted', async () => {
+  const it = await place.open();
+  const sockets = Array.from({ length: 20 }, (_, i) => `${i}`);
+  const set = (id) => it.setPresence('u', id, { roomId: 'r', text: 'x'.repeat(50_000) });
+  await Promise.all(sockets.slice(0, 10).map(set));
+  const end = await it.watchRoom('r', () => {});
+  const { watches } = it.getMetrics().memory.kinds;
+  expect(watches).toBeGreaterThan(10 * 50_000);
+  await Promise.all(sockets.map(set));
+  await until(() => it.getMetrics().memory.kinds.watches > 1.8 * watches);
+  await Promise.all(sockets.map((id) => it.removePresence('u', id)));
+  await until(() => it.getMetrics().memory.kinds.watches < 50_000);
+  await end();
+  await until(() => it.getMetrics().memory.kinds.watches === 0);
+});
+
+test('what calls under way keep is counted', async () => {
+  const silence = await startProxy(1);
+  silence.blackhole();
+  try {
+    const it = place.openCold({ url: silence.url });
+    const calls = Array.from({ length: 20 }, (_, i) => it.cacheSet(`${i}`, 'x'.repeat(50_000)));
+    await until(() => it.getMetrics().memory.kinds.calls > 20 * 50_000);
+    await Promise.all(calls);
+    await until(() => it.getMetrics().memory.kinds.calls === 0);
+  } finally {
+    silence.close();
+  }
+});
+
+test('what waits in an iterator is counted', async () => {
+  const it = await place.open();
+  const iterator = it.getPubSub().messages('c');
+  const first = iterator.next();
+  const publish = () => it.publish('c', 'x'.repeat(10_000));
+  await until(async () => (await publish()) === 1);
+  expect((await first).value.data).toHaveLength(10_000);
+  await Promise.all(Array.from({ length: 20 }, publish));
+  await until(() => it.getMetrics().memory.kinds.iterators >= 20 * 10_000);
+  const { memory } = it.getMetrics();
+  expect(memory.bytes).toBe(Object.values(memory.kinds).reduce((sum, bytes) => sum + bytes, 0));
+  await iterator.return();
+  expect(it.getMetrics().memory.kinds.iterators).toBe(0);
 });

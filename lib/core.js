@@ -40,6 +40,8 @@ class Core {
     /** Subscribers by number; each has `missed(gap)` and `detach()`. */
     this.receivers = new Map();
     this.lastReceiver = 0;
+    /** Of iterators: what has come and has not been taken; each tells its `bytes`. */
+    this.inboxes = new Set();
   }
 
   /** Assigns a number to a subscriber. */

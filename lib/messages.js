@@ -27,13 +27,14 @@ function messages(around, channel, options) {
   return generator;
 }
 
-async function* receive({ pubSub, iterators }, inbox, channel, options = {}) {
+async function* receive({ pubSub, core, iterators }, inbox, channel, options = {}) {
   const { signal, error } = check.read(() => readOptions(options), 'options', check.option);
   if (error) throw error;
   signal?.throwIfAborted();
   const take = (data) => inbox.put({ data, channel });
   const stop = signal && onAbort(signal, (reason) => inbox.fail(reason));
   iterators.add(inbox);
+  core.inboxes.add(inbox);
   try {
     await pubSub.subscribe(channel, take);
     for (;;) {
@@ -43,6 +44,7 @@ async function* receive({ pubSub, iterators }, inbox, channel, options = {}) {
     }
   } finally {
     iterators.delete(inbox);
+    core.inboxes.delete(inbox);
     stop?.();
     if (!pubSub.isClosed) await pubSub.unsubscribe(channel, take);
   }
@@ -81,6 +83,12 @@ class Inbox {
     this.#bytes += bytes;
     while (this.#isTooFull()) this.#dropOldest();
     this.#wake?.();
+  }
+
+  /** About what waits takes. */
+  get bytes() {
+    const first = this.#queue[this.#head];
+    return this.#bytes + (first?.bytes === 0 ? sizeOf(first.message.data) : 0);
   }
 
   end() {

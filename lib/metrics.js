@@ -51,7 +51,7 @@ const FUNCTIONS = [
 /** What is kept in this process. */
 const KINDS = [
   'values', 'tags', 'sessions', 'locks', 'leases', 'waiters', 'gifts', 'limits', 'fills', 'journal', 'resets', 'presence', 'removals',
-  'localCache', 'messages', 'owners', 'mailboxes',
+  'subscriptions', 'watches', 'localCache', 'messages', 'owners', 'mailboxes', 'calls',
 ];
 const UNCALLED = { hits: 0, memoryHits: 0, misses: 0, fencedSets: 0 };
 
@@ -68,6 +68,7 @@ function createMetrics(core) {
     counted.caches.cache.staleServed = staleServed;
     counted.loaders = { runs, failures };
     counted.connection.state = core.state();
+    addIterators(counted.memory, core.inboxes);
     addKnown(calls[Op.LimitCheck], counted.limits, core.deniedAtHand);
     const called = FUNCTIONS.filter(([, op]) => calls[op]);
     const functions = called.map(([name, op, reads]) => [name, describe(calls[op], reads)]);
@@ -112,6 +113,12 @@ function addKnown(checks, limits, denied) {
   checks.calls += denied;
   checks.fromMemory += denied;
   limits.denied += denied;
+}
+
+/** What waits in this thread. */
+function addIterators(memory, inboxes) {
+  memory.kinds.iterators = [...inboxes].reduce((sum, { bytes }) => sum + bytes, 0);
+  memory.bytes += memory.kinds.iterators;
 }
 
 function status(name, since, reason) {

@@ -78,7 +78,7 @@ const ONCE = {
 
 /** Kinds that `memory.maxBytes` bounds. The others have bounds of their own. */
 const KEPT = Object.fromEntries(
-  ['values', 'tags', 'sessions', 'locks', 'leases', 'waiters', 'gifts', 'limits', 'fills', 'journal', 'resets', 'presence', 'removals'].map((kind) => [kind, true])
+  ['values', 'tags', 'sessions', 'locks', 'leases', 'waiters', 'gifts', 'limits', 'fills', 'journal', 'resets', 'presence', 'removals', 'subscriptions', 'watches'].map((kind) => [kind, true])
 );
 
 /** A subscription that is over at once. */

@@ -67,12 +67,12 @@ impl Backplane {
             messages,
             message_bytes,
             memory_entries: self.memory.len(),
-            memory: self.kept(message_bytes as u64),
+            memory: self.kept((message_bytes + self.presence.waiting()) as u64),
         }
     }
 
     /// What `memory.maxBytes` bounds, then what has bounds of its own.
-    fn kept(&self, message_bytes: u64) -> Vec<(&'static str, u64)> {
+    fn kept(&self, mail_bytes: u64) -> Vec<(&'static str, u64)> {
         let of_budget = Kind::ALL
             .into_iter()
             .map(|kind| (kind.name(), self.budget.bytes(kind)));
@@ -81,7 +81,8 @@ impl Backplane {
             ("localCache", local_cache.map_or(0, LocalCache::bytes)),
             ("messages", self.messages.bytes()),
             ("owners", self.sessions.bytes_of_owners()),
-            ("mailboxes", message_bytes),
+            ("mailboxes", mail_bytes),
+            ("calls", self.pending_bytes.load(Ordering::Relaxed) as u64),
         ];
         of_budget.chain(others).collect()
     }

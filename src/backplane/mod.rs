@@ -112,6 +112,8 @@ pub struct Backplane {
     logins: Arc<Logins>,
     running: Mutex<Option<Running>>,
     pending: AtomicUsize,
+    /// What those keep.
+    pending_bytes: AtomicUsize,
     drained: Notify,
 }
 
@@ -168,6 +170,7 @@ impl Backplane {
             switch: switch.clone(),
             prefix_bytes: options.key_prefix.len(),
             bounds: options.mail,
+            subscriptions: budget.account(Kind::Subscriptions),
             traffic: traffic.clone(),
             on_mail,
             on_event,
@@ -205,6 +208,7 @@ impl Backplane {
             options,
             running: Mutex::default(),
             pending: AtomicUsize::new(0),
+            pending_bytes: AtomicUsize::new(0),
             drained: Notify::new(),
         })
     }
@@ -263,10 +267,14 @@ impl Backplane {
         self.logins.answer(number, answer);
     }
 
-    /// Counts a call as under way until the guard is dropped.
-    pub fn pending(self: &Arc<Self>) -> Pending {
+    /// Counts a call as under way, and what it keeps, until the guard is dropped.
+    pub fn pending(self: &Arc<Self>, bytes: usize) -> Pending {
         self.pending.fetch_add(1, Ordering::Relaxed);
-        Pending(self.clone())
+        self.pending_bytes.fetch_add(bytes, Ordering::Relaxed);
+        Pending {
+            backplane: self.clone(),
+            bytes,
+        }
     }
 
     fn prefix(&self) -> &[u8] {
@@ -286,12 +294,19 @@ impl Backplane {
     }
 }
 
-pub struct Pending(Arc<Backplane>);
+pub struct Pending {
+    backplane: Arc<Backplane>,
+    bytes: usize,
+}
 
 impl Drop for Pending {
     fn drop(&mut self) {
-        if self.0.pending.fetch_sub(1, Ordering::AcqRel) == 1 {
-            self.0.drained.notify_waiters();
+        let backplane = &self.backplane;
+        backplane
+            .pending_bytes
+            .fetch_sub(self.bytes, Ordering::Relaxed);
+        if backplane.pending.fetch_sub(1, Ordering::AcqRel) == 1 {
+            backplane.drained.notify_waiters();
         }
     }
 }

@@ -12,6 +12,7 @@ use super::traffic::Traffic;
 use super::{Event, OnEvent};
 use crate::io_thread::kept::keep;
 use crate::store::availability::{Availability, Switch};
+use crate::store::memory::budget::Account;
 use crate::store::memory::bus::LocalBus;
 use crate::store::remote::RedisStore;
 use crate::store::remote::connection::endpoint::Endpoint;
@@ -31,6 +32,8 @@ pub struct Surroundings {
     /// Bytes before every channel, which its subscriber does not see.
     pub prefix_bytes: usize,
     pub bounds: MailBounds,
+    /// Of what is subscribed to.
+    pub subscriptions: Account,
     pub traffic: Arc<Traffic>,
     pub on_mail: OnMail,
     pub on_event: OnEvent,
@@ -58,9 +61,10 @@ impl Subscriber {
         let mailbox = Mailbox::new(number, around.bounds, traffic, on_mail);
         let topics = {
             let (mailbox, prefix_bytes) = (mailbox.clone(), around.prefix_bytes);
-            Topics::new(Box::new(move |message| {
+            let deliver = move |message| {
                 mailbox.put(Mail::Message(without_prefix(message, prefix_bytes)));
-            }))
+            };
+            Topics::counted(around.subscriptions.clone(), Box::new(deliver))
         };
         let watch = Arc::new(GapWatch {
             topics: topics.clone(),

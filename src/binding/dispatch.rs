@@ -26,6 +26,7 @@ pub fn dispatch(
     let mut current: Option<(u32, Arc<Backplane>)> = None;
     for written in submission.calls() {
         let Written { op, id, .. } = written;
+        let bytes = written.arguments.bytes();
         let number = written.backplane;
         let reply = |id| Reply::new(outbox, id);
         if current.as_ref().is_none_or(|(known, _)| *known != number) {
@@ -40,7 +41,11 @@ pub fn dispatch(
             (Some((_, backplane)), id) => {
                 backplane.start();
                 let at = submission.at;
-                let asked = Asked { kind: op, at };
+                let asked = Asked {
+                    kind: op,
+                    at,
+                    bytes,
+                };
                 let reply = || (asked, reply(id.unwrap_or(NO_ANSWER)));
                 begin(call, backplane.clone(), reply);
             }
@@ -61,10 +66,11 @@ const FALSE: fn() -> Answer = || Answer::Bool(false);
 const NOTHING: fn() -> Answer = || Answer::Undefined;
 const NONE_REMOVED: fn() -> Answer = || whole("0");
 
-/// What kind of call came, and when.
+/// What kind of call came, when, and how large its arguments are.
 struct Asked {
     kind: usize,
     at: Instant,
+    bytes: usize,
 }
 
 fn begin(call: Call, backplane: Arc<Backplane>, reply: impl FnOnce() -> (Asked, Reply)) {
@@ -296,9 +302,9 @@ fn watch<F>(
 ) where
     F: Future<Output = Answer> + Send + 'static,
 {
-    let pending = backplane.pending();
+    let call = call(backplane.clone());
+    let pending = backplane.pending(asked.bytes + size_of_val(&call));
     let done = {
-        let backplane = backplane.clone();
         move |answer: Answer, is_from_memory| {
             // Before the answer: whoever has it finds it counted.
             let calls = &backplane.calls;
@@ -306,7 +312,7 @@ fn watch<F>(
             reply.send(answer);
         }
     };
-    tokio::spawn(Watched::new(call(backplane), when_overdue, done, pending));
+    tokio::spawn(Watched::new(call, when_overdue, done, pending));
 }
 
 fn split(mut joined: &[u8]) -> Vec<&[u8]> {

@@ -129,6 +129,12 @@ impl<'a> Calls<'a> {
 }
 
 impl Arguments<'_> {
+    /// What a call keeps of them: its value, and its texts twice, as they came and as the keys that are made of them, by
+    /// which others wait for it.
+    pub fn bytes(&self) -> usize {
+        2 * self.text.len() + self.value.len()
+    }
+
     pub fn number(&mut self) -> f64 {
         let number = self.words.next();
         self.is_misread |= number.is_none();

@@ -9,6 +9,7 @@ use bytes::Bytes;
 use tokio::sync::{Notify, oneshot, watch};
 
 use super::bus::{Topic, TopicKind};
+use super::memory::budget::{Account, Kind, allocated, slot};
 use super::{Key, Pattern};
 
 /// How the receiver knows a topic. Nothing in the stores looks inside.
@@ -39,6 +40,7 @@ pub struct Topics {
     changed: Notify,
     is_attached: watch::Sender<bool>,
     deliver: Deliver,
+    account: Account,
 }
 
 #[derive(Default)]
@@ -56,43 +58,78 @@ impl Wanted {
             TopicKind::Pattern => self.patterns.get(&topic.name).map(|(tag, _)| *tag),
         }
     }
+
+    fn all(&self) -> Vec<Topic> {
+        fn of<'a>(kind: TopicKind, names: impl Iterator<Item = &'a Key>) -> Vec<Topic> {
+            names.cloned().map(|name| Topic { kind, name }).collect()
+        }
+        [
+            of(TopicKind::Channel, self.channels.keys()),
+            of(TopicKind::Pattern, self.patterns.keys()),
+            of(TopicKind::Shard, self.shards.keys()),
+        ]
+        .concat()
+    }
+}
+
+/// What a topic takes: here, and in the feed, which knows what the server sends.
+fn bytes(topic: &Topic) -> u64 {
+    let (entry, names) = match topic.kind {
+        TopicKind::Pattern => (size_of::<(Key, (Tag, Pattern))>(), 3),
+        TopicKind::Channel | TopicKind::Shard => (size_of::<(Key, Tag)>(), 2),
+    };
+    let name = allocated(topic.name.as_bytes().len());
+    (slot(entry) + slot(size_of::<Topic>()) + names * name) as u64
 }
 
 impl Topics {
+    /// Of which nobody counts what they take: they are few.
     pub fn new(deliver: Deliver) -> Arc<Self> {
+        Self::counted(Account::alone(Kind::Subscriptions, u64::MAX), deliver)
+    }
+
+    pub fn counted(account: Account, deliver: Deliver) -> Arc<Self> {
         Arc::new(Self {
             wanted: Mutex::default(),
             changes: Mutex::default(),
             changed: Notify::new(),
             is_attached: watch::Sender::new(false),
             deliver,
+            account,
         })
     }
 
     /// From now on messages of `topic` are delivered with `tag`.
     pub fn want(&self, topic: &Topic, tag: Tag) {
         let mut wanted = self.wanted();
-        match topic.kind {
-            TopicKind::Channel => drop(wanted.channels.insert(topic.name.clone(), tag)),
-            TopicKind::Shard => drop(wanted.shards.insert(topic.name.clone(), tag)),
+        let name = topic.name.clone();
+        let was_wanted = match topic.kind {
+            TopicKind::Channel => wanted.channels.insert(name, tag).is_some(),
+            TopicKind::Shard => wanted.shards.insert(name, tag).is_some(),
             TopicKind::Pattern => {
-                let pattern = Pattern::new(topic.name.as_bytes());
-                wanted.patterns.insert(topic.name.clone(), (tag, pattern));
+                let pattern = Pattern::new(name.as_bytes());
+                wanted.patterns.insert(name, (tag, pattern)).is_some()
             }
-        }
+        };
         drop(wanted);
+        if !was_wanted {
+            self.account.add(bytes(topic));
+        }
         drop(self.change(topic));
     }
 
     /// From now on nothing of `topic` is delivered.
     pub fn unwant(&self, topic: &Topic) {
         let mut wanted = self.wanted();
-        match topic.kind {
-            TopicKind::Channel => drop(wanted.channels.remove(&topic.name)),
-            TopicKind::Shard => drop(wanted.shards.remove(&topic.name)),
-            TopicKind::Pattern => drop(wanted.patterns.remove(&topic.name)),
-        }
+        let was_wanted = match topic.kind {
+            TopicKind::Channel => wanted.channels.remove(&topic.name).is_some(),
+            TopicKind::Shard => wanted.shards.remove(&topic.name).is_some(),
+            TopicKind::Pattern => wanted.patterns.remove(&topic.name).is_some(),
+        };
         drop(wanted);
+        if was_wanted {
+            self.account.sub(bytes(topic));
+        }
         drop(self.change(topic));
         // Whoever waits for a feed, to hear that it is subscribed to, need not.
         self.is_attached.send_modify(|_| ());
@@ -212,20 +249,14 @@ impl Topics {
     /// All that is wanted now; what changes afterwards comes from [`Attached::changes`].
     pub fn attach(&self) -> (Attached<'_>, Vec<Topic>) {
         self.is_attached.send_replace(true);
-        let wanted = self.wanted();
-        let topics = |kind, names: Vec<&Key>| {
-            names
-                .into_iter()
-                .cloned()
-                .map(move |name| Topic { kind, name })
-                .collect::<Vec<_>>()
-        };
-        let all = [
-            topics(TopicKind::Channel, wanted.channels.keys().collect()),
-            topics(TopicKind::Pattern, wanted.patterns.keys().collect()),
-            topics(TopicKind::Shard, wanted.shards.keys().collect()),
-        ];
-        (Attached(self), all.concat())
+        (Attached(self), self.wanted().all())
+    }
+}
+
+impl Drop for Topics {
+    fn drop(&mut self) {
+        let all = self.wanted().all();
+        self.account.sub(all.iter().map(bytes).sum());
     }
 }
 

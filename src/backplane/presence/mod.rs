@@ -47,6 +47,7 @@ pub struct Presence {
     keeper: Mutex<Option<AbortHandle>>,
     has_work: Notify,
     watches: Arc<Watches>,
+    watches_account: Account,
     /// What is done with a socket in this process is done one after the other.
     gates: Gates<Box<str>>,
 }
@@ -84,6 +85,7 @@ impl Presence {
             keeper: Mutex::default(),
             has_work: Notify::new(),
             watches,
+            watches_account: budget.account(Kind::Watches),
             gates: Gates::default(),
         }
     }
@@ -99,6 +101,11 @@ impl Presence {
             Availability::Closed => self.close(),
             Availability::Idle => {}
         }
+    }
+
+    /// Bytes of what watchers have not been told yet.
+    pub fn waiting(&self) -> usize {
+        self.watches.waiting()
     }
 
     /// Nothing is removed on Redis: the sockets may be somebody's still.

@@ -4,6 +4,7 @@
 //! What others do comes on the room's channel. What nobody tells, the end of a TTL or of a process, a
 //! watch notices itself: it looks when the time of somebody in its view has come, and when a life ends.
 
+mod signals;
 mod view;
 
 use std::collections::HashMap;
@@ -11,7 +12,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::oneshot;
 use tokio::task::AbortHandle;
 use tokio::time::{Instant, sleep, timeout_at};
 
@@ -22,6 +23,7 @@ use crate::store::bus::{Topic, TopicKind};
 use crate::store::remote::feed::{Feed, FeedEvent};
 use crate::store::topics::{Message, Tag, Topics};
 
+use signals::{Signal, Signals, signals};
 use view::View;
 
 /// How often is asked which lives go on.
@@ -40,16 +42,7 @@ struct Watched {
 
 struct Watch {
     tag: Tag,
-    signals: mpsc::UnboundedSender<Signal>,
-}
-
-enum Signal {
-    News(Bytes),
-    /// Redis was away.
-    Back,
-    /// News may have been missed.
-    Missed,
-    LifeEnded,
+    signals: Signals,
 }
 
 impl Watched {
@@ -71,7 +64,7 @@ impl Watched {
 
     fn hear(&self, room: &str, text: impl FnOnce() -> Bytes) {
         if let Some(watch) = self.rooms.get(room) {
-            let _ = watch.signals.send(Signal::News(text()));
+            watch.signals.news(text());
         }
     }
 }
@@ -87,6 +80,15 @@ impl Watches {
         self.signal(|| Signal::Back);
     }
 
+    /// Bytes in their mailbox.
+    pub fn waiting(&self) -> usize {
+        let watched = self.watched();
+        watched
+            .feed
+            .as_ref()
+            .map_or(0, |feed| feed.mailbox.waiting().1)
+    }
+
     pub fn clear(&self) {
         *self.watched() = Watched::default();
     }
@@ -100,7 +102,7 @@ impl Watches {
 
     fn signal(&self, signal: impl Fn() -> Signal) {
         for watch in self.watched().rooms.values() {
-            let _ = watch.signals.send(signal());
+            watch.signals.send(signal());
         }
     }
 
@@ -128,7 +130,7 @@ impl Backplane {
     /// it can be heard already. To be called on the I/O thread.
     pub async fn presence_watch(self: &Arc<Self>, receiver: u32, room: &str, tag: Tag) -> bool {
         let feed = self.presence_feed(receiver);
-        let (signals, inbox) = mpsc::unbounded_channel();
+        let (signals, inbox) = signals(&self.presence.watches_account);
         let watch = Watch { tag, signals };
         self.presence.watches.watched().add(room, watch);
         let channel = self.presence_channel(room);
@@ -173,7 +175,9 @@ impl Backplane {
         }
         let around = &self.surroundings;
         let heard = self.presence.watches.clone();
-        let topics = Topics::new(Box::new(move |message| heard.hear_tagged(message)));
+        let account = self.presence.watches_account.clone();
+        let deliver = Box::new(move |message| heard.hear_tagged(message));
+        let topics = Topics::counted(account, deliver);
         let restored = self.presence.watches.clone();
         let feed = Feed::start(
             around.endpoint.clone(),

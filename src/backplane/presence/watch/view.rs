@@ -7,14 +7,15 @@ use std::time::Duration;
 use bytes::Bytes;
 use serde_json::json;
 use serde_json::value::RawValue;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::oneshot;
 use tokio::time::{Instant, sleep_until};
 
-use super::Signal;
+use super::signals::{Inbox, Signal};
 use crate::backplane::Backplane;
 use crate::backplane::mailbox::{Mail, Mailbox};
 use crate::io_thread::kept::{Panicked, caught};
 use crate::store::Json;
+use crate::store::memory::budget::{Account, allocated, slot};
 use crate::store::presence::{Detail, Life, News, Place, Present, Record};
 use crate::store::topics::{Message, Tag};
 
@@ -35,6 +36,9 @@ pub struct View {
     tag: Tag,
     mailbox: Arc<Mailbox>,
     there: HashMap<Id, Seen>,
+    account: Account,
+    /// Counted there.
+    bytes: u64,
     /// When the last outage ended, if there was one.
     whole_since: Option<Instant>,
     look_at: Instant,
@@ -50,8 +54,13 @@ struct Seen {
 
 impl View {
     pub fn new(backplane: Arc<Backplane>, room: &str, tag: Tag, mailbox: Arc<Mailbox>) -> Self {
+        let account = backplane.presence.watches_account.clone();
+        let bytes = own_bytes(room);
+        account.add(bytes);
         Self {
             backplane,
+            account,
+            bytes,
             room: room.into(),
             tag,
             mailbox,
@@ -63,14 +72,9 @@ impl View {
 
     /// Until the watch ends. `ready`: from now on every change is told. The watch was asked for when it
     /// had `begun`, which is what its first look may take its time from.
-    pub async fn keep(
-        mut self,
-        mut signals: mpsc::UnboundedReceiver<Signal>,
-        ready: oneshot::Sender<()>,
-        begun: Instant,
-    ) {
+    pub async fn keep(mut self, mut signals: Inbox, ready: oneshot::Sender<()>, begun: Instant) {
         // What was told before is part of what is found now.
-        while signals.try_recv().is_ok() {}
+        signals.skip();
         self.begin(begun).await;
         let _ = ready.send(());
         loop {
@@ -87,10 +91,10 @@ impl View {
     }
 
     /// Answers whether the watch goes on.
-    async fn turn(&mut self, signals: &mut mpsc::UnboundedReceiver<Signal>) -> bool {
+    async fn turn(&mut self, signals: &mut Inbox) -> bool {
         tokio::select! {
             biased;
-            signal = signals.recv() => match signal {
+            signal = signals.take() => match signal {
                 Some(Signal::News(text)) => self.hear(&text),
                 Some(Signal::Back) => {
                     self.whole_since = Some(Instant::now());
@@ -110,7 +114,7 @@ impl View {
     async fn begin(&mut self, begun: Instant) {
         let (there, is_whole) = self.list(begun).await;
         for (id, seen) in there.into_iter().filter_map(seen) {
-            self.there.insert(id, seen);
+            self.keep_there(id, seen);
         }
         self.look_later(is_whole);
     }
@@ -191,7 +195,23 @@ impl View {
         if let Some(kind) = kind {
             self.tell(kind, &id, &seen.metadata);
         }
+        self.keep_there(id, seen);
+    }
+
+    fn keep_there(&mut self, id: Id, seen: Seen) {
+        self.forget(&id);
+        let bytes = bytes(&id, &seen);
+        self.bytes += bytes;
+        self.account.add(bytes);
         self.there.insert(id, seen);
+    }
+
+    fn forget(&mut self, id: &Id) -> Option<Seen> {
+        let seen = self.there.remove(id)?;
+        let bytes = bytes(id, &seen);
+        self.bytes -= bytes;
+        self.account.sub(bytes);
+        Some(seen)
     }
 
     /// Has those leave who were not found and will not be.
@@ -225,7 +245,7 @@ impl View {
     }
 
     fn leave(&mut self, id: &Id) {
-        if let Some(seen) = self.there.remove(id) {
+        if let Some(seen) = self.forget(id) {
             self.tell("leave", id, &seen.metadata);
         }
     }
@@ -259,6 +279,23 @@ impl View {
             payload: event.into(),
         }));
     }
+}
+
+impl Drop for View {
+    fn drop(&mut self) {
+        self.account.sub(self.bytes);
+    }
+}
+
+/// What a watch takes whoever is there. Its room is a key of two maps, and named here.
+fn own_bytes(room: &str) -> u64 {
+    (size_of::<View>() + 3 * allocated(room.len())) as u64
+}
+
+fn bytes((user, socket): &Id, seen: &Seen) -> u64 {
+    let names = allocated(user.len()) + allocated(socket.len());
+    let metadata = allocated(seen.metadata.len());
+    (slot(size_of::<(Id, Seen)>()) + names + metadata) as u64
 }
 
 fn seen(present: Present) -> Option<(Id, Seen)> {

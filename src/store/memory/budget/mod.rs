@@ -34,10 +34,14 @@ pub enum Kind {
     Presence,
     /// Sockets that are to be removed on Redis.
     Removals,
+    /// What is subscribed to.
+    Subscriptions,
+    /// Rooms that are watched, and who is in them.
+    Watches,
 }
 
 impl Kind {
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 15] = [
         Self::Values,
         Self::Tags,
         Self::Sessions,
@@ -51,6 +55,8 @@ impl Kind {
         Self::Resets,
         Self::Presence,
         Self::Removals,
+        Self::Subscriptions,
+        Self::Watches,
     ];
 
     /// As metrics call it.
@@ -69,13 +75,15 @@ impl Kind {
             Self::Resets => "resets",
             Self::Presence => "presence",
             Self::Removals => "removals",
+            Self::Subscriptions => "subscriptions",
+            Self::Watches => "watches",
         }
     }
 
-    /// In 64ths of the whole.
+    /// In 64ths of the whole. What the program listens to is never refused: the others make room.
     fn share(self) -> u64 {
         match self {
-            Self::Values => 64,
+            Self::Values | Self::Subscriptions | Self::Watches => 64,
             Self::Presence | Self::Tags => 32,
             Self::Leases | Self::Waiters | Self::Limits | Self::Journal => 16,
             Self::Locks | Self::Fills | Self::Sessions => 8,
