@@ -171,7 +171,7 @@ impl Backplane {
         let pattern = &Pattern::new(glob);
         let remote = self
             .on_remote_in_steps(move |store| async move {
-                store.delete_matching(space, from_ref(pattern)).await
+                store.delete_matching(&[space], from_ref(pattern)).await
             })
             .await;
         let removed = match remote {
@@ -276,9 +276,12 @@ impl Backplane {
         pattern: &Pattern,
     ) -> crate::store::Result<u64> {
         self.journal.add_pattern(pattern);
-        let removed = self.memory.delete_matching(space, from_ref(pattern)).await;
+        let removed = self
+            .memory
+            .delete_matching(&[space], from_ref(pattern))
+            .await;
         if let Some(server) = self.refusing() {
-            let _ = server.delete_matching(space, from_ref(pattern)).await;
+            let _ = server.delete_matching(&[space], from_ref(pattern)).await;
         }
         removed
     }

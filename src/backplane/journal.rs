@@ -8,7 +8,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use crate::store::memory::budget::{Account, allocated, slot};
 use crate::store::{Key, Pattern, Tag};
 
-/// Each is a scan of its own.
+/// Each is compared with every key of one walk.
 const MAX_PATTERNS: usize = 256;
 /// Each is several commands.
 const MAX_TAGS: usize = 50_000;

@@ -146,11 +146,8 @@ async fn carry_out<S: Tagged>(store: &S, journal: &Journal, spaces: &Spaces) -> 
 
 async fn delete<S: Tagged>(store: &S, entries: &Entries, spaces: &Spaces) -> Result<()> {
     if entries.everything {
-        let all = [Pattern::new(b"*")];
-        for space in spaces.others.iter().chain([&spaces.keys]) {
-            forgive(store.delete_matching(space, &all).await)?;
-        }
-        return Ok(());
+        let all: Vec<&Key> = spaces.others.iter().chain([&spaces.keys]).collect();
+        return forgive(store.delete_matching(&all, &[Pattern::new(b"*")]).await);
     }
     let mut keys = entries.keys.iter();
     loop {
@@ -161,7 +158,7 @@ async fn delete<S: Tagged>(store: &S, entries: &Entries, spaces: &Spaces) -> Res
         forgive(store.delete_all(&step).await)?;
     }
     let patterns: Vec<Pattern> = entries.patterns.iter().cloned().collect();
-    forgive(store.delete_matching(&spaces.keys, &patterns).await)?;
+    forgive(store.delete_matching(&[&spaces.keys], &patterns).await)?;
     let tags: Vec<&Tag> = entries.tags.iter().collect();
     for step in tags.chunks(TAGS_AT_ONCE) {
         let ended = join_all(step.iter().map(|tag| store.invalidate(tag)));

@@ -3,6 +3,8 @@
 //! Bytes, not characters, as in Redis. A `*` is matched by remembering the last one and moving
 //! it on after a mismatch, so that the time is O(pattern × text) at worst, never exponential.
 
+use super::types::Key;
+
 /// A glob in UTF-8 as the caller wrote it.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Pattern(Box<[u8]>);
@@ -45,6 +47,14 @@ impl Pattern {
             }
         }
     }
+}
+
+/// Whether `key` begins with one of `spaces` and goes on with a match of one of `patterns`.
+pub fn matches_in(spaces: &[&Key], patterns: &[Pattern], key: &[u8]) -> bool {
+    spaces
+        .iter()
+        .filter_map(|space| key.strip_prefix(space.as_bytes()))
+        .any(|rest| patterns.iter().any(|pattern| pattern.matches(rest)))
 }
 
 /// Escapes what a glob would read as more than itself.

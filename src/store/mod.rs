@@ -55,11 +55,11 @@ pub trait Store: Send + Sync {
     /// Makes all of `keys` absent, not as one: each by itself. O(keys).
     fn delete_all(&self, keys: &[Key]) -> impl Future<Output = Result<()>> + Send;
 
-    /// Deletes every key that begins with `space` and goes on with a match of one of `patterns`, in
-    /// bounded steps of one walk; answers how many it removed. O(keys in the store).
+    /// Deletes every key that begins with one of `spaces` and goes on with a match of one of
+    /// `patterns`, in bounded steps of one walk; answers how many it removed. O(keys in the store).
     fn delete_matching(
         &self,
-        space: &Key,
+        spaces: &[&Key],
         patterns: &[Pattern],
     ) -> impl Future<Output = Result<u64>> + Send;
 

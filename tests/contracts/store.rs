@@ -174,7 +174,7 @@ async fn a_pattern_deletes_its_matches_in_its_space(world: &impl World) {
     store.set(&elsewhere, json("1"), MINUTE).await.unwrap();
     store.set(&key("y:1"), json("1"), MINUTE).await.unwrap();
     let removed = store
-        .delete_matching(&key(""), &[Pattern::new(b"x:*")])
+        .delete_matching(&[&key("")], &[Pattern::new(b"x:*")])
         .await
         .unwrap();
     assert_eq!(removed, 3_000);
@@ -185,17 +185,28 @@ async fn a_pattern_deletes_its_matches_in_its_space(world: &impl World) {
         store.set(&key(name), json("1"), MINUTE).await.unwrap();
     }
     let several = [b"a:*", b"b:?", b"a:1"].map(|glob| Pattern::new(glob));
-    let removed = store.delete_matching(&key(""), &several).await;
+    let removed = store.delete_matching(&[&key("")], &several).await;
     assert_eq!(removed, Ok(3));
     assert!(store.get(&key("c:1")).await.unwrap().is_some());
-    assert_eq!(store.delete_matching(&key(""), &[]).await, Ok(0));
+    assert_eq!(store.delete_matching(&[&key("")], &[]).await, Ok(0));
+    // Several spaces in one walk.
+    let (one, two) = (Key::new(&[b"one:"]), Key::new(&[b"two:"]));
+    for name in [&b"one:1"[..], b"two:1", b"two:2", b"three:1"] {
+        let key = Key::new(&[name]);
+        store.set(&key, json("1"), MINUTE).await.unwrap();
+    }
+    let all = [Pattern::new(b"*")];
+    assert_eq!(store.delete_matching(&[&one, &two], &all).await, Ok(3));
+    let three = Key::new(&[b"three:1"]);
+    assert!(store.get(&three).await.unwrap().is_some());
+    assert_eq!(store.delete_matching(&[], &all).await, Ok(0));
     // A space with glob characters in it is only itself.
     let odd = Key::new(&[b"s*[", b"1"]);
     store.set(&odd, json("1"), MINUTE).await.unwrap();
     let space = Key::new(&[b"s*["]);
     assert_eq!(
         store
-            .delete_matching(&space, &[Pattern::new(b"*")])
+            .delete_matching(&[&space], &[Pattern::new(b"*")])
             .await
             .unwrap(),
         1
@@ -239,7 +250,7 @@ async fn patterns_mean_the_same_everywhere(world: &impl World) {
             store.set(&key(name), json("1"), MINUTE).await.unwrap();
         }
         store
-            .delete_matching(&key(""), &[Pattern::new(pattern.as_bytes())])
+            .delete_matching(&[&key("")], &[Pattern::new(pattern.as_bytes())])
             .await
             .unwrap();
         let mut gone = Vec::new();
@@ -345,7 +356,7 @@ async fn a_delete_ends_a_lease(world: &impl World) {
     let third = key("p");
     let lease = absent_lease(store, &third).await;
     store
-        .delete_matching(&key(""), &[Pattern::new(b"*")])
+        .delete_matching(&[&key("")], &[Pattern::new(b"*")])
         .await
         .unwrap();
     assert!(

@@ -42,7 +42,7 @@ impl World for OnRedis {
         let everything = Key::new(&[]);
         let all = Pattern::new(b"*");
         self.store()
-            .delete_matching(&everything, &[all])
+            .delete_matching(&[&everything], &[all])
             .await
             .unwrap();
     }
@@ -232,7 +232,7 @@ async fn a_large_tag_is_removed_in_steps(world: &impl World) {
     assert_eq!(store.invalidate(&tags[0]).await, Ok(0));
     let (space, all) = (Key::new(&[b"p:"]), Pattern::new(b"*"));
     assert_eq!(
-        store.delete_matching(&space, &[all]).await,
+        store.delete_matching(&[&space], &[all]).await,
         Ok(0),
         "nothing waits to be removed"
     );

@@ -30,6 +30,7 @@ use entry::{Entry, Evictions, Look, Weight, bytes};
 use in_steps::LOOK_BYTES;
 use steps::Passes;
 
+use super::glob::matches_in;
 use crate::io_thread::steps::for_each;
 use tags::Tags;
 
@@ -288,12 +289,9 @@ impl Store for MemoryStore {
         Ok(())
     }
 
-    async fn delete_matching(&self, space: &Key, patterns: &[Pattern]) -> Result<u64> {
+    async fn delete_matching(&self, spaces: &[&Key], patterns: &[Pattern]) -> Result<u64> {
         let looks = |key: &Key| LOOK_BYTES + key.as_bytes().len();
-        let goes = |key: &Key, _: &Entry| {
-            let rest = key.as_bytes().strip_prefix(space.as_bytes());
-            rest.is_some_and(|rest| patterns.iter().any(|pattern| pattern.matches(rest)))
-        };
+        let goes = |key: &Key, _: &Entry| matches_in(spaces, patterns, key.as_bytes());
         Ok(self.remove_in_steps(looks, goes).await)
     }
 

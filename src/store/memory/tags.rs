@@ -13,6 +13,7 @@ use super::budget::{Account, allocated, slot};
 use super::entry::Look;
 use super::in_steps::{LOOK_BYTES, STEP_BYTES};
 use super::steps::{self, Pass};
+use crate::store::glob::matches_in;
 use crate::store::tags::{Tag, Tagged, Version, stamp, unstamp};
 use crate::store::{Json, Key, Pattern, Result, Store, Ttl};
 
@@ -346,10 +347,8 @@ impl Tagged for MemoryStore {
         let mut removed = 0;
         loop {
             let cost = |tag: &Key, _: &State| LOOK_BYTES + tag.as_bytes().len();
-            let (some, is_done) = self.tags().some(&pass, cost, |tag, _| {
-                let name = tag.as_bytes().strip_prefix(space.key().as_bytes());
-                name.is_some_and(|name| patterns.iter().any(|pattern| pattern.matches(name)))
-            });
+            let goes = |tag: &Key, _: &State| matches_in(&[space.key()], patterns, tag.as_bytes());
+            let (some, is_done) = self.tags().some(&pass, cost, goes);
             for tag in &some {
                 let ended = self.tags().end(tag);
                 removed += self.void(ended).await;

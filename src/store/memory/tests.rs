@@ -138,7 +138,7 @@ async fn long_work_lets_others_have_their_turns() {
     };
     fill(1000);
     let all = (Key::new(&[]), [Pattern::new(b"*")]);
-    let (removed, turns) = turns_during(store.delete_matching(&all.0, &all.1)).await;
+    let (removed, turns) = turns_during(store.delete_matching(&[&all.0], &all.1)).await;
     assert_eq!((removed, store.len()), (Ok(MANY), 0));
     assert!(turns > 10, "{turns}");
     fill(1000);
@@ -163,7 +163,8 @@ async fn what_is_set_while_a_pattern_is_deleted_stays() {
     for i in 0..MANY {
         store.put(&key(i), &Json::from_static(b"1"), ttl);
     }
-    let all = (Key::new(&[]), [Pattern::new(b"*")]);
+    let (root, all) = (Key::new(&[]), [Pattern::new(b"*")]);
+    let spaces = [&root];
     let sets = async {
         for i in 0..MANY {
             store.put(&key(i), &Json::from_static(b"2"), ttl);
@@ -173,8 +174,8 @@ async fn what_is_set_while_a_pattern_is_deleted_stays() {
         }
     };
     let deletes = join(
-        store.delete_matching(&all.0, &all.1),
-        store.delete_matching(&all.0, &all.1),
+        store.delete_matching(&spaces, &all),
+        store.delete_matching(&spaces, &all),
     );
     let ((first, _), ()) = join(deletes, sets).await;
     assert!(first.unwrap() > 0);

@@ -236,8 +236,8 @@ impl Store for RedisStore {
             .map(|_| ())
     }
 
-    async fn delete_matching(&self, space: &Key, patterns: &[Pattern]) -> Result<u64> {
-        scan::delete_matching(&self.link, space, patterns).await
+    async fn delete_matching(&self, spaces: &[&Key], patterns: &[Pattern]) -> Result<u64> {
+        scan::delete_matching(&self.link, spaces, patterns).await
     }
 
     /// One exchange: a placeholder if nothing is there, and then what is there.

@@ -4,25 +4,30 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use futures_util::future::try_join;
 use redis::Value;
 use tokio::time::timeout;
 
 use super::command;
 use super::connection::lane::Lane;
 use super::connection::link::Link;
-use crate::store::glob::escape;
+use crate::store::glob::{escape, matches_in};
 use crate::store::{Key, Pattern, Result, StoreError};
 
 /// Slots that the server looks at in one step: well below a millisecond of its time.
-const SCAN_COUNT: &[u8] = b"512";
+const SCAN_COUNT: &[u8] = b"1024";
 /// A scan that has not come to its end by then never will.
 const LONGEST_SCAN: Duration = Duration::from_secs(600);
 
-pub async fn delete_matching(link: &Link, space: &Key, patterns: &[Pattern]) -> Result<u64> {
-    let mut walk = Walk::new(link, space, patterns);
+pub async fn delete_matching(link: &Link, spaces: &[&Key], patterns: &[Pattern]) -> Result<u64> {
+    let mut walk = Walk::new(link, spaces, patterns);
     let mut removed = 0;
-    while let Some((step, keys)) = walk.next().await? {
-        removed += in_time(link, step.unlink(&keys)).await?;
+    let mut found = walk.next().await?;
+    while let Some((step, keys)) = found {
+        // The walk goes on while they are removed: one exchange a step.
+        let (count, next) = try_join(in_time(link, step.unlink(&keys)), walk.next()).await?;
+        removed += count;
+        found = next;
     }
     Ok(removed)
 }
@@ -30,9 +35,9 @@ pub async fn delete_matching(link: &Link, space: &Key, patterns: &[Pattern]) -> 
 /// Through the keys that match one of several patterns, some at a time, some of them maybe twice.
 pub struct Walk<'a> {
     link: &'a Link,
-    space: &'a Key,
+    spaces: &'a [&'a Key],
     patterns: &'a [Pattern],
-    /// What the server looks for: the pattern, or, for several, all of the space.
+    /// What the server looks for: the pattern in its space, or, for several, all that begins alike.
     glob: Vec<u8>,
     started: Instant,
     cursor: Vec<u8>,
@@ -40,19 +45,19 @@ pub struct Walk<'a> {
 }
 
 impl<'a> Walk<'a> {
-    pub fn new(link: &'a Link, space: &'a Key, patterns: &'a [Pattern]) -> Self {
-        let glob = match patterns {
-            [pattern] => pattern.as_bytes(),
-            _ => b"*",
+    pub fn new(link: &'a Link, spaces: &'a [&'a Key], patterns: &'a [Pattern]) -> Self {
+        let (prefix, glob) = match (spaces, patterns) {
+            ([space], [pattern]) => (space.as_bytes(), pattern.as_bytes()),
+            _ => (common_prefix(spaces), &b"*"[..]),
         };
         Self {
             link,
-            space,
+            spaces,
             patterns,
-            glob: [&escape(space.as_bytes())[..], glob].concat(),
+            glob: [&escape(prefix)[..], glob].concat(),
             started: Instant::now(),
             cursor: b"0".to_vec(),
-            is_done: patterns.is_empty(),
+            is_done: spaces.is_empty() || patterns.is_empty(),
         }
     }
 
@@ -78,16 +83,20 @@ impl<'a> Walk<'a> {
         let (step, next, mut keys) = in_time(self.link, scanned).await?;
         self.is_done = next == b"0";
         self.cursor = next;
-        if self.patterns.len() > 1 {
-            keys.retain(|key| self.is_wanted(key));
+        if self.spaces.len() > 1 || self.patterns.len() > 1 {
+            keys.retain(|key| matches_in(self.spaces, self.patterns, key));
         }
         Ok(Some((step, keys)))
     }
+}
 
-    fn is_wanted(&self, key: &[u8]) -> bool {
-        let name = key.strip_prefix(self.space.as_bytes());
-        name.is_some_and(|name| self.patterns.iter().any(|pattern| pattern.matches(name)))
-    }
+fn common_prefix<'a>(spaces: &[&'a Key]) -> &'a [u8] {
+    let mut names = spaces.iter().map(|space| space.as_bytes());
+    let first = names.next().unwrap_or_default();
+    names.fold(first, |prefix, name| {
+        let alike = prefix.iter().zip(name).take_while(|(a, b)| a == b);
+        &prefix[..alike.count()]
+    })
 }
 
 async fn in_time<T>(link: &Link, step: impl Future<Output = Result<T>>) -> Result<T> {

@@ -99,7 +99,8 @@ impl Tagged for RedisStore {
     }
 
     async fn invalidate_matching(&self, space: &Tag, patterns: &[Pattern]) -> Result<u64> {
-        let mut walk = scan::Walk::new(&self.link, space.key(), patterns);
+        let spaces = [space.key()];
+        let mut walk = scan::Walk::new(&self.link, &spaces, patterns);
         let mut removed = 0;
         while let Some(keys) = walk.next_keys().await? {
             let tags: Vec<Tag> = keys.into_iter().map(|key| space.sibling(key)).collect();
