@@ -84,6 +84,19 @@ describe("the chat's page, on two instances", () => {
     await eager.sees(text);
   });
 
+  test('what is typed while a message is being sent stays', async () => {
+    const [quick] = await both('Quick');
+    const box = quick.at.getByRole('textbox', { name: 'Message' });
+    await box.fill('First');
+    await box.evaluate((element) => {
+      element.form.requestSubmit();
+      element.value = 'Second';
+    });
+    await quick.sees('First');
+    await quick.at.getByRole('button', { name: 'Send' }).click();
+    await quick.sees('Second');
+  });
+
   test('what is edited on one instance is new in a thread on the other', async () => {
     const [asker, answerer] = await both('Asker', 'Answerer');
     await asker.say('Who wrote this play?');

@@ -20,8 +20,11 @@ export function createComposer({ onSend, onTyping }) {
     stopTyping();
     try {
       await onSend(written, editing);
-      text.value = '';
-      edit(null);
+      // What was typed while it was sent stays.
+      if (text.value.trim() === written) {
+        text.value = '';
+        edit(null);
+      }
     } catch (error) {
       complain(error);
     }
