@@ -46,6 +46,11 @@ pub fn kept(act: impl FnOnce()) -> f64 {
     (KEPT.get() - before) as f64
 }
 
+/// Bytes that this thread has taken and not given back, since whenever.
+pub fn taken() -> isize {
+    KEPT.get()
+}
+
 /// Names from 1 to 60 KB, each another.
 pub fn long_names(count: usize) -> impl Iterator<Item = String> {
     (0..count).map(|at| format!("{at:0width$}", width = 1000 + at * 7919 % 59_000))

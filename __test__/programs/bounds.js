@@ -1,14 +1,15 @@
 'use strict';
 
 // Calls every function for a while, away from Redis, with keys from 1 to 60 KB. Prints what is measured and what is told: RSS, the part
-// of it that is not JavaScript's, and the bytes of the metrics.
+// of it that is not JavaScript's, and the bytes of the metrics. With `control` nothing is called, and all else is done: what V8 takes for
+// the keys and values by itself.
 
 const { setTimeout: sleep } = require('node:timers/promises');
 const { createBackplane } = require('../..');
 const { FUNCTIONS, KEPT } = require('../support/every-function');
 
 const MB = 1024 * 1024;
-const { seconds = 4, maxBytes = 64 * MB, url = 'redis://127.0.0.1:1', seed = 1 } = JSON.parse(process.argv[2] ?? '{}');
+const { seconds = 4, maxBytes = 64 * MB, url = 'redis://127.0.0.1:1', seed = 1, control = false } = JSON.parse(process.argv[2] ?? '{}');
 /** Calls of a turn. */
 const AT_ONCE = 16;
 /** Of what has bounds of its own. */
@@ -34,6 +35,13 @@ function key() {
   return `${number}:${pad.slice(0, 1000 + ((number * 7919) % 58_990))}`;
 }
 
+function answerAtOnce() {
+  return nobody;
+}
+
+/** Answers everything at once. */
+const nobody = new Proxy(answerAtOnce, { get: (_target, name) => (name === 'then' ? undefined : nobody), construct: () => nobody });
+
 /** Bytes of the process, and those of them that are not JavaScript's. */
 async function settled() {
   let least = { rss: Infinity };
@@ -58,7 +66,8 @@ async function main() {
   });
   const functions = Object.entries(FUNCTIONS);
   const kept = Object.keys(KEPT);
-  const call = async ([, act]) => act(backplane, key, random);
+  const called = control ? nobody : backplane;
+  const call = async ([, act]) => act(called, key, random);
   // Everything has been called once, and what is made once is there.
   for (const each of functions) await call(each);
   const before = await settled();

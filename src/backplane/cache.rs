@@ -290,49 +290,14 @@ impl Backplane {
 #[cfg(test)]
 mod tests {
     use std::sync::Arc;
-    use std::time::Duration;
 
     use super::*;
-    use crate::backplane::mailbox::MailBounds;
-    use crate::backplane::{Keeping, LockRequest, Options, WhenAway};
+    use crate::backplane::{Keeping, LockRequest, Options};
     use crate::store::bus::Reach;
-    use crate::store::memory::Bounds;
-    use crate::store::remote::connection::endpoint::{Address, Endpoint};
-    use crate::store::remote::connection::login::{Credentials, Login};
 
     #[test]
     fn hot_calls_are_small() {
-        let options = Options {
-            endpoint: Endpoint {
-                address: Address::Unix("/nowhere".into()),
-                tls: None,
-                login: Login::Known(Credentials::default()),
-                db: 0,
-                connect_timeout: Duration::from_secs(1),
-                command_timeout: Duration::from_secs(1),
-                on_notice: Arc::new(|_| ()),
-            },
-            asks_for_credentials: false,
-            key_prefix: String::new(),
-            memory: Bounds {
-                max_entries: 1,
-                max_bytes: 1,
-            },
-            mail: MailBounds {
-                max_messages: 1,
-                max_bytes: 1,
-            },
-            locks: WhenAway::Local,
-            heartbeat: false,
-            messages: Bounds {
-                max_entries: 1,
-                max_bytes: 1,
-            },
-            local_cache: None,
-            call_kinds: 0,
-            degraded_query_ttl: Ttl::from_whole_millis(1),
-        };
-        let backplane = Backplane::new(options, Arc::new(|_| ()), Arc::new(|_| ()));
+        let backplane = Backplane::new(Options::nowhere(1), Arc::new(|_| ()), Arc::new(|_| ()));
         let get = backplane.cache_get(b"key");
         let set = backplane.cache_set(b"key", Json::new(), Ttl::from_whole_millis(1));
         let publish = backplane.publish(Reach::Everywhere, b"channel", Json::new());

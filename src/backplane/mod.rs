@@ -1,6 +1,8 @@
 //! What the calls mean: on Redis while it is there, in this process while it is not, and what
 //! has to be put right in between. Knows the stores by their traits.
 
+#[cfg(test)]
+mod bounds;
 mod cache;
 mod calls;
 mod client;

@@ -28,3 +28,47 @@ pub struct Options {
     /// Kinds of calls that are counted.
     pub call_kinds: usize,
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::time::Duration;
+
+    use super::*;
+    use crate::store::remote::connection::endpoint::Address;
+    use crate::store::remote::connection::login::{Credentials, Login};
+
+    impl Options {
+        /// Of a backplane without Redis.
+        pub fn nowhere(max_bytes: u64) -> Self {
+            let bounds = Bounds {
+                max_entries: max_bytes,
+                max_bytes,
+            };
+            Self {
+                endpoint: Endpoint {
+                    address: Address::Unix("/nowhere".into()),
+                    tls: None,
+                    login: Login::Known(Credentials::default()),
+                    db: 0,
+                    connect_timeout: Duration::from_secs(1),
+                    command_timeout: Duration::from_secs(1),
+                    on_notice: Arc::new(|_| ()),
+                },
+                asks_for_credentials: false,
+                key_prefix: String::new(),
+                memory: bounds,
+                mail: MailBounds {
+                    max_messages: max_bytes as usize,
+                    max_bytes: max_bytes as usize,
+                },
+                locks: WhenAway::Local,
+                heartbeat: false,
+                messages: bounds,
+                local_cache: None,
+                call_kinds: 0,
+                degraded_query_ttl: Ttl::from_whole_millis(5000),
+            }
+        }
+    }
+}
