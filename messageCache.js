@@ -1,6 +1,6 @@
 'use strict';
 
-// Takes the place of a server's own src/core/engine/messageCache.js.
+// Replaces a server's own src/core/engine/messageCache.js.
 
 const { messageCache } = require('./index');
 

@@ -1,6 +1,6 @@
 'use strict';
 
-// Takes the place of a server's own src/services/presence/presenceService.js.
+// Replaces a server's own src/services/presence/presenceService.js.
 
 const backplane = require('./index');
 

@@ -1,6 +1,6 @@
 'use strict';
 
-// Takes the place of a server's own src/infrastructure/cache/queryCache.js.
+// Replaces a server's own src/infrastructure/cache/queryCache.js.
 
 const { queryCache } = require('./index');
 

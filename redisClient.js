@@ -1,6 +1,6 @@
 'use strict';
 
-// Takes the place of a server's own src/infrastructure/database/redisClient.js.
+// Replaces a server's own src/infrastructure/database/redisClient.js.
 
 const backplane = require('./index');
 

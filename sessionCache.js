@@ -1,6 +1,6 @@
 'use strict';
 
-// Takes the place of a server's own src/infrastructure/cache/sessionCache.js.
+// Replaces a server's own src/infrastructure/cache/sessionCache.js.
 
 const { sessionCache } = require('./index');
 

@@ -15,7 +15,7 @@ function canonical(value) {
   try {
     return { text: write(value, 0) };
   } catch (cause) {
-    return { error: check.value('params cannot be told apart from others', cause) };
+    return { error: check.value('params cannot be distinguished from others', cause) };
   }
 }
 

@@ -150,7 +150,7 @@ function checkNames(options) {
 
 function unknown(name, group, known) {
   const said = group === 'tls' ? INSTEAD[name] : undefined;
-  return check.option(`${group}.${name.slice(0, 40)} is no option: ${said ?? `there are ${known.join(', ')}`}`);
+  return check.option(`${group}.${name.slice(0, 40)} is not an option: ${said ?? `there are ${known.join(', ')}`}`);
 }
 
 module.exports = { resolveConfig };

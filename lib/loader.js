@@ -88,7 +88,7 @@ async function load(loader, timeoutMs) {
   let timer;
   const deadline = new Promise((_, reject) => {
     timer = setTimeout(() => {
-      reject(failure('E_LOADER_TIMEOUT', `the loader did not settle within ${timeoutMs} ms`));
+      reject(failure('E_LOADER_TIMEOUT', `the loader did not finish within ${timeoutMs} ms`));
     }, timeoutMs);
   });
   try {

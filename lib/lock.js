@@ -74,7 +74,7 @@ class Lock {
   lost() {
     this.#unwatch();
     if (this.#reason !== null) return;
-    this.#reason = this.#core.closing === null ? failure('E_LOCK_LOST', 'the lock may be held by another by now') : closed();
+    this.#reason = this.#core.closing === null ? failure('E_LOCK_LOST', 'somebody else may hold the lock by now') : closed();
     this.#controller?.abort(this.#reason);
   }
 

@@ -45,16 +45,16 @@ function narrate(logger, isMistake) {
     if (gap?.dropped > 0) {
       logger.warn(`⚠️  Redis: ${gap.dropped} messages came faster than they were taken, and were dropped`);
     } else if (failed) {
-      logger.error(`redis-backplane: ${failed} failed inside and was started again; this is a bug in it`);
+      logger.error(`redis-backplane: ${failed} failed and was restarted; this is a bug in redis-backplane`);
     } else if (forbidden) {
-      logger.warn(`⚠️  Redis forbids ${forbidden}: what needs it goes without`);
+      logger.warn(`⚠️  Redis forbids ${forbidden}: functions that need it do without it`);
     } else if (deaf) {
       logger.warn(`⚠️  Redis: nothing can be received (${deaf}), messages are missed`);
     } else if (needlessPassword) {
-      if (!hasNeedlessPassword) logger.warn('⚠️  Redis wants no password, but one is set: it is not used');
+      if (!hasNeedlessPassword) logger.warn('⚠️  Redis needs no password, but one is set: it is not used');
       hasNeedlessPassword = true;
     } else if (overflow) {
-      if (!overflowed) logger.warn('⚠️  Redis: too many keys were written to remember each; the whole cache will be deleted when Redis is back');
+      if (!overflowed) logger.warn('⚠️  Redis: too many keys were written to record each; the whole cache will be deleted when Redis is back');
       overflowed = true;
     } else if (state === 'ready') {
       away = false;

@@ -24,8 +24,8 @@ function exposition({ counted, functions }) {
 
 function ofConnection({ connection, forbidden, redis, limits }) {
   return [
-    gauge('up', 'Whether Redis is there.', [[connection.state === 'ready' ? 1 : 0]]),
-    counter('connection_changes_total', 'How often Redis came, and went away.', [
+    gauge('up', 'Whether Redis is available.', [[connection.state === 'ready' ? 1 : 0]]),
+    counter('connection_changes_total', 'How often Redis became available, and unavailable.', [
       [connection.becameReady, { to: 'ready' }],
       [connection.becameDegraded, { to: 'degraded' }],
     ]),
@@ -64,11 +64,11 @@ function ofCaches(caches, { loaders }) {
   const each = (read) => caches.map(([name, counts]) => [read(counts), { cache: name }]);
   const [[, { staleServed }]] = caches;
   return [
-    counter('cache_hits_total', 'Reads that found something.', each(({ hits }) => hits)),
-    counter('cache_memory_hits_total', 'Those of the hits that this process answered.', each(({ memoryHits }) => memoryHits)),
-    counter('cache_misses_total', 'Reads that found nothing.', each(({ misses }) => misses)),
-    counter('cache_fenced_sets_total', 'Values that were not kept because they may be stale.', each(({ fencedSets }) => fencedSets)),
-    counter('cache_stale_served_total', 'Failed loaders whose place an old value took.', [[staleServed]]),
+    counter('cache_hits_total', 'Reads that found a value.', each(({ hits }) => hits)),
+    counter('cache_memory_hits_total', 'Hits that this process answered.', each(({ memoryHits }) => memoryHits)),
+    counter('cache_misses_total', 'Reads that found no value.', each(({ misses }) => misses)),
+    counter('cache_fenced_sets_total', 'Values that were not stored because they may be stale.', each(({ fencedSets }) => fencedSets)),
+    counter('cache_stale_served_total', 'Failed loaders for which an old value was served.', [[staleServed]]),
     counter('loader_runs_total', 'Loaders that ran.', [[loaders.runs]]),
     counter('loader_failures_total', 'Loaders that failed.', [[loaders.failures]]),
   ];
@@ -76,20 +76,20 @@ function ofCaches(caches, { loaders }) {
 
 function ofMessages({ pubsub }) {
   return [
-    counter('messages_published_total', 'Messages that were published here.', [[pubsub.published]]),
-    counter('messages_received_total', 'Messages that came.', [[pubsub.received]]),
-    counter('messages_dropped_total', 'Messages that came faster than they were taken.', [[pubsub.dropped]]),
+    counter('messages_published_total', 'Messages published by this process.', [[pubsub.published]]),
+    counter('messages_received_total', 'Messages received.', [[pubsub.received]]),
+    counter('messages_dropped_total', 'Messages dropped because they came faster than they were taken.', [[pubsub.dropped]]),
     counter('message_gaps_total', 'How often messages may have been missed.', [[pubsub.gaps]]),
   ];
 }
 
 function ofQueues({ queues, memory }) {
   return [
-    gauge('pending_calls', 'Calls under way.', [[queues.calls]]),
+    gauge('pending_calls', 'Calls in flight.', [[queues.calls]]),
     gauge('queued_messages', 'Messages that have not been taken yet.', [[queues.messages]]),
-    gauge('queued_message_bytes', 'What they take.', [[queues.messageBytes]]),
+    gauge('queued_message_bytes', 'Bytes of these messages.', [[queues.messageBytes]]),
     gauge('memory_entries', 'Entries of the in-memory store.', [[memory.entries]]),
-    gauge('memory_bytes', 'What is kept in this process, by kind.', Object.entries(memory.kinds).map(([kind, bytes]) => [bytes, { kind }])),
+    gauge('memory_bytes', 'Bytes of the data kept in this process, by kind.', Object.entries(memory.kinds).map(([kind, bytes]) => [bytes, { kind }])),
   ];
 }
 
