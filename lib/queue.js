@@ -245,7 +245,7 @@ class CallQueue {
   /** Puts a value into shared memory, or beside it if it is too large. Returns its length. */
   write(value) {
     if (value.length * UTF8_PER_UNIT > VALUE_BYTES) {
-      this.extras.push(typeof value === 'string' ? Buffer.from(value) : value);
+      this.extras.push(value);
       return -this.extras.length;
     }
     const bytes = this.copy(value);

@@ -11,10 +11,12 @@ use crate::io_thread::aside::aside;
 use crate::io_thread::steps::for_each;
 use crate::store::limits::{Rule, Verdict};
 use crate::store::presence::Present;
-use crate::store::{Fetched, Reply as ServerReply};
+use crate::store::{Fetched, Json, Reply as ServerReply};
 
 /// Some milliseconds of JavaScript.
 const PRESENT_AT_ONCE: usize = 1000;
+/// A text beyond this takes a while to look through and to copy.
+const LARGE_BYTES: usize = 1024 * 1024;
 /// Enough for the answer to most checks of a limit.
 const CHECKED_BYTES: usize = 144;
 
@@ -36,6 +38,26 @@ pub fn broken() -> Answer {
 
 pub fn whole(text: impl Into<Bytes>) -> Answer {
     Answer::Json(text.into())
+}
+
+/// What is stored, or not there.
+pub async fn found(text: Option<Json>) -> Answer {
+    match text {
+        None => Answer::Null,
+        Some(text) if text.len() > LARGE_BYTES => {
+            Box::pin(begun(move || Begun::from_text(&text))).await
+        }
+        Some(text) => whole(text),
+    }
+}
+
+async fn begun(write: impl FnOnce() -> Option<Begun> + Send + 'static) -> Answer {
+    match aside(write).await {
+        Some(Some(begun)) => Answer::Begun(begun),
+        // Not UTF-8, and so not JSON.
+        Some(None) => Answer::Unreadable,
+        None => broken(),
+    }
 }
 
 pub fn fetched(fetched: Fetched) -> Answer {
@@ -97,7 +119,12 @@ pub fn locked(outcome: LockOutcome, is_named: bool) -> Answer {
 /// after each but the last, so that JavaScript need not read them at once.
 pub async fn present(there: Vec<(Present, u64)>) -> Answer {
     if there.len() <= PRESENT_AT_ONCE {
-        return whole(rows(&there));
+        let records = there.iter().filter_map(|(one, _)| one.record.as_ref());
+        let bytes: usize = records.map(|record| record.metadata.len()).sum();
+        return match bytes > LARGE_BYTES {
+            true => begun(move || Begun::from_text(rows(&there).as_bytes())).await,
+            false => whole(rows(&there)),
+        };
     }
     let mut parts = Vec::new();
     for part in there.chunks(PRESENT_AT_ONCE) {

@@ -7,7 +7,7 @@ use std::time::Instant;
 
 use serde_json::json;
 
-use super::answers::{called, checked, fetched, gone, locked, present, whole};
+use super::answers::{called, checked, fetched, found, gone, locked, present, whole};
 use super::call::Call;
 use super::metrics::health;
 use super::op::OPS;
@@ -77,7 +77,7 @@ fn begin(call: Call, backplane: Arc<Backplane>, reply: impl FnOnce() -> (Asked, 
     match call {
         Call::Start => {}
         Call::Get(key) => run(backplane, reply(), move |b| async move {
-            b.cache_get(&key).await.map_or(Answer::Null, whole)
+            found(b.cache_get(&key).await).await
         }),
         Call::Set(key, ttl, value) => tell(backplane, reply(), TRUE, move |b| async move {
             Answer::Bool(b.cache_set(&key, value, ttl).await)
@@ -101,7 +101,7 @@ fn begin(call: Call, backplane: Arc<Backplane>, reply: impl FnOnce() -> (Asked, 
             Answer::Undefined
         }),
         Call::QueryGet(query) => run(backplane, reply(), move |b| async move {
-            b.query_get(&query).await.map_or(Answer::Null, whole)
+            found(b.query_get(&query).await).await
         }),
         Call::QuerySet(query, ttl, value) => tell(backplane, reply(), TRUE, move |b| async move {
             Answer::Bool(b.query_set(&query, value, ttl).await)
@@ -132,7 +132,7 @@ fn begin(call: Call, backplane: Arc<Backplane>, reply: impl FnOnce() -> (Asked, 
             })
         }
         Call::SessionGet(socket) => run(backplane, reply(), move |b| async move {
-            b.session_get(&socket).await.map_or(Answer::Null, whole)
+            found(b.session_get(&socket).await).await
         }),
         Call::SessionSet(socket, users, ttl, value) => {
             tell(backplane, reply(), TRUE, move |b| async move {
@@ -148,7 +148,7 @@ fn begin(call: Call, backplane: Arc<Backplane>, reply: impl FnOnce() -> (Asked, 
             })
         }
         Call::MessageGet(hash) => run(backplane, reply(), move |b| async move {
-            b.message_get(&hash).await.map_or(Answer::Null, whole)
+            found(b.message_get(&hash).await).await
         }),
         Call::MessageSet(hash, ttl, value) => {
             tell(backplane, reply(), NOTHING, move |b| async move {

@@ -231,7 +231,7 @@ impl Queue {
         text: u32,
         text_is_ascii: bool,
         bytes: u32,
-        extras: Option<Vec<Uint8Array>>,
+        extras: Option<Vec<Either<String, Uint8Array>>>,
     ) -> bool {
         let Some(memory) = &self.memory else {
             return false;
@@ -243,10 +243,7 @@ impl Queue {
             text: memory.text[..text as usize].to_vec(),
             text_is_ascii,
             bytes: Bytes::copy_from_slice(&memory.bytes[..bytes as usize]),
-            extras: extras
-                .iter()
-                .map(|extra| Bytes::copy_from_slice(extra))
-                .collect(),
+            extras: extras.into_iter().map(extra).collect(),
         };
         self.alive.submitted(calls);
         let outbox = self.outbox.clone();
@@ -283,6 +280,14 @@ impl Drop for Queue {
                 io_thread::spawn(async move { backplane.close().await });
             }
         }));
+    }
+}
+
+/// A string is copied only once, out of V8.
+fn extra(value: Either<String, Uint8Array>) -> Bytes {
+    match value {
+        Either::A(text) => text.into(),
+        Either::B(bytes) => Bytes::copy_from_slice(&bytes),
     }
 }
 

@@ -34,8 +34,10 @@ pub enum Answer {
     Bool(bool),
     /// A text that should be JSON, but may be anything that is stored.
     Json(Text),
-    /// JSON that has been written where it held up nobody.
+    /// A text that has been written where it held up nobody.
     Begun(Begun),
+    /// One that cannot be JSON.
+    Unreadable,
     /// The answers of a fetch. A text as above; a lease is for JavaScript to give back.
     Fresh(Text),
     Stale(Text, Lease),
@@ -156,6 +158,7 @@ impl Page {
             Answer::Bool(false) => (AnswerRole::Value, Written::nowhere(AnswerForm::False)),
             Answer::Json(text) => (AnswerRole::Value, self.write_json(&text, shaper)),
             Answer::Begun(begun) => (AnswerRole::Value, self.begin(begun)),
+            Answer::Unreadable => (AnswerRole::Value, Written::nowhere(AnswerForm::Unreadable)),
             Answer::Fresh(text) => (AnswerRole::Fresh, self.write_json(&text, shaper)),
             Answer::Stale(text, lease) => {
                 let value = self.write_json(&text, shaper);

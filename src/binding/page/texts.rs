@@ -5,6 +5,9 @@
 
 use crate::binding::pool::{Pool, Pooled};
 
+/// What is written behind a text, at most.
+const SEPARATOR_BYTES: usize = 16;
+
 /// One JSON text, large, with what begins the array before it.
 #[derive(Debug)]
 pub struct Begun {
@@ -17,8 +20,20 @@ impl Begun {
     pub fn new(write: impl FnOnce(&mut Vec<u8>)) -> Self {
         let mut joined = vec![b'['];
         write(&mut joined);
+        // Nothing is moved when the array goes on.
+        joined.reserve(SEPARATOR_BYTES);
         let is_ascii = joined.is_ascii();
         Self { joined, is_ascii }
+    }
+
+    /// `None`: it is not UTF-8.
+    pub fn from_text(text: &[u8]) -> Option<Self> {
+        let text = std::str::from_utf8(text).ok()?;
+        let write = |joined: &mut Vec<u8>| {
+            joined.reserve_exact(text.len() + SEPARATOR_BYTES);
+            joined.extend_from_slice(text.as_bytes());
+        };
+        Some(Self::new(write))
     }
 
     pub fn bytes(&self) -> usize {
