@@ -50,7 +50,7 @@ export declare class Queue {
    * Hands over what was written: `calls` that want an answer, in the first `words` words, the
    * first `text` and `bytes` bytes, and `extras`. Answers whether [`Self::lend`] is needed.
    */
-  submit(calls: number, words: number, text: number, textIsAscii: boolean, bytes: number, extras?: Array<Uint8Array> | undefined | null): boolean
+  submit(calls: number, words: number, text: number, textIsAscii: boolean, bytes: number, extras?: Array<string | Uint8Array> | undefined | null): boolean
   /** Takes from the system what the I/O thread will need. To be called when the addon is loaded. */
   static prepare(): void
   /** Does some of the I/O thread's work on this one, because there is no such thread yet; answers whether that is so. */

@@ -767,7 +767,9 @@ export interface Client {
 
   /**
    * Sends any command that leaves the state of the connection unchanged, without `keyPrefix`. Sent
-   * at most once: after `E_UNAVAILABLE` or `E_TIMEOUT` it may or may not have taken effect.
+   * at most once: after `E_UNAVAILABLE` or `E_TIMEOUT` it may or may not have taken effect. Commands are
+   * carried out in the order of the calls, but while a large one is under way a small one about a
+   * single other key does not wait for it.
    *
    * @throws E_UNAVAILABLE (Redis is unavailable), E_TIMEOUT, E_REPLY (the server's message),
    *   E_UNSUPPORTED (would block the shared connection or change its state), E_INVALID_COMMAND,

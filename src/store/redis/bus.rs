@@ -18,11 +18,14 @@ impl Bus for RedisStore {
             Reach::Everywhere => "PUBLISH",
             Reach::Shard => "SPUBLISH",
         };
-        let mut publish = Cmd::with_capacity(3, channel.as_bytes().len() + payload.len() + 16);
-        publish.arg(name).arg(channel.as_bytes()).arg(&payload[..]);
         let bytes = payload.len();
+        let publish = || {
+            let mut publish = Cmd::with_capacity(3, channel.as_bytes().len() + bytes + 16);
+            publish.arg(name).arg(channel.as_bytes()).arg(&payload[..]);
+            publish
+        };
         if self.publishes.is_idle() && self.link.calls.has_room_for(bytes) {
-            let published = self.link.calls.query_of(bytes, publish);
+            let published = self.link.calls.query_of(bytes, publish());
             return published.await.map(count);
         }
         Box::pin(self.publish_in_turn(bytes, publish))
@@ -56,14 +59,14 @@ pub type Publishes = Gates<()>;
 impl RedisStore {
     /// Two lanes keep no order between them. So what goes apart lets the lane for calls answer what
     /// was published before it, and what is published later waits for its answer.
-    async fn publish_in_turn(&self, bytes: usize, publish: Cmd) -> Result<Value> {
+    async fn publish_in_turn(&self, bytes: usize, publish: impl Fn() -> Cmd) -> Result<Value> {
         let place = self.publishes.place(&());
         let turn = self.turn(&place).await;
         if !self.link.calls.has_room_for(bytes) {
             self.link.calls.query(cmd("PING")).await?;
-            return self.link.bulk(publish).await;
+            return self.link.bulk(publish()).await;
         }
-        let mut published = pin!(self.link.calls.query_of(bytes, publish));
+        let mut published = pin!(self.link.calls.query_of(bytes, publish()));
         // Polled once it has its place on the lane.
         let first = poll_fn(|context| Poll::Ready(published.as_mut().poll(context))).await;
         drop(turn);

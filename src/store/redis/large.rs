@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use redis::{Value, cmd};
 use tokio::sync::MutexGuard;
+use tokio::task::yield_now;
 use tokio::time::{Instant, timeout};
 
 use super::connection::patience::patient;
@@ -105,6 +106,8 @@ impl RedisStore {
             }
             answer => answer?,
         };
+        // So many of them are copied one by one, and not before what has been answered meanwhile is looked at.
+        yield_now().await;
         let written = self.link.bulk_again(value.len(), write);
         match patient(by, deadline, written).await {
             Err(StoreError::TimedOut) => self.call_back(key).await.map(|()| false),

@@ -12,6 +12,7 @@ pub mod feed;
 mod large;
 mod limits;
 mod locks;
+mod overtake;
 pub mod presence;
 mod raw;
 mod reply;
@@ -32,12 +33,13 @@ use trailer::Trailer;
 use super::{Fetched, Json, Key, Lease, Lifetime, Pattern, Result, Store, StoreError, Ttl};
 use bus::Publishes;
 use large::LargeWrites;
+use overtake::Overtaking;
 
 pub struct RedisStore {
     link: Link,
     large: LargeWrites,
     publishes: Publishes,
-    scripts: raw::Scripts,
+    raw: Overtaking,
 }
 
 impl std::fmt::Debug for RedisStore {
@@ -52,7 +54,7 @@ impl RedisStore {
             link,
             large: LargeWrites::default(),
             publishes: Publishes::default(),
-            scripts: raw::Scripts::default(),
+            raw: Overtaking::default(),
         }
     }
 
@@ -85,7 +87,8 @@ impl RedisStore {
 
     async fn read(&self, key: &Key, deadline: Instant) -> Result<Option<Vec<u8>>> {
         let room = self.link.calls.read_room();
-        let start = self.link.calls.query(self.first_part(key, room)).await;
+        let part = self.first_part(key, room);
+        let start = self.link.calls.query_for(room, part).await;
         self.whole(key, start, room, deadline).await
     }
 
@@ -251,7 +254,7 @@ impl Store for RedisStore {
         let room = self.link.calls.read_room();
         let both = async {
             let put = self.link.calls.query(put);
-            let read = self.link.calls.query(self.first_part(key, room));
+            let read = self.link.calls.query_for(room, self.first_part(key, room));
             match tokio::join!(put, read) {
                 (Err(error @ (StoreError::Lost | StoreError::Refused(_))), _) => Err(error),
                 // Whoever may not write may read.

@@ -1,12 +1,16 @@
 //! Commands of the caller's own, for the client handle; their answers become JSON here.
 
+use std::future::{Future, poll_fn};
+use std::pin::pin;
+use std::task::Poll;
+
 use redis::Value;
 use serde::Serialize;
-use tokio::sync::Mutex;
 use tokio::task::yield_now;
 
+use super::overtake::{self, Answer, Place};
 use super::{RedisStore, command};
-use crate::store::{RawCommands, Reply, Result};
+use crate::store::{RawCommands, Reply, Result, StoreError};
 
 /// Commands whose answer is nested as deep as the caller's script says. redis-rs reads no deeper than 100, and the
 /// connection ends with such an answer.
@@ -19,23 +23,75 @@ const SCRIPTS: &[&str] = &[
     "FCALL_RO",
 ];
 
-/// Held by a script until it is answered: no command that comes before or after it is lost with its connection.
-#[derive(Default)]
-pub struct Scripts(Mutex<()>);
+/// What is no longer than this, and has no longer answer, may go on the lane for calls.
+const SMALL_BYTES: usize = 1024;
 
 impl RawCommands for RedisStore {
     async fn call(&self, words: &[&[u8]]) -> Result<Reply> {
-        let turn = self.scripts.0.lock().await;
+        let turn = self.raw.turn().await;
+        let bytes = words.iter().map(|word| word.len()).sum();
+        let (scope, answer) = overtake::judge(words);
+        let may_pass = answer != Answer::Unknown && bytes <= SMALL_BYTES;
+        if may_pass
+            && self.link.bulk_is_loaded()
+            && let Some(place) = self.raw.pass(scope)
+        {
+            drop(turn);
+            return Box::pin(self.call_in_passing(words, answer, place)).await;
+        }
+        // A script holds its turn until it is answered: no command before or after it is lost with its
+        // connection.
         let is_script = words.first().is_some_and(|name| {
             let mut scripts = SCRIPTS.iter();
             scripts.any(|script| name.eq_ignore_ascii_case(script.as_bytes()))
         });
+        let _place = self.raw.follow(scope).await;
         let _until_answered = is_script.then_some(turn);
         if is_script {
             // What came before leaves in a pipeline of its own, and so is answered by itself.
             yield_now().await;
         }
-        self.link.bulk_if_allowed(command(words)).await.map(reply)
+        let answered = self.link.bulk_if_allowed(bytes, command(words));
+        answered.await.map(reply)
+    }
+}
+
+impl RedisStore {
+    async fn call_in_passing(
+        &self,
+        words: &[&[u8]],
+        answer: Answer,
+        place: Place<'_>,
+    ) -> Result<Reply> {
+        if answer == Answer::String && !self.is_small(words[1]).await {
+            // As if it had been sent before all that waits for it.
+            let _place = self.raw.fall_in(place.scope());
+            let mut answered = pin!(self.link.bulk_if_allowed(0, command(words)));
+            let first = poll_fn(|context| Poll::Ready(answered.as_mut().poll(context))).await;
+            drop(place);
+            return match first {
+                Poll::Ready(answer) => answer.map(reply),
+                Poll::Pending => answered.await.map(reply),
+            };
+        }
+        self.link
+            .calls
+            .query_if_allowed(0, command(words))
+            .await
+            .map(reply)
+    }
+
+    /// Whether a string fits on the lane for calls; what is no string is a short error.
+    async fn is_small(&self, key: &[u8]) -> bool {
+        let length = self
+            .link
+            .calls
+            .query_if_allowed(0, command(&[b"STRLEN", key]));
+        match length.await {
+            Ok(Value::Int(length)) => length as usize <= self.link.calls.read_room(),
+            Err(StoreError::Rejected(text)) => text.starts_with("WRONGTYPE"),
+            _ => false,
+        }
     }
 }
 

@@ -9,7 +9,7 @@ impl Server for RedisStore {
     async fn ping(&self) -> Result<()> {
         self.link
             .calls
-            .query_if_allowed(cmd("PING"))
+            .query_if_allowed(0, cmd("PING"))
             .await
             .map(drop)
     }
@@ -21,7 +21,7 @@ impl Server for RedisStore {
     async fn memory(&self) -> Result<(u64, u64)> {
         let mut info = cmd("INFO");
         info.arg("memory");
-        let text = match self.link.calls.query_if_allowed(info).await? {
+        let text = match self.link.calls.query_if_allowed(0, info).await? {
             Value::BulkString(bytes) => String::from_utf8_lossy(&bytes).into_owned(),
             Value::VerbatimString { text, .. } => text,
             _ => String::new(),

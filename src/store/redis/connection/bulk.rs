@@ -75,15 +75,21 @@ impl Link {
         }
     }
 
-    /// Like [`Self::bulk`], of a command of the caller's own.
-    pub async fn bulk_if_allowed(&self, command: Cmd) -> Result<Value> {
+    /// Like [`Self::bulk`], of a command of the caller's own, which holds so many bytes.
+    pub async fn bulk_if_allowed(&self, bytes: usize, command: Cmd) -> Result<Value> {
         match self.bulk_lane().await {
             Some(lane) => {
-                let answer = lane.query_if_allowed(command);
+                let answer = lane.query_if_allowed(bytes, command);
                 self.unless_broken(&lane, answer).await
             }
-            None => self.calls.query_if_allowed(command).await,
+            None => self.calls.query_if_allowed(bytes, command).await,
         }
+    }
+
+    /// Whether something large is under way on the lane for long work: whatever comes next waits.
+    pub fn bulk_is_loaded(&self) -> bool {
+        let current = self.bulk.current.try_lock();
+        current.is_ok_and(|current| current.lane.as_ref().is_some_and(|lane| lane.is_loaded()))
     }
 
     /// Like [`Self::bulk`], for what may be done twice, and holds so many bytes. While the server is

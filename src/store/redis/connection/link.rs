@@ -195,10 +195,10 @@ impl Link {
         let questions = &self.calls.connection().questions;
         let what = questions.what().filter(|_| number.is_multiple_of(2));
         let unfit = match (what, questions.riddle()) {
-            (Some(ask), _) => found::judge(self.calls.query_if_allowed(ask).await),
-            (None, Some((riddle, ask))) => riddle.judge(self.calls.query_if_allowed(ask).await),
+            (Some(ask), _) => found::judge(self.calls.query_if_allowed(0, ask).await),
+            (None, Some((riddle, ask))) => riddle.judge(self.calls.query_if_allowed(0, ask).await),
             (None, None) => {
-                let _ = self.calls.query_if_allowed(cmd("PING")).await;
+                let _ = self.calls.query_if_allowed(0, cmd("PING")).await;
                 None
             }
         };

@@ -6,7 +6,7 @@
 
 mod sender;
 
-use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -28,6 +28,8 @@ const READ_AT_LEAST: usize = 1024;
 /// Beside many others, a read asks for no more in one piece, however fast the line is: servers bound what
 /// they keep for a client.
 const READ_WITH_OTHERS: usize = 16 * 1024;
+/// Beside others, a read asks for this part of the room that they leave.
+const READ_PART: usize = 4;
 /// Values up to this size may share the lane for calls; a larger one would hold up what follows it.
 const LARGE_BYTES: usize = 256 * 1024;
 
@@ -68,6 +70,8 @@ struct Request {
     command: Cmd,
     /// What it holds, about; 0 where that is little.
     bytes: usize,
+    /// What its answer may hold; 0 where that is not known, or little.
+    asked: usize,
     /// On the lane for long work; `None` also there for what is small and one of many.
     transit: Option<Arc<Transit>>,
     reply: oneshot::Sender<Result<Value>>,
@@ -92,6 +96,10 @@ struct Shared {
     /// Commands that have no answer yet, and what they hold.
     owed: AtomicUsize,
     bytes_owed: AtomicUsize,
+    /// What the answers that are still to come may hold.
+    bytes_asked: AtomicUsize,
+    /// Bytes that had come when the last answer was whole.
+    read_before: AtomicU64,
     /// Commands that were sent since the last riddle.
     unchecked: AtomicUsize,
 }
@@ -114,6 +122,8 @@ impl Lane {
             load,
             owed: AtomicUsize::new(0),
             bytes_owed: AtomicUsize::new(0),
+            bytes_asked: AtomicUsize::new(0),
+            read_before: AtomicU64::new(0),
             unchecked: AtomicUsize::new(0),
         });
         let sender = match load {
@@ -137,10 +147,16 @@ impl Lane {
         self.heard(answer.await)
     }
 
-    /// As [`Lane::query`], of what may be forbidden: a command of the caller's own, or one that
+    /// Sends one small command, whose answer holds at most so many bytes: see [`Lane::read_room`].
+    pub async fn query_for(&self, asked: usize, command: Cmd) -> Result<Value> {
+        let answer = self.enqueue_small(asked, command);
+        self.heard(answer.await)
+    }
+
+    /// As [`Lane::query_of`], of what may be forbidden: a command of the caller's own, or one that
     /// nothing depends on.
-    pub async fn query_if_allowed(&self, command: Cmd) -> Result<Value> {
-        let (answer, _travel) = self.enqueue(command, 0);
+    pub async fn query_if_allowed(&self, bytes: usize, command: Cmd) -> Result<Value> {
+        let (answer, _travel) = self.enqueue(command, bytes);
         answer.await.unwrap_or(Err(StoreError::Lost))
     }
 
@@ -166,29 +182,41 @@ impl Lane {
         self.shared.enqueue(Request {
             command,
             bytes,
+            asked: 0,
             transit,
             reply,
         });
         (answer, travel)
     }
 
-    /// One of many that are small.
-    fn enqueue_small(&self, command: Cmd) -> oneshot::Receiver<Result<Value>> {
+    /// What nobody has wait for what is large.
+    fn enqueue_small(&self, asked: usize, command: Cmd) -> oneshot::Receiver<Result<Value>> {
         let (reply, answer) = oneshot::channel();
         self.shared.enqueue(Request {
             command,
             bytes: 0,
+            asked,
             transit: None,
             reply,
         });
         answer
     }
 
-    /// The most that a read may ask for now, so that whoever calls next need not wait for long.
+    /// The most that a read may ask for now, so that whoever calls next need not wait for long: all that is
+    /// asked for fits into what the line carries meanwhile. One alone takes half of that, those beside it
+    /// parts of what is left.
     pub fn read_room(&self) -> usize {
+        let (down, asked) = (
+            self.shared.pace.down(),
+            self.shared.bytes_asked.load(Relaxed),
+        );
         let sharers = 1 + self.shared.owed.load(Relaxed);
         let most = (LARGE_BYTES / sharers).max(READ_WITH_OTHERS);
-        (self.shared.pace.down() / (2 * sharers)).clamp(READ_AT_LEAST, most)
+        let room = match asked {
+            0 => down / 2,
+            _ => (down * 5 / 8).saturating_sub(asked) / READ_PART,
+        };
+        room.clamp(READ_AT_LEAST, most)
     }
 
     /// Whether a request of so many bytes may go now.
@@ -202,7 +230,7 @@ impl Lane {
     pub async fn query_all(&self, commands: Vec<Cmd>) -> Result<Vec<Value>> {
         let mut answers = Vec::with_capacity(commands.len());
         for command in commands {
-            answers.push(self.enqueue_small(command));
+            answers.push(self.enqueue_small(0, command));
         }
         let mut values = Vec::with_capacity(answers.len());
         for answer in answers {
@@ -223,6 +251,14 @@ impl Lane {
             }
             other => other,
         }
+    }
+
+    /// Whether a large request has no answer yet, or a large answer is coming.
+    pub fn is_loaded(&self) -> bool {
+        let shared = &self.shared;
+        let came = shared.connection.flow.read() - shared.read_before.load(Relaxed);
+        shared.bytes_owed.load(Relaxed) > LARGE_BYTES
+            || shared.owed.load(Relaxed) > 0 && came > LARGE_BYTES as u64
     }
 
     pub fn is_closed(&self) -> bool {
@@ -246,6 +282,7 @@ impl Shared {
     fn enqueue(&self, request: Request) {
         self.owed.fetch_add(1, Relaxed);
         self.bytes_owed.fetch_add(request.bytes, Relaxed);
+        self.bytes_asked.fetch_add(request.asked, Relaxed);
         let mut outbox = self.outbox.lock().unwrap_or_else(PoisonError::into_inner);
         outbox.push(request);
         if outbox.len() == 1 {

@@ -7,6 +7,7 @@ use std::sync::{Arc, PoisonError};
 
 use redis::{Arg, Cmd, Pipeline, RedisResult, Value};
 use tokio::sync::{Semaphore, oneshot};
+use tokio::task::yield_now;
 use tokio::time::{Instant, timeout_at};
 
 use super::{Failure, Load, Request, Shared};
@@ -21,6 +22,8 @@ const PIPELINE_LENGTH: usize = 128;
 /// A riddle is asked after so many commands that went alone, to see that answers belong to what was asked. Where
 /// several are under way each pipeline ends with one: it costs as much as the cheapest of commands.
 const CHECK_AFTER: usize = 32;
+/// Copying more than this takes a while.
+const LARGE_BYTES: u64 = 256 * 1024;
 
 pub async fn send_calls(shared: Arc<Shared>) {
     loop {
@@ -54,7 +57,12 @@ pub async fn send_bulk(shared: Arc<Shared>, at_once: usize) {
             }
             let riddle = shared.riddle(chunk.len());
             let commands = chunk.iter().map(|request| packed_bytes(&request.command));
-            queued += commands.sum::<u64>();
+            let bytes = commands.sum::<u64>();
+            if bytes > LARGE_BYTES {
+                // It is copied now and again on its way; what has come meanwhile is looked at before.
+                yield_now().await;
+            }
+            queued += bytes;
             queued += riddle.as_ref().map_or(0, |(_, ask)| packed_bytes(ask));
             if let Some(transit) = &chunk[0].transit {
                 let owed = queued - answered.load(Relaxed);
@@ -86,11 +94,12 @@ fn packed_bytes(command: &Cmd) -> u64 {
 }
 
 async fn send(shared: Arc<Shared>, requests: Vec<Request>, riddle: Option<(Riddle, Cmd)>) {
-    let (count, mut bytes, mut transit) = (requests.len(), 0, None);
+    let (count, mut bytes, mut asked, mut transit) = (requests.len(), 0, 0, None);
     let mut pipeline = Pipeline::with_capacity(count + 1);
     let mut waiting = Vec::with_capacity(count);
     for request in requests {
         bytes += request.bytes;
+        asked += request.asked;
         transit = request.transit;
         pipeline.add_command(request.command);
         waiting.push(request.reply);
@@ -105,6 +114,7 @@ async fn send(shared: Arc<Shared>, requests: Vec<Request>, riddle: Option<(Riddl
     let answered = unless_silent(&shared, sent, transit.as_deref(), exchange).await;
     shared.owed.fetch_sub(count, Relaxed);
     shared.bytes_owed.fetch_sub(bytes, Relaxed);
+    shared.bytes_asked.fetch_sub(asked, Relaxed);
     match answered {
         Some(Ok(values)) if values.len() == pipeline.len() => {
             let is_in_step = |riddle: Riddle| {
@@ -121,7 +131,10 @@ async fn send(shared: Arc<Shared>, requests: Vec<Request>, riddle: Option<(Riddl
                 shared.pace.went(bytes as u64, now);
             }
             match shared.load {
-                Load::Bulk { .. } => flow.progress.answered(),
+                Load::Bulk { .. } => {
+                    shared.read_before.store(flow.read(), Relaxed);
+                    flow.progress.answered();
+                }
                 Load::Calls => {
                     let read = flow.read() - read_before;
                     shared.pace.took(now - sent, read, bytes as u64);

@@ -1,0 +1,338 @@
+//! The order of commands of the caller's own. They leave on the lane for long work, in the order of the
+//! calls. One that is small and about one key does not wait there for something large: it goes on the
+//! lane for calls, unless a command about its key, or one that may touch any, has no answer yet.
+
+use std::collections::HashMap;
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::sync::{Mutex as SyncMutex, MutexGuard as SyncGuard, PoisonError};
+
+use tokio::sync::{Mutex, MutexGuard, Notify};
+
+/// What a command may touch.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Scope {
+    Nothing,
+    /// Its hash: two keys that share one are kept in order for nothing.
+    Key(u64),
+    Anything,
+}
+
+/// How large an answer may be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Answer {
+    Small,
+    /// As long as a string is, which the server tells.
+    String,
+    Unknown,
+}
+
+/// Commands about their first argument alone, whose answers are small.
+const SMALL: &[&str] = &[
+    "APPEND",
+    "BITCOUNT",
+    "DECR",
+    "DECRBY",
+    "EXPIRE",
+    "EXPIREAT",
+    "GETBIT",
+    "HDEL",
+    "HEXISTS",
+    "HINCRBY",
+    "HINCRBYFLOAT",
+    "HLEN",
+    "HMSET",
+    "HSET",
+    "HSETNX",
+    "HSTRLEN",
+    "INCR",
+    "INCRBY",
+    "INCRBYFLOAT",
+    "LLEN",
+    "LPUSH",
+    "LREM",
+    "LSET",
+    "LTRIM",
+    "PERSIST",
+    "PEXPIRE",
+    "PEXPIREAT",
+    "PFADD",
+    "PSETEX",
+    "PTTL",
+    "RPUSH",
+    "SADD",
+    "SCARD",
+    "SETBIT",
+    "SETEX",
+    "SETNX",
+    "SETRANGE",
+    "SISMEMBER",
+    "SREM",
+    "STRLEN",
+    "TTL",
+    "TYPE",
+    "ZADD",
+    "ZCARD",
+    "ZINCRBY",
+    "ZRANK",
+    "ZREM",
+    "ZREVRANK",
+    "ZSCORE",
+];
+/// The same where they have no more arguments.
+const SMALL_ALONE: &[&str] = &["DEL", "EXISTS", "UNLINK"];
+/// Commands about their first argument alone, whose answers may be large.
+const OF_ONE_KEY: &[&str] = &[
+    "DUMP",
+    "GETDEL",
+    "GETEX",
+    "GETRANGE",
+    "GETSET",
+    "HGET",
+    "HGETALL",
+    "HKEYS",
+    "HMGET",
+    "HSCAN",
+    "HVALS",
+    "LINDEX",
+    "LPOP",
+    "LRANGE",
+    "RPOP",
+    "SMEMBERS",
+    "SPOP",
+    "SRANDMEMBER",
+    "SSCAN",
+    "XADD",
+    "XLEN",
+    "XRANGE",
+    "XREVRANGE",
+    "ZRANGE",
+    "ZRANGEBYSCORE",
+    "ZREVRANGE",
+    "ZREVRANGEBYSCORE",
+    "ZSCAN",
+];
+
+/// What a command is about, and how large its answer may be.
+pub fn judge(words: &[&[u8]]) -> (Scope, Answer) {
+    let [name, arguments @ ..] = words else {
+        return (Scope::Anything, Answer::Unknown);
+    };
+    let is = |other: &str| name.eq_ignore_ascii_case(other.as_bytes());
+    let is_one_of = |names: &[&str]| names.iter().any(|other| is(other));
+    let Some(key) = arguments.first().map(|key| Scope::Key(hash(key))) else {
+        return match is("PING") {
+            true => (Scope::Nothing, Answer::Small),
+            false => (Scope::Anything, Answer::Unknown),
+        };
+    };
+    if is("GET") {
+        return (key, Answer::String);
+    }
+    if is("SET") {
+        let mut options = arguments.iter().skip(2);
+        let tells_old = options.any(|option| option.eq_ignore_ascii_case(b"GET"));
+        return (
+            key,
+            if tells_old {
+                Answer::Unknown
+            } else {
+                Answer::Small
+            },
+        );
+    }
+    if is_one_of(SMALL) || arguments.len() == 1 && is_one_of(SMALL_ALONE) {
+        return (key, Answer::Small);
+    }
+    match is_one_of(OF_ONE_KEY) {
+        true => (key, Answer::Unknown),
+        false => (Scope::Anything, Answer::Unknown),
+    }
+}
+
+fn hash(key: &[u8]) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    key.hash(&mut hasher);
+    hasher.finish()
+}
+
+#[derive(Default)]
+pub struct Overtaking {
+    turns: Mutex<()>,
+    under_way: SyncMutex<UnderWay>,
+    passed: Notify,
+}
+
+#[derive(Default)]
+struct UnderWay {
+    /// On the lane for long work, without an answer: about one key each, or anything.
+    keys: HashMap<u64, u32>,
+    anything: u32,
+    /// On the lane for calls.
+    passing: HashMap<u64, u32>,
+    passing_all: u32,
+}
+
+/// A command without an answer.
+pub struct Place<'a> {
+    order: &'a Overtaking,
+    scope: Scope,
+    is_passing: bool,
+}
+
+impl Overtaking {
+    /// Commands set out one after the other.
+    pub async fn turn(&self) -> MutexGuard<'_, ()> {
+        self.turns.lock().await
+    }
+
+    /// For whoever has the turn: a place before what is under way, if no order is lost by that.
+    pub fn pass(&self, scope: Scope) -> Option<Place<'_>> {
+        let mut under_way = self.lock();
+        let is_free = match scope {
+            Scope::Nothing => true,
+            Scope::Key(key) => {
+                let is_named =
+                    under_way.keys.contains_key(&key) || under_way.passing.contains_key(&key);
+                under_way.anything == 0 && !is_named
+            }
+            Scope::Anything => false,
+        };
+        if !is_free {
+            return None;
+        }
+        if let Scope::Key(key) = scope {
+            *under_way.passing.entry(key).or_default() += 1;
+        }
+        under_way.passing_all += 1;
+        Some(self.place(scope, true))
+    }
+
+    /// For whoever has the turn: a place behind all that is under way.
+    pub async fn follow(&self, scope: Scope) -> Place<'_> {
+        while self.lock().passing_all > 0 {
+            self.passed.notified().await;
+        }
+        self.fall_in(scope)
+    }
+
+    /// A place among those on the lane for long work.
+    pub fn fall_in(&self, scope: Scope) -> Place<'_> {
+        let mut under_way = self.lock();
+        match scope {
+            Scope::Nothing => {}
+            Scope::Key(key) => *under_way.keys.entry(key).or_default() += 1,
+            Scope::Anything => under_way.anything += 1,
+        }
+        self.place(scope, false)
+    }
+
+    fn place(&self, scope: Scope, is_passing: bool) -> Place<'_> {
+        Place {
+            order: self,
+            scope,
+            is_passing,
+        }
+    }
+
+    fn lock(&self) -> SyncGuard<'_, UnderWay> {
+        self.under_way
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Place<'_> {
+    pub fn scope(&self) -> Scope {
+        self.scope
+    }
+}
+
+impl Drop for Place<'_> {
+    fn drop(&mut self) {
+        let mut under_way = self.order.lock();
+        if self.is_passing {
+            under_way.passing_all -= 1;
+            if under_way.passing_all == 0 {
+                self.order.passed.notify_one();
+            }
+        }
+        match self.scope {
+            Scope::Nothing => {}
+            Scope::Key(key) => {
+                let keys = match self.is_passing {
+                    true => &mut under_way.passing,
+                    false => &mut under_way.keys,
+                };
+                if let Some(count) = keys.get_mut(&key) {
+                    *count -= 1;
+                    if *count == 0 {
+                        keys.remove(&key);
+                    }
+                }
+            }
+            Scope::Anything => under_way.anything -= 1,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn judged(line: &str) -> (Scope, Answer) {
+        let words: Vec<&[u8]> = line.split(' ').map(str::as_bytes).collect();
+        judge(&words)
+    }
+
+    #[test]
+    fn knows_what_commands_are_about() {
+        let key = Scope::Key(hash(b"k"));
+        for (line, judgement) in [
+            ("get k", (key, Answer::String)),
+            ("SET k v EX 10", (key, Answer::Small)),
+            ("SET k get", (key, Answer::Small)),
+            ("SET k v get", (key, Answer::Unknown)),
+            ("DEL k", (key, Answer::Small)),
+            ("DEL k l", (Scope::Anything, Answer::Unknown)),
+            ("LRANGE k 0 -1", (key, Answer::Unknown)),
+            ("ping", (Scope::Nothing, Answer::Small)),
+            ("EVAL k 0", (Scope::Anything, Answer::Unknown)),
+            ("FLUSHDB", (Scope::Anything, Answer::Unknown)),
+        ] {
+            assert_eq!(judged(line), judgement, "{line}");
+        }
+    }
+
+    #[tokio::test]
+    async fn nobody_overtakes_its_key_or_what_may_touch_it() {
+        let order = Overtaking::default();
+        let [a, b] = ["GET a", "GET b"].map(|line| judged(line).0);
+        let large = order.follow(a).await;
+        assert!(order.pass(a).is_none() && order.pass(Scope::Anything).is_none());
+        assert!(order.pass(b).is_some() && order.pass(Scope::Nothing).is_some());
+        let script = order.follow(Scope::Anything).await;
+        assert!(order.pass(b).is_none() && order.pass(Scope::Nothing).is_some());
+        drop((large, script));
+        assert!(order.pass(a).is_some());
+    }
+
+    #[tokio::test]
+    async fn what_comes_later_waits_for_those_that_pass() {
+        let order = Overtaking::default();
+        let a = judged("GET a").0;
+        let (first, second) = (order.pass(a), order.pass(Scope::Nothing));
+        assert!(order.pass(a).is_none());
+        let mut later = std::pin::pin!(order.follow(a));
+        let mut is_there = async || {
+            let later = std::future::poll_fn(|context| {
+                std::task::Poll::Ready(later.as_mut().poll(context).is_ready())
+            });
+            later.await
+        };
+        assert!(!is_there().await);
+        drop(first);
+        assert!(!is_there().await);
+        drop(second);
+        assert!(is_there().await);
+    }
+}
