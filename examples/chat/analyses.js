@@ -3,19 +3,22 @@
 const { AnalysisThread } = require('./analysis/thread');
 const { channelOf } = require('./visit');
 
-/** When more are asked for, the oldest are left: they are asked for again when somebody reads them. */
+/**
+ * Above this number the oldest requests are dropped; they are requested again when somebody reads
+ * them.
+ */
 const MOST_WAITING = 200;
-/** Several times what one takes; an instance that is killed at it holds up nobody for longer. */
+/** Several times the duration of one analysis. A killed instance blocks nobody for longer. */
 const LOCK_SECONDS = 10;
 
 /**
- * What there is to know about the text of a message takes a while to find out. So it is found once, by whichever instance is first,
- * kept in the message cache for all of them, and told to the room.
+ * The analysis of a message takes a while. So the first instance that gets to it runs it once,
+ * stores the result in the message cache for all instances, and sends it to the room.
  */
 function createAnalyses({ backplane, io, instance, isOn }) {
   const { messageCache, acquireLock, releaseLock } = backplane;
   const thread = new AnalysisThread();
-  /** By id, in the order in which they were asked for. */
+  /** By id, in the order of the requests. */
   const waiting = new Map();
   let isWorking = false;
   let isClosed = false;
@@ -39,12 +42,13 @@ function createAnalyses({ backplane, io, instance, isOn }) {
   async function findOnce(message) {
     const hash = hashOf(message);
     const key = `analysis:${message.id}:${hash}`;
-    // Another instance is at it, and will tell.
+    // Another instance is working on it and will report it.
     if (!(await acquireLock(key, LOCK_SECONDS))) return;
     try {
       const analysis = await messageCache.get(hash);
       if (analysis === null) await find(message, hash);
-      // Found since it was asked for: here it may have been told before anybody knew the message.
+      // Found since it was requested: here it may have been reported before anybody knew the
+      // message.
       else tell(io.local, message, analysis);
     } finally {
       await releaseLock(key);
@@ -54,7 +58,7 @@ function createAnalyses({ backplane, io, instance, isOn }) {
   async function work() {
     isWorking = true;
     while (waiting.size > 0) {
-      // The newest first: that is what people look at.
+      // The newest first, because people look at those.
       const [id, message] = [...waiting].at(-1);
       waiting.delete(id);
       await findOnce(message).catch((error) => isClosed || console.error(error));
@@ -75,7 +79,7 @@ function createAnalyses({ backplane, io, instance, isOn }) {
     return isOn ? { ...message, analysis: await messageCache.get(hashOf(message)) } : message;
   }
 
-  /** Those that are missing are told when they are found. */
+  /** Missing ones are reported when they are found. */
   async function attach(messages) {
     const attached = await Promise.all(messages.map(attachOne));
     attached.forEach(begin);

@@ -2,7 +2,7 @@
 
 const { Refusal } = require('./refusal');
 
-/** Of one socket. Who has more of them waiting does not wait for answers. */
+/** Pending requests of one socket. A client with more than this does not wait for its answers. */
 const MOST_UNDER_WAY = 32;
 
 const BUSY = new Refusal('BUSY', 'Too many requests at once.');
@@ -10,7 +10,7 @@ const silent = () => {};
 
 function told(error) {
   if (error instanceof Refusal) return { ok: false, code: error.code, message: error.message, ...error.details };
-  // Requests that were under way when the server closed.
+  // Requests that were pending when the server closed.
   if (error.code !== 'E_CLOSED') console.error(error);
   return { ok: false, code: 'INTERNAL', message: 'Something went wrong in the server.' };
 }
@@ -20,8 +20,9 @@ function fieldsOf(payload) {
 }
 
 /**
- * Has each request of a socket answered by the function of its name, called with the payload's fields: `{ ok: true, … }`,
- * or `{ ok: false, code, message }`. A client may send anything, and need not ask for an answer.
+ * Answers each request of a socket with the function of its name, called with the payload's fields:
+ * `{ ok: true, … }`, or `{ ok: false, code, message }`. A client may send anything, and need not
+ * ask for an answer.
  */
 function answer(socket, requests) {
   let underWay = 0;

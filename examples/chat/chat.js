@@ -13,16 +13,22 @@ const { createSite } = require('./site');
 const { createStats } = require('./stats');
 const { Visit } = require('./visit');
 
-/** A message of the longest text, several times over. */
+/** Several times a message of the maximum length. */
 const LARGEST_PACKET = 32 * 1024;
 
-/** A page of another site may not use the visitor's browser to talk to us; who is no browser names no origin. */
+/**
+ * A page of another site must not use the visitor's browser to talk to this server. A client that
+ * is not a browser sends no origin.
+ */
 function allowRequest({ headers: { origin, host } }, decide) {
   const isOurs = origin === undefined || (URL.canParse(origin) && new URL(origin).host === host);
   decide(isOurs ? null : 'origin', isOurs);
 }
 
-/** Recovered: what others wrote meanwhile may show up on instances that were back before. They list again, too. */
+/**
+ * Recovered: messages that other users wrote meanwhile may appear on instances that were back
+ * earlier. They reload their lists, too.
+ */
 function tellOfRedis(io, redis) {
   redis.on('change', (now) => (now.status === 'ok' ? io : io.local).emit('redis', now));
 }
@@ -56,7 +62,7 @@ async function createChat({ backplane, database, instance, limits, others = () =
     control,
     place: () => ({ instance, others: others(), redis: redis.now.status, canControlRedis: control !== null }),
   };
-  /** Until a socket that went has been taken from its room. */
+  /** Until a socket that left has been removed from its room. */
   const leaving = new Set();
 
   async function leave(visit) {
@@ -73,7 +79,7 @@ async function createChat({ backplane, database, instance, limits, others = () =
     });
   });
 
-  /** Ends everything but the backplane and the database, which are the caller's. */
+  /** Ends everything except the backplane and the database, which belong to the caller. */
   async function close() {
     stats.close();
     await io.close();

@@ -1,16 +1,16 @@
 'use strict';
 
-// An instance that `npm run demo` started asks the demo's process for what that has: the database and Redis.
+// An instance started by `npm run demo` asks the demo's process for the database and Redis.
 
 class DemoLink {
   #asked = new Map();
   #last = 0;
-  /** The other instances, as the demo has told. */
+  /** The other instances, as reported by the demo. */
   others = [];
 
   constructor() {
     process.on('message', (message) => this.#hear(message));
-    /** Resolves when the demo's process is gone, whatever way. */
+    /** Resolves when the demo's process has ended, for any reason. */
     this.gone = new Promise((resolve) => process.once('disconnect', resolve));
     this.gone.then(() => this.#forget());
   }

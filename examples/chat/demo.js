@@ -9,20 +9,20 @@ const { findRedis } = require('./demo/redis');
 const { readPort } = require('./settings');
 
 const instances = new Map();
-/** What has been started; ended in the opposite order. */
+/** Everything that has been started; ended in reverse order. */
 const closers = [];
 let isEnding = false;
 
 class Ended extends Error {}
 
-/** Nothing is started any more once it is ending. */
+/** Nothing more is started once it is ending. */
 async function unlessEnding(step) {
   const result = await step;
   if (isEnding) throw new Ended();
   return result;
 }
 
-/** The environment of the instances, and what to say of it. */
+/** The environment of the instances, and what to print about it. */
 async function openRedis() {
   if (process.env.REDIS_URL) return { names: ['A', 'B'], env: {}, says: 'the one that REDIS_URL names' };
   const redis = await unlessEnding(findRedis(() => isEnding || console.log('Redis has ended.')));
@@ -36,12 +36,12 @@ async function openRedis() {
   return { names: ['A', 'B'], env: { REDIS_URL: redis.url, CHAT_DEMO: 'redis' }, says: redis.name, run };
 }
 
-/** PGlite is for one process: this one, which the instances ask. */
+/** PGlite works in one process only: this one, which the instances ask. */
 async function openDatabase() {
   if (process.env.DATABASE_URL) return { env: {}, says: 'the PostgreSQL that DATABASE_URL names' };
   const connection = await unlessEnding(openConnection());
   closers.push(() => connection.close());
-  // Instances that share a Redis and no database share no keys.
+  // Instances that share a Redis but no database share no keys.
   const env = { KEY_PREFIX: `chat-${randomBytes(6).toString('hex')}:` };
   return { env, says: 'PGlite, in memory; gone when this ends', query: connection.query };
 }
@@ -109,7 +109,7 @@ async function end(code) {
 }
 
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) {
-  // Once: a second Ctrl-C ends it at once, as always.
+  // Once: a second Ctrl-C ends it immediately, as usual.
   process.once(signal, () => {
     console.log('\nClosing.');
     end(0);

@@ -1,13 +1,13 @@
 'use strict';
 
-// Whatever comes from a socket is read here first: anything may be in it.
+// All input from a socket is read here first: it may contain anything.
 
 const { Refusal } = require('./refusal');
 
 const LONGEST_NAME = 32;
 const LONGEST_TEXT = 2000;
 const LONGEST_SEARCH = 100;
-/** PostgreSQL takes no NUL, a page shows none of the others. */
+/** PostgreSQL accepts no NUL, and a page shows none of the others. */
 const CONTROL = /[^\P{Cc}\n\t]/u;
 
 function readText(value, { longest, code }) {
@@ -18,7 +18,7 @@ function readText(value, { longest, code }) {
   return text;
 }
 
-/** The id is what is left of a name in an address: of Zoë and of zoë the same. */
+/** The id is a name in its form for addresses: Zoë and zoë have the same. */
 function readUser(value) {
   const name = readText(value, { longest: LONGEST_NAME, code: 'INVALID_NAME' }).replace(/\s+/g, ' ');
   const id = name.normalize('NFKC').toLowerCase().replace(/[^\p{L}\p{M}\p{N}]+/gu, '-').replace(/^-|-$/g, '');

@@ -2,14 +2,14 @@
 
 const { Refusal } = require('./refusal');
 
-/** So many at once, then evenly so many in so many seconds. */
+/** This many at once, then evenly this many per period. */
 const LIMITS = {
   user: { max: 5, seconds: 5 },
   room: { max: 50, seconds: 5 },
   search: { max: 20, seconds: 10 },
 };
 
-/** Counted over all instances: who opens two pages has no more than who has one. */
+/** Counted over all instances: a second page gives a user no higher limit. */
 function createLimits({ backplane, limits }) {
   const rules = { ...LIMITS, ...limits };
 

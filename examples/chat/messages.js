@@ -6,11 +6,14 @@ const { channelOf } = require('./visit');
 const LIST_SECONDS = 300;
 const SEARCH_SECONDS = 60;
 
-/** What is written and read. Who has been answered, or has heard of a change, reads it from then on, on every instance. */
+/**
+ * Reading and writing messages. A client that has been answered, or notified of a change, reads it
+ * from then on, on every instance.
+ */
 function createMessages({ backplane: { queryCache }, database, analyses, io }) {
   let said = 0;
 
-  /** `source`: whether this very question went to the database. */
+  /** `source`: whether this very request went to the database. */
   async function read(query, params, load, seconds) {
     let source = 'cache';
     const result = await queryCache.getOrSet(query, params, () => {
@@ -42,7 +45,7 @@ function createMessages({ backplane: { queryCache }, database, analyses, io }) {
     return { messages: await analyses.attach(result), source };
   }
 
-  /** Invalidated before anybody is told, so that nobody who was told reads an older list. */
+  /** Invalidated before the notification, so that no notified client reads an older list. */
   async function publish(event, written) {
     await queryCache.invalidateRoom(written.roomId);
     const message = await analyses.attachOne(written);

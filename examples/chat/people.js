@@ -16,7 +16,7 @@ function groupByUser(present) {
   return [...people.values()];
 }
 
-/** Who is in which room, on whichever instance. */
+/** The users in each room, across all instances. */
 function createPeople({ backplane, io }) {
   const watched = new Map();
 
@@ -24,7 +24,7 @@ function createPeople({ backplane, io }) {
     io.local.to(channelOf(event.roomId)).emit('presence', { type: event.type, roomId: event.roomId, person: personOf(event) });
   }
 
-  /** From its first visitor on, to the end of this instance. */
+  /** From its first visitor to the end of this instance. */
   async function watch(roomId) {
     if (!watched.has(roomId)) watched.set(roomId, backplane.watchRoom(roomId, tell));
     try {

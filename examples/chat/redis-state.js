@@ -22,14 +22,14 @@ class RedisState extends EventEmitter {
     return this.#told;
   }
 
-  /** Resolves when Redis is there, or known to be away. */
+  /** Resolves when Redis is available, or known to be unavailable. */
   async known() {
     if (this.#told.reason === 'connecting') await EventEmitter.once(this, 'change');
   }
 
   #enter(status, reason) {
     const { status: before, reason: why } = this.#told;
-    // Further attempts that fail are no news.
+    // Further failed attempts are not news.
     if (before === status && why !== 'connecting') return;
     this.#told = { status, since: Date.now(), reason };
     this.emit('change', this.#told);

@@ -1,6 +1,6 @@
 'use strict';
 
-/** What a visitor is told; any other error is not shown. */
+/** An error that is shown to the visitor; any other error is not. */
 class Refusal extends Error {
   constructor(code, message, details = {}) {
     super(message);

@@ -4,10 +4,10 @@ const { readFlag, readId, readMessageText, readParent, readSearch, readUser } = 
 const { Refusal } = require('./refusal');
 const { channelOf } = require('./visit');
 
-/** Who hits the keys faster than this is heard now and then. */
+/** Faster typing than this is reported only now and then. */
 const TYPING_PAUSE_MS = 200;
 
-/** What a visit may ask, by name. */
+/** The requests of a visit, by name. */
 function createRequests({ rooms, messages, people, limits, place, control, stats }, visit) {
   const { socket } = visit;
   const typed = { at: 0, isTyping: false };
@@ -67,7 +67,7 @@ function createRequests({ rooms, messages, people, limits, place, control, stats
       return messages.search(roomId, text);
     },
 
-    /** Worth neither an answer nor a question to Redis. */
+    /** Not worth an answer or a request to Redis. */
     async typing({ roomId, isTyping }) {
       if (visit.user === null || visit.roomId !== roomId || typeof isTyping !== 'boolean') return;
       if (typed.isTyping === isTyping && Date.now() - typed.at < TYPING_PAUSE_MS) return;

@@ -1,6 +1,7 @@
 'use strict';
 
-// One instance of the chat. `npm run demo` starts two of them and all that they need; see README.md.
+// One instance of the chat. `npm run demo` starts two of them and everything that they need; see
+// README.md.
 
 const { createBackplane } = require('../..'); // = require('redis-backplane')
 const { createChat } = require('./chat');
@@ -9,11 +10,11 @@ const { DemoLink } = require('./demo-link');
 const { listen } = require('./listen');
 const { readSettings } = require('./settings');
 
-/** After which it ends whatever is still under way. */
+/** The time after which it ends everything still pending. */
 const PATIENCE_MS = 5000;
 
 const demo = process.env.CHAT_DEMO ? new DemoLink() : null;
-/** What has been opened; ended in the opposite order. */
+/** Everything that has been opened; closed in reverse order. */
 const closers = [];
 let ending = null;
 
@@ -42,7 +43,7 @@ async function main() {
 
 async function closeAll() {
   setTimeout(() => process.exit(1), PATIENCE_MS).unref();
-  // What is being opened is closed when it is open.
+  // Something that is still being opened is closed once it is open.
   await started.catch(() => {});
   for (const close of closers.splice(0).reverse()) await close();
   demo?.close();
@@ -57,11 +58,11 @@ function fail(error) {
   process.exit(1);
 }
 
-// Once: a second Ctrl-C ends it at once, as always.
+// Once: a second Ctrl-C ends it immediately, as usual.
 process.once('SIGINT', end);
 process.once('SIGTERM', end);
 demo?.gone.then(end);
-// Nobody reads it any more when the demo was killed.
+// Nobody reads it any more after the demo was killed.
 for (const stream of [process.stdout, process.stderr]) stream.on('error', () => {});
 
 const started = main();

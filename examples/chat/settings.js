@@ -18,11 +18,11 @@ function readLimit(name, text) {
   return { max: Math.max(1, readNumber(name, text, 1e9)), seconds: SECONDS };
 }
 
-/** What the environment says of an instance. Redis is found by the package itself. */
+/** The settings of an instance, from the environment. The package itself finds Redis. */
 function readSettings(env = process.env) {
   return {
     port: readPort(env.PORT),
-    // Others on the network can look when HOST says so.
+    // Other computers in the network can connect if HOST allows it.
     host: env.HOST || '127.0.0.1',
     instance: env.INSTANCE || 'A',
     databaseUrl: env.DATABASE_URL || '',

@@ -16,13 +16,16 @@ const HEADERS = {
   'x-content-type-options': 'nosniff',
 };
 
-/** In the exposition format of Prometheus, as the package's own. */
+/** In the exposition format of Prometheus, like the package's own metrics. */
 function exposition(counts) {
   const typeOf = (name) => (name.endsWith('_total') ? 'counter' : 'gauge');
   return Object.entries(counts).map(([name, value]) => `# TYPE ${name} ${typeOf(name)}\n${name} ${value}\n`).join('');
 }
 
-/** The page and its libraries, and what monitoring asks. `counts()`: what the chat itself has counted. */
+/**
+ * The page and its libraries, and the endpoints for monitoring. `counts()`: the chat's own
+ * counters.
+ */
 function createSite({ backplane, counts }) {
   const app = express();
   app.disable('x-powered-by');
@@ -32,7 +35,8 @@ function createSite({ backplane, counts }) {
   });
   app.get('/health', async (_request, response) => {
     const health = await backplane.health();
-    // Without Redis an instance serves by itself: no reason to take it away, too.
+    // Without Redis an instance still serves its users: that is no reason to take it out of
+    // rotation.
     response.status(health.status === 'closed' ? 503 : 200).set('cache-control', 'no-store').json(health);
   });
   app.get('/metrics', (_request, response) => {
@@ -44,7 +48,7 @@ function createSite({ backplane, counts }) {
   }
   app.use(express.static(PUBLIC, { cacheControl: false }));
   app.use((_request, response) => response.status(404).json({ code: 'NOT_FOUND' }));
-  // Express knows an error handler by its four parameters.
+  // Express recognises an error handler by its four parameters.
   app.use((error, _request, response, _next) => {
     const status = error.status >= 400 && error.status < 500 ? error.status : 500;
     if (status === 500) console.error(error);

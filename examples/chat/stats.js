@@ -7,7 +7,9 @@ function countCalls({ functions }) {
   return Object.values(functions).reduce((sum, { calls }) => sum + calls, 0);
 }
 
-/** What the backplane has counted, once a second, to the sockets of this instance that want it. */
+/**
+ * The metrics of the backplane, sent once a second to the sockets of this instance that want them.
+ */
 function createStats({ backplane, io, instance }) {
   let timer = null;
   let before = null;

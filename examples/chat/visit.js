@@ -4,11 +4,11 @@ const { Refusal } = require('./refusal');
 
 const SESSION_SECONDS = 24 * 3600;
 
-/** One socket: who it is, and in which room. */
+/** One socket: its user and its room. */
 class Visit {
   #backplane;
   #instance;
-  /** What one socket asks for one after the other happens one after the other. */
+  /** The requests of one socket run one after the other. */
   #turn = Promise.resolve();
   #user = null;
   roomId = null;
@@ -36,7 +36,7 @@ class Visit {
     if (this.#user === null) throw new Refusal('NO_NAME', 'Say hello first.');
     const session = await sessionCache.getSession(this.socket.id);
     if (session !== null) return session;
-    // Redis was emptied, or is away; the socket is still there and so is who it is.
+    // Redis was emptied, or is unavailable. The socket still exists, and so does its identity.
     await this.#keepSession();
     return this.#user;
   }

@@ -23,7 +23,7 @@ function sendJson(response, status, data) {
   send(response, status, JSON.stringify(data));
 }
 
-/** Answers `{ status, message }` that may be shown: not what went wrong inside. */
+/** Returns `{ status, message }` that may be shown: not the internal error. */
 function excuse(error) {
   if (error.status) return { status: error.status, message: error.message };
   if (error.code === 'E_LOADER_TIMEOUT') return { status: 503, message: 'That took too long. Try again.' };
@@ -35,7 +35,7 @@ function describe({ x, y, zoom }) {
   return `x=${x} y=${y} zoom=${zoom}`;
 }
 
-/** What can be asked, each answering `{ body, seen }`: for the visitor, and for the log. */
+/** The endpoints. Each returns `{ body, seen }`: for the visitor, and for the log. */
 function createRoutes({ pool }) {
   const render = (place) => pool.render(place);
   return {
@@ -87,7 +87,7 @@ function openLive(live, response) {
   if (!live.open(response)) sendJson(response, 503, { error: 'Too many pages are open.' });
 }
 
-/** Not `new URL`: what it throws on can be sent, too. */
+/** Not `new URL`: it throws on some input that can be sent. */
 function split(url) {
   const at = url.indexOf('?');
   return at < 0 ? { pathname: url, search: '' } : { pathname: url.slice(0, at), search: url.slice(at) };

@@ -8,7 +8,7 @@ function time(at) {
   return new Date(at).toTimeString().slice(0, 8);
 }
 
-/** How to get a Redis, without a word of what is in the environment: it may be a secret. */
+/** How to get a Redis, without quoting the environment, which may contain a secret. */
 function howToStart(env = process.env) {
   const variable = VARIABLES.find((name) => env[name]);
   if (variable) return { text: `Start the Redis that ${variable} names and watch it recover by itself.`, commands: [] };
@@ -20,7 +20,10 @@ function logRequest({ at, outcome, source, ms, what }) {
   console.log(columns.join('  '));
 }
 
-/** The package has said that Redis is there or gone; this says what it means here. */
+/**
+ * The package has logged that Redis is available or unavailable; this line says what that means
+ * here.
+ */
 function logChange({ state, before, afterMs }) {
   if (state === 'memory') {
     console.log('    Pictures are kept in the memory of this process until it is back.');

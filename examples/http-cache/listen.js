@@ -13,7 +13,7 @@ function listenOn(server, port, host) {
   });
 }
 
-/** Answers the port: the one that was asked for, or the next that is free. */
+/** Returns the port: the requested one, or the next free one. */
 async function listen(server, { port, host }) {
   const last = Math.min(port + ATTEMPTS - 1, LAST_PORT);
   for (let candidate = port; ; candidate += 1) {

@@ -20,11 +20,11 @@ class Live {
   constructor(redis, hint) {
     this.#state = () => ({ history: redis.history, hint });
     redis.on('change', () => this.#send('state', this.#state()));
-    // A page that went away without a word is noticed by writing to it.
+    // A page that disconnected silently is noticed by writing to it.
     this.#heartbeat = setInterval(() => this.#write(': still here\n\n'), HEARTBEAT_MS);
   }
 
-  /** Answers false when there are too many. */
+  /** Returns false if there are too many. */
   open(response) {
     if (this.#pages.size >= MAX_PAGES) return false;
     response.writeHead(200, { 'content-type': 'text/event-stream', 'cache-control': 'no-store' });

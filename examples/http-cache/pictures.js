@@ -1,6 +1,6 @@
 'use strict';
 
-// All there is to caching: give cacheGetOrSet a key and the slow function.
+// All of the caching: give cacheGetOrSet a key and the slow function.
 
 const { cacheDelete, cacheDeletePattern, cacheGetOrSet, isRedisAvailable } = require('../..'); // = require('redis-backplane')
 
@@ -11,7 +11,7 @@ function keyOf({ x, y, zoom }) {
   return `${PREFIX}${x},${y},${zoom}`;
 }
 
-/** Answers what was found, how (`hit`, `miss`, `shared`), where and how fast. */
+/** Returns what was found, how (`hit`, `miss`, `shared`), where and how fast. */
 async function getPicture(place, render) {
   let loaded = false;
   const askedAt = Date.now();
@@ -23,7 +23,7 @@ async function getPicture(place, render) {
   const picture = await cacheGetOrSet(keyOf(place), load, { ttlSeconds: TTL_SECONDS });
   return {
     ...picture,
-    // Computed while we waited, for somebody who had asked before.
+    // Computed while we waited, for an earlier request.
     outcome: loaded ? 'miss' : picture.computedAt > askedAt ? 'shared' : 'hit',
     source: whereNow(),
     ms: performance.now() - started,

@@ -1,6 +1,6 @@
 'use strict';
 
-// What a visitor may ask for. It comes from a URL, so anything may be in it.
+// The requests of a visitor. They come from a URL, so they may contain anything.
 
 const LIMITS = {
   x: { least: -2.5, most: 1.5, digits: 12 },
@@ -13,7 +13,7 @@ class BadRequest extends Error {
   status = 400;
 }
 
-/** The message never repeats the input: it ends in a log and on a page. */
+/** The message never repeats the input, because it appears in a log and on a page. */
 function readNumber(query, name) {
   const { least, most, digits } = LIMITS[name];
   const given = query.getAll(name);
@@ -21,7 +21,7 @@ function readNumber(query, name) {
   if (!(value >= least && value <= most)) {
     throw new BadRequest(`${name} must be one number from ${least} to ${most}.`);
   }
-  // One spelling for a place means one key; adding 0 turns -0 into 0.
+  // One notation per place means one key; adding 0 turns -0 into 0.
   return Number(value.toFixed(digits)) + 0;
 }
 

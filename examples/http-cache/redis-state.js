@@ -1,6 +1,6 @@
 'use strict';
 
-// Follows the client's events to tell visitors where their pictures are kept.
+// Follows the client's events, to tell visitors where their pictures are stored.
 
 const EventEmitter = require('node:events');
 const { getClient } = require('../..'); // = require('redis-backplane')
@@ -30,7 +30,7 @@ class RedisState extends EventEmitter {
     if (before?.state === state) return;
     const at = Date.now();
     const change = { state, at, reason, before: before?.state ?? null, afterMs: before ? at - before.at : 0 };
-    // Connecting is no state to look back at.
+    // Connecting is not recorded in the history.
     if (before?.state === 'connecting') this.history.shift();
     this.history = [change, ...this.history].slice(0, KEPT);
     this.emit('change', change);

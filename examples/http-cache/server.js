@@ -10,9 +10,9 @@ const { Live } = require('./live');
 const { RedisState } = require('./redis-state');
 const { Pool } = require('./render/pool');
 
-/** For answers that are under way when it ends. */
+/** The time for pending answers when it ends. */
 const PATIENCE_MS = 1000;
-/** Others on the network can look when HOST says so. */
+/** Other computers in the network can connect if HOST allows it. */
 const { HOST: host = '127.0.0.1' } = process.env;
 
 async function main() {
@@ -37,7 +37,7 @@ async function main() {
     clearTimeout(impatience);
     await close();
   }
-  // Once: a second Ctrl-C ends it at once, as always.
+  // Once: a second Ctrl-C ends it immediately, as usual.
   process.once('SIGINT', end);
   process.once('SIGTERM', end);
 

@@ -1,18 +1,19 @@
 'use strict';
 
 // A rate limit for HTTP: a middleware for Express, and for everything else that calls
-// `(req, res, next)`. The headers are those of draft-ietf-httpapi-ratelimit-headers-11.
+// `(req, res, next)`. The headers follow draft-ietf-httpapi-ratelimit-headers-11.
 
 const defaultBackplane = require('../..'); // = require('redis-backplane')
 
 const PROBLEM = 'https://iana.org/assignments/http-problem-types#quota-exceeded';
 
 /**
- * `key(req)` answers who is counted. Each policy of `name` (printable ASCII without quotes) counts by
- * itself, so that several can be used on one route: `"burst"` and `"daily"`.
+ * `key(req)` returns the key to count. Each policy of `name` (printable ASCII without quotes)
+ * counts separately, so several can be used on one route: `"burst"` and `"daily"`.
  *
- * While Redis is away this goes on: each process counts by itself, from zero, so that n processes let
- * through up to n × max. To be strict instead, answer 503 when `verdict.source` is `memory`.
+ * During a Redis outage this continues to work: each process counts by itself, from zero, so n
+ * processes allow up to n × max. To be strict instead, answer 503 when `verdict.source` is
+ * `memory`.
  */
 function rateLimit({ key, max, windowSeconds = 60, algorithm, name = 'default', backplane = defaultBackplane }) {
   const window = Math.ceil(windowSeconds);
@@ -22,7 +23,7 @@ function rateLimit({ key, max, windowSeconds = 60, algorithm, name = 'default', 
     try {
       verdict = await backplane.checkRateLimit(`http:${name}:${key(req)}`, max, windowSeconds, { algorithm });
     } catch (error) {
-      // An invalid key, a wrong option, a closed backplane: never that Redis is away.
+      // An invalid key, an invalid option, a closed backplane; never a Redis outage.
       next(error);
       return;
     }
@@ -36,7 +37,9 @@ function rateLimit({ key, max, windowSeconds = 60, algorithm, name = 'default', 
   };
 }
 
-/** `resetAt` is by Redis's clock: should that differ from ours, it is still no longer than a window. */
+/**
+ * `resetAt` is by Redis's clock. Even if that differs from ours, it is never longer than a window.
+ */
 function secondsUntil(resetAt, window) {
   return Math.min(window, Math.max(0, Math.ceil((resetAt - Date.now()) / 1000)));
 }

@@ -5,14 +5,14 @@
 const defaultBackplane = require('../..'); // = require('redis-backplane')
 
 /**
- * For `io.use(…)`: limits the events of each socket, by `key(socket, event)`. The default counts all
- * events of a socket together; `(socket) => socket.data.userId` those of a user, wherever connected.
- * Several limits on one server need a `name` each.
+ * For `io.use(…)`: limits the events of each socket, by `key(socket, event)`. The default counts
+ * all events of a socket together; `(socket) => socket.data.userId` counts those of a user, on any
+ * connection. Several limits on one server need a `name` each.
  *
- * An event too many is dropped. The client hears of it: by its acknowledgement, if it asked for one,
- * as `{ error: 'rate-limited', retryAfterMs }`, or else by the event `rate-limited`.
+ * An event above the limit is dropped, and the client is told: by its acknowledgement, if it asked
+ * for one, as `{ error: 'rate-limited', retryAfterMs }`, or else by the event `rate-limited`.
  *
- * While Redis is away this goes on: each process counts by itself, from zero.
+ * During a Redis outage this continues to work: each process counts by itself, from zero.
  */
 function rateLimit({ key = ({ id }) => id, max, windowSeconds = 60, algorithm, name = 'default', backplane = defaultBackplane }) {
   return (socket, connect) => {
@@ -23,7 +23,8 @@ function rateLimit({ key = ({ id }) => id, max, windowSeconds = 60, algorithm, n
         const counted = `socketio:${name}:${key(socket, event)}`;
         verdict = await backplane.checkRateLimit(counted, max, windowSeconds, { algorithm });
       } catch (error) {
-        // An invalid key, a wrong option, a closed backplane: goes to the socket's event `error`.
+        // An invalid key, an invalid option, a closed backplane: passed to the socket's event
+        // `error`.
         next(error);
         return;
       }

@@ -1,6 +1,6 @@
 'use strict';
 
-// What a message is about, how hard it is to read, and which line of the plays is most like it.
+// The topics of a message, its reading ease, and the most similar line of the plays.
 
 const { readPlays } = require('../corpus/read');
 const { foundIn } = require('./similarity');
@@ -8,16 +8,21 @@ const { readingEase, wordsOf } = require('./words');
 
 const KEYWORDS = 5;
 const LONGEST_KEYWORD = 24;
-/** Of the lines that have words of a message, so many are compared letter by letter. */
+/** How many of the lines that share words with a message are compared letter by letter. */
 const CANDIDATES = 250;
 /** Letters that are compared. */
 const OF_MESSAGE = 120;
 const OF_LINE = 320;
-/** Long lines have words of anything: how much more a line must have that is twice as long. */
+/**
+ * Long lines share words with everything: how much higher a line of twice the length must score.
+ */
 const LENGTH_PENALTY = 0.04;
 const LONGEST_EXCERPT = 160;
 
-/** How often each word is in a text, by how rare it is in the plays (TF-IDF); as shares of 1. */
+/**
+ * The frequency of each word in a text, weighted by how rare it is in the plays (TF-IDF); as shares
+ * of 1.
+ */
 function weigh(words, rarity) {
   const weights = new Map();
   for (const word of words) weights.set(word, (weights.get(word) ?? 0) + rarity(word));
@@ -62,7 +67,7 @@ function createAnalyser() {
     return heaviest.slice(0, KEYWORDS).map(([word]) => word);
   }
 
-  /** A line is not like itself. */
+  /** A line is not compared with itself. */
   function candidatesFor(text, weights) {
     const penalty = ({ words }) => LENGTH_PENALTY * Math.log2(1 + words.size / weights.size);
     const scored = lines.map((line) => ({ line, score: line.text === text ? 0 : share(weights, line.words) }));
@@ -71,7 +76,7 @@ function createAnalyser() {
     return related.sort((a, b) => b.score - a.score).slice(0, CANDIDATES);
   }
 
-  /** By words and letters. `null`: no line has a word of it. */
+  /** By words and letters. `null`: no line shares a word with it. */
   function closest(text, weights) {
     const letters = lettersOf(text).slice(0, OF_MESSAGE);
     const compared = candidatesFor(text, weights).map(({ line, score }) => ({ line, score: (score + foundIn(line.letters, letters)) / 2 }));

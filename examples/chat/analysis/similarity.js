@@ -4,7 +4,7 @@ const MATCH = 2;
 const MISMATCH = -1;
 const GAP = -1;
 
-/** How well two texts fit somewhere: the score of their best local alignment (Smith and Waterman, 1981). */
+/** How well two texts match: the score of their best local alignment (Smith and Waterman, 1981). */
 function alignmentScore(a, b) {
   let above = new Int16Array(b.length + 1);
   let row = new Int16Array(b.length + 1);
@@ -22,7 +22,7 @@ function alignmentScore(a, b) {
   return best;
 }
 
-/** From 0 to 1: how much of `part` is somewhere in `whole`, letter by letter. */
+/** From 0 to 1: how much of `part` occurs in `whole`, letter by letter. */
 function foundIn(whole, part) {
   return alignmentScore(part, whole) / (MATCH * part.length);
 }

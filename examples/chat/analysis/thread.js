@@ -5,7 +5,9 @@ const { Worker } = require('node:worker_threads');
 
 const WORKER = path.join(__dirname, 'worker.js');
 
-/** Analyses one text at a time on a thread of its own, so that the event loop stays free for the talk. */
+/**
+ * Analyses one text at a time on a separate thread, so that the event loop stays free for the chat.
+ */
 class AnalysisThread {
   #worker = null;
   #settle = null;
@@ -19,7 +21,7 @@ class AnalysisThread {
       this.#worker = null;
       this.#settle?.reject(new Error('The analysis was interrupted.'));
     });
-    // While it only waits it keeps nobody from ending.
+    // An idle thread does not keep the process alive.
     worker.unref();
     return worker;
   }

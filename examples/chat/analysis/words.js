@@ -8,7 +8,7 @@ function wordsOf(text) {
   return text.toLowerCase().replaceAll('’', "'").match(WORD) ?? [];
 }
 
-/** Good for English, and near enough for a number with no digits after the point. */
+/** Accurate enough for English, and for a number without decimals. */
 function syllablesOf(word) {
   const groups = word.replace(/e$/, '').match(VOWELS)?.length ?? 0;
   return Math.max(1, groups);

@@ -1,6 +1,6 @@
 'use strict';
 
-// The plays in plays.jsonl as rooms: who speaks is a user, a speech is a message. See NOTICE.
+// The plays in plays.jsonl as rooms: a speaker is a user, a speech is a message. See NOTICE.
 
 const fs = require('node:fs');
 const path = require('node:path');
@@ -8,15 +8,15 @@ const { threadsOf } = require('./threads');
 
 const FILE = path.join(__dirname, 'plays.jsonl');
 const TOPIC = 'by William Shakespeare, acts I and II';
-/** Where a visitor does not interrupt a play. */
+/** The point at which a visitor does not interrupt a play. */
 const FOYER = { id: 'foyer', name: 'Foyer', topic: 'Between the acts: whatever comes to mind' };
 
 const IDS_PER_ROOM = 10_000;
-/** A speech takes a moment to think of, and its characters to type. */
+/** A speech takes a moment to think of, and time to type its characters. */
 const THINKING_MS = 15_000;
 const TYPING_MS = 60;
 const BETWEEN_SCENES_MS = 2 * 3600 * 1000;
-/** The last speech of each play was some minutes ago. */
+/** The last speech of each play was a few minutes ago. */
 const SILENCE_MS = 4 * 60 * 1000;
 
 function readLines() {
@@ -35,7 +35,7 @@ function readPlays() {
   return plays;
 }
 
-/** Counted back from the last speech, as people would have typed them. */
+/** Counted back from the last speech, as if people had typed them. */
 function timesOf(speeches, last) {
   const times = [];
   let at = last;
@@ -47,7 +47,7 @@ function timesOf(speeches, last) {
   return times;
 }
 
-/** A visitor's id has no colon, so nobody can be taken for one of the cast. */
+/** A visitor's id has no colon, so nobody can be mistaken for a member of the cast. */
 function castId(roomId, speaker) {
   return `${roomId}:${speaker.toLowerCase().replaceAll(' ', '-')}`;
 }

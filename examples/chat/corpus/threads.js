@@ -22,8 +22,8 @@ function exchangeAt(speeches, start) {
 }
 
 /**
- * Who talks about many things in a room answers in a thread: some of the quick exchanges become one. For each speech the
- * index of the one that it replies to, or `null`.
+ * Users who discuss several topics in a room answer in threads: some of the quick exchanges become
+ * one. For each speech, the index of the speech that it replies to, or `null`.
  */
 function threadsOf(speeches) {
   const parents = speeches.map(() => null);

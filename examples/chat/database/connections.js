@@ -1,11 +1,12 @@
 'use strict';
 
-// The ways to PostgreSQL. Each has `query(text, parameters)`, which answers rows, `run(statements)`, and `close()`.
+// Connections to PostgreSQL. Each has `query(text, parameters)`, which returns rows,
+// `run(statements)`, and `close()`.
 
 const POOL = 10;
 const CONNECT_TIMEOUT_MS = 5000;
 
-/** A server that is there already. */
+/** An existing server. */
 function connectPostgres(url) {
   const { Pool } = require('pg');
   const pool = new Pool({ connectionString: url, max: POOL, connectionTimeoutMillis: CONNECT_TIMEOUT_MS });

@@ -5,7 +5,7 @@ const { connectPostgres, startPglite } = require('./connections');
 const { createDatabase } = require('./queries');
 const { prepare } = require('./schema');
 
-/** Opens a database that is ready to be asked; `url`: of PostgreSQL, or empty. */
+/** Opens a database that is ready for queries; `url`: of PostgreSQL, or empty. */
 async function openConnection(url) {
   const connection = url ? connectPostgres(url) : await startPglite();
   try {
@@ -17,7 +17,7 @@ async function openConnection(url) {
   return connection;
 }
 
-/** Without a URL the process of the demo has the database, and has prepared it. */
+/** Without a URL, the demo's process has the database and has prepared it. */
 async function openDatabase({ url, demo }) {
   if (url || !demo) return createDatabase(await openConnection(url));
   return createDatabase({ query: (text, parameters) => demo.ask('query', { text, parameters }), close: async () => {} });

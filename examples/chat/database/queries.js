@@ -11,7 +11,7 @@ const ONE = `SELECT ${COLUMNS} FROM messages WHERE id = $1`;
 const LATEST = `SELECT ${COLUMNS} FROM messages WHERE room_id = $1 AND parent_id IS NULL ORDER BY id DESC LIMIT $2`;
 const REPLIES = `SELECT ${COLUMNS} FROM messages WHERE parent_id = $1 ORDER BY id DESC LIMIT $2`;
 const SEARCH = `SELECT ${COLUMNS} FROM messages WHERE room_id = $1 AND text ILIKE $2 ORDER BY id DESC LIMIT $3`;
-// A reply belongs to a message of the same room that is no reply itself.
+// A reply belongs to a message of the same room that is not itself a reply.
 const ADD = `
   INSERT INTO messages (room_id, parent_id, user_id, name, text)
   SELECT $1, $2::bigint, $3, $4, $5
@@ -46,7 +46,7 @@ function patternOf(text) {
   return `%${text.replace(/[\\%_]/g, '\\$&')}%`;
 }
 
-/** What the chat asks, over whatever answers `query(text, parameters)` with rows. */
+/** The queries of the chat, on any object whose `query(text, parameters)` returns rows. */
 function createDatabase({ query, close }) {
   return {
     rooms: () => query(ROOMS, []),

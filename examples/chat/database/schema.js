@@ -1,6 +1,6 @@
 'use strict';
 
-// Messages that come with the example have ids below those of visitors.
+// Messages that come with the example have lower ids than those of visitors.
 const FIRST_ID = 1_000_000;
 
 // One implicit transaction: instances that start at the same time do this one after the other.
@@ -26,7 +26,7 @@ const TABLES = `
   CREATE INDEX IF NOT EXISTS messages_of_thread ON messages (parent_id, id) WHERE parent_id IS NOT NULL;
 `;
 
-// Only rooms that are new get their messages, so a second start adds nothing.
+// Only new rooms get their messages, so a second start adds nothing.
 const SEED = `
   WITH new_rooms AS (
     INSERT INTO rooms (id, name, topic, position)
@@ -42,7 +42,7 @@ const SEED = `
   WHERE room_id IN (SELECT id FROM new_rooms)
 `;
 
-/** Makes the tables and fills them, unless that has been done. */
+/** Creates and fills the tables, unless that has been done. */
 async function prepare({ query, run }, { rooms, messages }) {
   await run(TABLES);
   await query(SEED, [JSON.stringify(rooms), JSON.stringify(messages)]);

@@ -7,14 +7,14 @@ const readline = require('node:readline');
 const SERVER = path.join(__dirname, '..', 'server.js');
 const PATIENCE_MS = 7000;
 
-/** A server.js in a process of its own, and the answers to what it asks. */
+/** A server.js in its own process, and the answers to its requests. */
 class Instance {
   #child;
   url = null;
 
   constructor({ name, env, answers }) {
     this.name = name;
-    // In a session of its own: Ctrl-C is the demo's to hear, which then ends its instances.
+    // In its own session: the demo handles Ctrl-C and then ends its instances.
     this.#child = fork(SERVER, [], {
       detached: true,
       env: { ...process.env, ...env, INSTANCE: name },
@@ -22,7 +22,7 @@ class Instance {
     });
     /** Resolves to `{ code, signal }`. */
     this.ended = new Promise((resolve) => this.#child.once('exit', (code, signal) => resolve({ code, signal })));
-    /** Resolves when it can be looked at. */
+    /** Resolves when its page can be opened. */
     this.listening = new Promise((resolve, reject) => {
       this.#child.on('message', (message) => {
         if (message.type === 'listening') resolve(this.#isAt(message.data.port));
@@ -30,7 +30,7 @@ class Instance {
       });
       this.ended.then(() => reject(new Error(`Instance ${name} ended while it started.`)));
     });
-    // It may end unheard.
+    // It may end without a listener.
     this.listening.catch(() => {});
     this.#passOn();
   }

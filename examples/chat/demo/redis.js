@@ -27,7 +27,9 @@ function findOnPath() {
   return candidates.find(isExecutable) ?? null;
 }
 
-/** A Redis of the demo's own, which writes nothing to disk. Starts and stops, always on the same port. */
+/**
+ * The demo's own Redis, which writes nothing to disk. Starts and stops, always on the same port.
+ */
 class OwnRedis {
   #command;
   #port;
@@ -49,7 +51,7 @@ class OwnRedis {
     return `${path.basename(this.#command)}, started here on port ${this.#port}`;
   }
 
-  /** Resolves when it is as it was asked to be, one after the other. */
+  /** Resolves when it is in the requested state; requests run one after the other. */
   run(isToRun) {
     const done = this.#turn.then(() => (isToRun ? this.#start() : this.#stop()));
     this.#turn = done.catch(() => {});
@@ -63,14 +65,15 @@ class OwnRedis {
       const child = this.#spawn(directory);
       await untilReady(child, this.#command);
     } finally {
-      // It is there already, or never was; either way nothing is left behind, whatever becomes of us.
+      // It exists already, or never did. Either way nothing is left behind, whatever happens to
+      // this process.
       fs.rmSync(directory, { recursive: true, force: true });
     }
   }
 
   #spawn(directory) {
     const settings = ['--port', this.#port, '--bind', '127.0.0.1', '--dir', directory, '--save', '', '--appendonly', 'no'];
-    // In a session of its own, as the instances are, which end first.
+    // In its own session, like the instances, which end first.
     const child = spawn(this.#command, settings.map(String), { detached: true, stdio: ['ignore', 'pipe', 'ignore'] });
     this.#child = child;
     if (child.pid) killWithUs(child.pid);
@@ -105,7 +108,7 @@ function untilReady(child, command) {
   });
 }
 
-/** Answers `null` when there is none on PATH. `onEnd` is told whenever it has ended. */
+/** Returns `null` if there is none on PATH. `onEnd` is called whenever it has ended. */
 async function findRedis(onEnd) {
   const command = findOnPath();
   return command === null ? null : new OwnRedis(command, await freePort(), onEnd);

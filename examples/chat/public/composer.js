@@ -3,7 +3,10 @@ import { byId, say } from './dom.js';
 const TYPING_EVERY_MS = 1500;
 const TYPING_ENDS_MS = 3000;
 
-/** Where messages are written. `onSend` gets the text and, when one is changed, the message. */
+/**
+ * The field for writing messages. `onSend` gets the text and, when a message is edited, the
+ * message.
+ */
 export function createComposer({ onSend, onTyping }) {
   const form = byId('say');
   const text = byId('text');
@@ -20,7 +23,7 @@ export function createComposer({ onSend, onTyping }) {
     stopTyping();
     try {
       await onSend(written, editing);
-      // What was typed while it was sent stays.
+      // Text that was typed during the sending stays.
       if (text.value.trim() === written) {
         text.value = '';
         edit(null);
@@ -53,7 +56,7 @@ export function createComposer({ onSend, onTyping }) {
     onTyping(false);
   }
 
-  /** Changes a message, or, with null, writes a new one. */
+  /** Edits a message or, with null, writes a new one. */
   function edit(message) {
     if (message !== null) text.value = message.text;
     else if (editing !== null) text.value = '';

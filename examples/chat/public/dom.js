@@ -3,7 +3,10 @@ export function byId(id) {
   return document.getElementById(id);
 }
 
-/** Makes an element; what is in it is text or elements, never markup: messages are anybody's. */
+/**
+ * Creates an element. Its content is text or elements, never markup, because anybody can write
+ * messages.
+ */
 export function make(tag, { className, ...properties } = {}, ...children) {
   const element = document.createElement(tag);
   if (className) element.className = className;
@@ -12,7 +15,7 @@ export function make(tag, { className, ...properties } = {}, ...children) {
   return element;
 }
 
-/** Changes a text only when it is another one: screen readers read what changes. */
+/** Changes a text only if it differs: screen readers announce changes. */
 export function say(element, text) {
   if (element.textContent !== text) element.textContent = text;
 }

@@ -10,9 +10,12 @@ const GOOD_NEWS_MS = 6000;
 const narrow = matchMedia('(max-width: 760px)');
 
 const { socket, ask } = connect();
-/** `view`: what is in the middle, as `{ kind: 'room' | 'thread' | 'search', … }`. */
+/** `view`: the content of the middle, as `{ kind: 'room' | 'thread' | 'search', … }`. */
 const state = { user: null, rooms: [], roomId: null, view: { kind: 'room' }, redis: null };
-/** Messages that came since a list was asked for, which may be older. Null: no list is on its way. */
+/**
+ * Messages that arrived since a list was requested, which may be older. Null: no list is in
+ * transit.
+ */
 let heard = null;
 const isMe = (userId) => userId === state.user?.id;
 const list = createMessageList({ isMine: ({ userId }) => isMe(userId), onReply: ({ id }) => look({ kind: 'thread', parentId: id }), onEdit: (message) => composer.edit(message) });
@@ -31,7 +34,7 @@ async function sayIt(text) {
   else if (isInView(message)) list.add(message);
 }
 
-/** Also after a reconnect: what was true before may not be true now. */
+/** Also after a reconnect: the previous state may be outdated. */
 async function arrive() {
   const welcome = await hello(knownName() ?? (await askName()));
   state.rooms = welcome.rooms;
@@ -43,7 +46,7 @@ async function arrive() {
   await enter(state.roomId ?? roomFromAddress() ?? state.rooms[0].id, state.view);
 }
 
-/** Not every name will do. */
+/** Not every name is allowed. */
 async function hello(name) {
   try {
     const welcome = await ask('hello', { name });
@@ -75,7 +78,7 @@ async function enter(roomId, view = { kind: 'room' }) {
   else await look(view);
 }
 
-/** Shows a room, a thread or what was found. */
+/** Shows a room, a thread or the search results. */
 async function look(view) {
   const { roomId } = state;
   state.view = view;
@@ -163,14 +166,14 @@ function setView(view) {
   watchStats();
 }
 
-/** Nobody counts for a panel that is not seen. */
+/** Nothing is counted for a hidden panel. */
 function watchStats() {
   if (state.user === null) return;
   const on = !document.hidden && (!narrow.matches || document.body.dataset.view === 'panel');
   ask('watchStats', { on }).catch(complain);
 }
 
-/** The page goes on; what it asks for next will be answered. */
+/** The page continues; its next request will be answered. */
 function complain(error) {
   banner(error.code ? error.message : 'The server does not answer.');
 }
@@ -194,7 +197,7 @@ socket.on('typing', (who) => typing.heard(who));
 socket.on('stats', (stats) => panel.show(stats));
 socket.on('redis', ({ status }) => {
   showRedis(status);
-  // Who is within reach has changed, and what the others said meanwhile is there.
+  // The reachable users have changed, and the messages of the others are available.
   if (state.user !== null) enter(state.roomId, state.view).catch(complain);
 });
 

@@ -2,7 +2,7 @@ import { byId, make } from './dom.js';
 
 const TIME = new Intl.DateTimeFormat(undefined, { timeStyle: 'short' });
 const DAY_AND_TIME = new Intl.DateTimeFormat(undefined, { dateStyle: 'short', timeStyle: 'short' });
-/** Whoever reads older messages is not taken away from them. */
+/** A user who reads older messages is not scrolled away. */
 const NEAR_END_PX = 80;
 
 /** The list of messages of a room, a thread or a search. `onReply` and `onEdit` get a message. */
@@ -81,7 +81,7 @@ export function createMessageList({ onReply, onEdit, isMine }) {
   return { add, analysed, replied, show, update };
 }
 
-/** The focus stays where it is. */
+/** The focus stays in place. */
 function replace(item, next) {
   const focused = [...item.querySelectorAll('button')].indexOf(document.activeElement);
   item.replaceWith(next);
@@ -99,7 +99,7 @@ function when(at) {
   return (isToday ? TIME : DAY_AND_TIME).format(at);
 }
 
-/** What the server found out about a text. */
+/** The server's analysis of a text. */
 function describe({ words, readingEase, keywords, closest, instance }) {
   const parts = [`${words} ${words === 1 ? 'word' : 'words'}`];
   if (readingEase !== null) parts.push(`reading ease ${Math.round(readingEase)}`);

@@ -4,7 +4,7 @@ import { byId, make, say } from './dom.js';
 const NUMBER = new Intl.NumberFormat();
 const TIME = new Intl.DateTimeFormat(undefined, { timeStyle: 'medium' });
 
-/** What goes on behind the page; fed by `stats` once a second. */
+/** The internals of the page; updated by `stats` once a second. */
 export function createPanel() {
   const figures = new Map();
   const charts = byId('charts');
@@ -51,7 +51,7 @@ export function createPanel() {
   return { show };
 }
 
-/** Of all functions: each p50 as often as it was called, and the worst p99. */
+/** For all functions: each p50 weighted by its calls, and the worst p99. */
 function latencies(functions) {
   const timed = functions.filter(({ latencyMs }) => latencyMs !== null);
   const total = timed.reduce((sum, { calls }) => sum + calls, 0);

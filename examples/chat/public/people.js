@@ -2,10 +2,13 @@ import { byId, make, say } from './dom.js';
 
 const TYPING_LASTS_MS = 4000;
 
-/** Who is in the room, with all of their sockets. */
+/** The users in the room, with all of their sockets. */
 export function createPeople({ isMe }) {
   const people = new Map();
-  /** What has happened since somebody asked who is there: the answer may be older. Null: nobody waits for it. */
+  /**
+   * Changes since the list of users was requested: the answer may be older. Null: no request is
+   * pending.
+   */
   let since = null;
 
   function ask() {
@@ -51,7 +54,7 @@ export function createPeople({ isMe }) {
   return { ask, happened, show };
 }
 
-/** Who is writing: each for a while, unless they go on. */
+/** The users who are typing: each for a while, unless they continue. */
 export function createTyping() {
   const timers = new Map();
 

@@ -2,12 +2,12 @@ import { byId, say } from './dom.js';
 
 const KEY = 'chat-name';
 
-/** The name of the last visit; undefined for none. */
+/** The name of the last visit; undefined if there is none. */
 export function knownName() {
   return localStorage.getItem(KEY) ?? undefined;
 }
 
-/** Asks for a name until there is one, and remembers it. */
+/** Asks for a name until there is one, and stores it. */
 export function askName(suggestion = '', complaint = '') {
   const dialog = byId('hello');
   const form = dialog.querySelector('form');
@@ -29,7 +29,7 @@ export function askName(suggestion = '', complaint = '') {
       localStorage.setItem(KEY, name);
       settle(name);
     };
-    // There is no way in without a name, but one out of the dialog for who has one.
+    // The dialog cannot be left without a name, unless the user already has one.
     const stay = (event) => {
       event.preventDefault();
       if (suggestion !== '') settle(suggestion);

@@ -2,7 +2,7 @@
 
 /* global document, EventSource */
 
-// What the server tells by itself: the state of Redis, and everybody's requests.
+// What the server pushes: the state of Redis, and all visitors' requests.
 
 const KEPT = 12;
 const requests = document.getElementById('requests');
@@ -15,7 +15,7 @@ const NAMES = {
 
 function setText(id, text) {
   const element = document.getElementById(id);
-  // Writing the same again would be read aloud again.
+  // Writing the same text again would make a screen reader announce it again.
   if (element.textContent !== text) element.textContent = text;
 }
 
@@ -38,7 +38,7 @@ function span(className, text) {
 
 function item(...parts) {
   const element = document.createElement('li');
-  // Spaces, so that the words are apart when they are read or copied.
+  // Spaces separate the words when they are read aloud or copied.
   element.append(...parts.flatMap((part) => [part, ' ']));
   return element;
 }
@@ -107,7 +107,7 @@ function listen() {
   return events;
 }
 
-// A browser opens six connections to a server: six tabs that listen would leave none to ask with.
+// A browser opens six connections to a server: six listening tabs would leave none for requests.
 let events = null;
 function followVisibility() {
   events?.close();

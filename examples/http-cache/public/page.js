@@ -2,14 +2,14 @@
 
 /* global document, history, location, addEventListener */
 
-// Asking, and showing what was answered. All text goes through textContent.
+// Sends requests and shows the answers. All text goes through textContent.
 
 const STEP = 3;
 const form = document.getElementById('form');
 const picture = document.getElementById('picture');
-/** The query that is shown, and how wide it is in the plane. */
+/** The displayed query, and its width in the plane. */
 const shown = { query: '', span: 3.6 };
-/** An answer that was overtaken by a later question is not shown. */
+/** An answer that was overtaken by a later request is not shown. */
 let latest = 0;
 
 const STORES = { redis: 'Redis', memory: 'this server’s memory' };
@@ -33,7 +33,7 @@ function say(words, outcome, ms) {
   document.getElementById('words').textContent = words;
 }
 
-/** Answers the body, or throws an error whose message can be shown. */
+/** Returns the body, or throws an error whose message can be shown. */
 async function call(method, url) {
   const response = await fetch(url, { method }).catch(() => {
     throw new Error('The server does not answer.');
@@ -72,7 +72,7 @@ function fill(query) {
   }
 }
 
-/** A place of its own in the browser's history, so that "back" is a hit. */
+/** A separate entry in the browser's history, so that "back" is a hit. */
 function visit(query) {
   fill(query);
   if (`?${query}` !== location.search) history.pushState(null, '', `?${query}`);

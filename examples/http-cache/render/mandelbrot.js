@@ -1,31 +1,32 @@
 'use strict';
 
-// The slow thing that is worth caching: a picture of the Mandelbrot set, as one byte a pixel.
+// The slow computation that is worth caching: a picture of the Mandelbrot set, as one byte per
+// pixel.
 
 const WIDTH = 660;
 const HEIGHT = 440;
-/** How much of the complex plane a picture is wide at zoom 1. */
+/** The width of a picture in the complex plane at zoom 1. */
 const SPAN = 3.6;
-/** Samples a pixel, each way: edges are smooth. */
+/** Samples per pixel and direction, for smooth edges. */
 const SMOOTH = 2;
 const BINS = 4096;
 const INSIDE = 255;
 const FAR_AWAY = 1 << 16;
 const SAME = 1e-12;
 
-/** Steps after which a point counts as inside; a closer look needs more. */
+/** Steps after which a point counts as inside; a higher zoom needs more. */
 function limitFor(zoom) {
   return Math.round(200 + 60 * Math.log2(zoom));
 }
 
-/** In the two large parts, which need not be computed. */
+/** In the two large parts that need not be computed. */
 function isInBody(x, y) {
   const right = x - 0.25;
   const q = right * right + y * y;
   return q * (q + right) <= 0.25 * y * y || (x + 1) * (x + 1) + y * y <= 0.0625;
 }
 
-/** How long a point takes to escape, as a fraction of steps too; 0 when it stays inside. */
+/** How long a point takes to escape, including fractions of steps; 0 if it stays inside. */
 function escapeTime(cx, cy, limit) {
   if (isInBody(cx, cy)) return 0;
   let x = 0;
@@ -38,7 +39,7 @@ function escapeTime(cx, cy, limit) {
     if (xx + yy > FAR_AWAY) return step + 1 - Math.log2(Math.log2(xx + yy) / 2);
     y = 2 * x * y + cy;
     x = xx - yy + cx;
-    // What comes back to where it was never leaves.
+    // A point that returns to where it was never leaves.
     if (Math.abs(x - seenX) + Math.abs(y - seenY) < SAME) return 0;
     if (step === next) {
       seenX = x;
@@ -64,7 +65,7 @@ function sample({ x, y, zoom }) {
   return { times, limit };
 }
 
-/** Gives every color about as many pixels, wherever the picture is taken. */
+/** Gives every color approximately the same number of pixels, for every picture. */
 function equalize({ times, limit }) {
   const scale = (BINS - 1) / Math.log(limit + 2);
   const binOf = (time) => Math.floor(Math.log(Math.max(time, 1)) * scale);

@@ -12,7 +12,7 @@ const CRC_TABLE = Uint32Array.from({ length: 256 }, (_, byte) => {
   return crc;
 });
 
-// zlib.crc32 is not in every Node 20.
+// zlib.crc32 does not exist in every Node 20.
 function crc32(bytes) {
   let crc = 0xffffffff;
   for (const byte of bytes) crc = CRC_TABLE[(crc ^ byte) & 0xff] ^ (crc >>> 8);
@@ -36,7 +36,7 @@ function header(width, height) {
   return data;
 }
 
-/** Each row after a zero: no filter, which suits a palette best. */
+/** Each row follows a zero: no filter, which suits a palette best. */
 function rows(width, height, pixels) {
   const data = Buffer.alloc((width + 1) * height);
   for (let row = 0; row < height; row += 1) {
@@ -45,7 +45,7 @@ function rows(width, height, pixels) {
   return data;
 }
 
-/** One byte a pixel, looked up in a palette of 256 × 3 bytes. */
+/** One byte per pixel, looked up in a palette of 256 × 3 bytes. */
 function encodePng({ width, height, pixels }, palette) {
   return Buffer.concat([
     SIGNATURE,

@@ -6,14 +6,14 @@ const { Worker } = require('node:worker_threads');
 
 const WORKER = path.join(__dirname, 'worker.js');
 const MAX_WORKERS = 4;
-/** Whoever comes later is told to come back, rather than to wait for half a minute. */
+/** Later visitors are asked to come back instead of waiting for half a minute. */
 const MAX_WAITING = 16;
 
 function refusal(message) {
   return Object.assign(new Error(message), { status: 503 });
 }
 
-/** Computes on other threads, so that this one goes on answering. */
+/** Computes on other threads, so that this one continues to answer. */
 class Pool {
   #free = [];
   #running = new Map();
