@@ -2,7 +2,7 @@
 --
 -- KEYS[1]  the cache key
 -- ARGV[1]  the placeholder
--- Answers 1 when it was deleted, 0 when the key has changed or gone since. O(1).
+-- Returns 1 if it was deleted, 0 if the key has changed or disappeared since. O(1).
 if redis.pcall('GET', KEYS[1]) ~= ARGV[1] then
   return 0
 end

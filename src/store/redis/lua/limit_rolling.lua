@@ -1,25 +1,26 @@
--- Counts a request if it fits into a sliding window or a token bucket. The arithmetic is explained in store/limits.rs.
+-- Counts a request if it fits into a sliding window or a token bucket. store/limits.rs explains the
+-- arithmetic.
 --
 -- KEYS[1]  the limit
 -- ARGV[1]  S (sliding window) or T (token bucket)
 -- ARGV[2]  the limit, a whole number
 -- ARGV[3]  the window, milliseconds
--- ARGV[4]  what this request costs, a whole number
--- ARGV[5]  the time, milliseconds since 1970, as a test moves it; nothing: the server's
--- Answers allowed (1 or 0), count, when nothing counts any more (ms since 1970), ms until a retry,
--- remaining.
--- Writes only when the request is allowed or the clock was set back; the key always has a TTL. O(1).
+-- ARGV[4]  the cost of this request, a whole number
+-- ARGV[5]  the time, milliseconds since 1970, set by a test; empty: the server's
+-- Returns allowed (1 or 0), count, when the count is back at zero (ms since 1970), ms until a
+-- retry, remaining.
+-- Writes only if the request is allowed or the clock was set back; the key always has a TTL. O(1).
 local algorithm = ARGV[1]
 local limit, window, cost = tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4])
 local now = tonumber(ARGV[5])
--- The key ends by the server's clock. By another, which may stand still, it has ended only when that says so.
+-- The key expires by the server's clock. A test's clock may stand still, so the key lives longer.
 local spare = now and 60000 or 0
 if not now then
   local time = redis.call('TIME')
   now = time[1] * 1000 + math.floor(time[2] / 1000)
 end
 
--- Whatever else is there is no tally, and makes way for one.
+-- Any other value is not a tally and is replaced by one.
 local stored = redis.pcall('GET', KEYS[1])
 local since, counted, before
 if type(stored) == 'string' then
@@ -27,7 +28,7 @@ if type(stored) == 'string' then
 end
 since, counted, before = tonumber(since) or now, tonumber(counted) or 0, tonumber(before) or 0
 
--- The tally as it is now. After a clock was set back it counts from now on, not from every now.
+-- The current tally. After the clock was set back, it counts from now on, not from every now.
 local was_set_back = since > now
 since = math.min(since, now)
 local elapsed = now - since
@@ -40,7 +41,7 @@ elseif elapsed >= window then
 end
 local left = window - (now - since)
 
--- What of the capacity is used, in requests x ms.
+-- The used part of the capacity, in requests x ms.
 local capacity = limit * window
 local function used(count)
   if algorithm == 'T' then

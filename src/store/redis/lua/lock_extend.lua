@@ -1,7 +1,7 @@
--- Has the caller's lease end so many ms from now, if it still stands.
+-- Makes the caller's lease end after this many ms from now, if it still exists.
 --
 -- ARGV[4]  the lease, ms
--- Answers 1 or 0. O(log waiters).
+-- Returns 1 or 0. O(log waiters).
 if holder() ~= token then
   return 0
 end

@@ -1,6 +1,6 @@
--- Gives a lock to the next waiter, or nobody, if the caller holds it; and has the caller leave the
--- queue. Answers 1 if it held the lock, else 0. O(log waiters).
--- Whoever holds a lock is not in the queue.
+-- Hands a lock to the next waiter, or frees it, if the caller holds it; and removes the caller from
+-- the queue. Returns 1 if it held the lock, else 0. O(log waiters).
+-- A holder is not in the queue.
 if holder() == token then
   if not hand_over() then
     redis.call('DEL', lock)

@@ -1,24 +1,25 @@
--- What the scripts of a lock share: its keys, and who waits for it.
+-- Shared by the scripts of a lock: its keys and its queue.
 --
--- KEYS[1]  the lock: its holder's token, for as long as the lease
--- KEYS[2]  the fence: the last one given out, and a while longer than the lease
+-- KEYS[1]  the lock: its holder's token, for the duration of the lease
+-- KEYS[2]  the fence: the last one given out, kept longer than the lease
 -- KEYS[3]  the queue: tokens by their places, sorted
--- ARGV[1]  the caller's token; its first 16 letters name the channel on which its process hears
--- ARGV[2]  what the name of every such channel begins with
--- ARGV[3]  how long the lock is kept for whoever it is handed to, until they take it, ms
+-- ARGV[1]  the caller's token; its first 16 letters name the channel of its process
+-- ARGV[2]  the prefix of every such channel
+-- ARGV[3]  how long the lock is reserved for the waiter it is handed to, ms
 local lock, fence, queue = KEYS[1], KEYS[2], KEYS[3]
 local token, channels, handover = ARGV[1], ARGV[2], ARGV[3]
 
--- How long a fence outlives its lease, ms: so long a clock that is set back does no harm.
+-- How much longer than its lease a fence is kept, ms: it protects against a clock set back in that
+-- time.
 local FENCE_OUTLIVES = 600000
 
--- The holder's token; '' when it is nothing of ours.
+-- The holder's token; '' for a value that is not ours.
 local function holder()
   local held = redis.pcall('GET', lock)
   return type(held) == 'table' and '' or held
 end
 
--- Who has only just come may not be listening yet, and looks when it does, ms.
+-- A new waiter may not be listening yet; it checks once it is, ms.
 local NEW = 250
 
 local function is_new(waiter)
@@ -26,7 +27,7 @@ local function is_new(waiter)
   return time[1] * 1000000 + time[2] - redis.call('ZSCORE', queue, waiter) < NEW * 1000
 end
 
--- Has a waiter look at the lock after so many ms. Answers whether it hears that.
+-- Makes a waiter check the lock after this many ms. Returns whether it receives the call.
 local function call(waiter, ms)
   local reached = redis.pcall('PUBLISH', channels .. string.sub(waiter, 1, 16), waiter .. ':' .. ms)
   return type(reached) == 'number' and reached > 0
@@ -40,8 +41,8 @@ local function first()
   return waiter_at(0)
 end
 
--- Has the first in the queue who hears it look after so many ms: it sees to it that a lease which ends
--- is noticed. Whoever does not hear it has only just come, or is gone, or will come again.
+-- Makes the first waiter that receives the call check after this many ms, so that the end of a
+-- lease is noticed. A waiter that does not receive it is new, or gone, or will come again.
 local function call_first(ms)
   local place = 0
   local waiter = first()
@@ -55,14 +56,14 @@ local function call_first(ms)
   end
 end
 
--- Hands a lock that nobody holds to the first in the queue, unless that is the caller; whether it did.
+-- Hands a free lock to the first waiter, unless that is the caller. Returns whether it did.
 local function hand_over()
   local waiter = first()
   while waiter and waiter ~= token do
     local kept_for = call(waiter, 0) and handover or is_new(waiter) and NEW
     redis.call('ZREM', queue, waiter)
     if kept_for then
-      -- A server that is full keeps nothing; the waiter then takes it like anybody else.
+      -- A full server stores nothing; the waiter then acquires the lock like any other caller.
       local kept = redis.pcall('SET', lock, waiter, 'PX', kept_for)
       call_first(kept_for)
       return not kept.err

@@ -1,10 +1,10 @@
--- Takes a lock that is free, or is the caller's already: whoever has lost the answer may ask again.
+-- Acquires a lock that is free or already held by the caller: after a lost answer it may ask again.
 --
 -- ARGV[4]  the lease, ms
 -- ARGV[5]  the caller's place in the queue; 0: the next one; empty: it does not wait
 -- ARGV[6]  the greatest fence that the caller's process knows
--- Answers the fence; or, of a lock that is held, {ms that the holder has left (below 0: not known), the caller's
--- place}. O(log waiters).
+-- Returns the fence. For a lock that is held: {the holder's remaining ms (below 0: not known), the
+-- caller's place}. O(log waiters).
 local lease, place = ARGV[4], ARGV[5]
 local taken, somebody_waits = redis.call('SET', lock, token, 'NX', 'PX', lease), first()
 
@@ -18,7 +18,7 @@ if taken then
   local time = redis.call('TIME')
   local last = tonumber(redis.pcall('GET', fence))
   if not (last and last < 2 ^ 52) then
-    -- Whatever it is, it is none.
+    -- Any other value is not a fence.
     last = 0
   end
   local next = math.max(last + 1, ARGV[6] + 1, time[1] * 1000000 + time[2])
@@ -37,7 +37,7 @@ if place == '0' then
 end
 if place ~= '' then
   redis.call('ZADD', queue, 'NX', place, token)
-  -- Whoever waits comes by more often.
+  -- Waiters return more often than this.
   redis.call('PEXPIRE', queue, 60000)
 end
 return {redis.call('PTTL', lock), tonumber(place) or 0}

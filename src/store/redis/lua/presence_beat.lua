@@ -1,10 +1,10 @@
--- Has a life go on, or begin.
+-- Begins or renews a process lease.
 --
--- KEYS[1]  lives by when they were last heard of, ms since 1970
--- ARGV[1]  the life
--- ARGV[2]  how long one lasts that is not heard of, ms
+-- KEYS[1]  process leases by their last heartbeat, ms since 1970
+-- ARGV[1]  the process lease
+-- ARGV[2]  how long one lasts without a heartbeat, ms
 -- ARGV[3]  '1': it begins
--- Answers 1, or 0 if it has ended. O(log lives).
+-- Returns 1, or 0 if it has ended. O(log process leases).
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 if ARGV[3] == '1' then

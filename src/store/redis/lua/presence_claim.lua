@@ -1,19 +1,20 @@
--- Gives a socket its next version, and remembers whose it is and where.
+-- Gives a socket its next version, and stores its placement: its user and its rooms.
 --
--- KEYS[1]  the socket: its version, the claim of whatever was set, the length of its home, its home, which is empty
---          once it was removed, and the home that it has left
--- ARGV[1]  the home: its user, then its rooms, each after its length; or, to remove it, its user alone
--- ARGV[2]  how long the socket lasts, ms; empty: it is removed
--- ARGV[3]  the version since which nothing must have happened; empty: it does not matter
--- ARGV[4]  '1': and it does not matter either if nothing is known of the socket
--- ARGV[5]  the claim of what is set, 16 letters
--- Answers nothing if something has happened; else the version, the home before if there was another, and the one
--- that was left before: whoever lost an answer has to leave that one, too. When there is neither, the version alone,
--- which is answered faster than a list; after a question mark, if nothing was known of the socket.
--- O(length of the homes).
+-- KEYS[1]  the socket: its version, the claim of the set, the length of its placement, its
+--          placement, which is empty after a removal, and the placement that it has left
+-- ARGV[1]  the placement: its user, then its rooms, each after its length; for a removal, only its
+--          user
+-- ARGV[2]  the socket's TTL, ms; empty: it is removed
+-- ARGV[3]  the version since which nothing may have changed; empty: any change is allowed
+-- ARGV[4]  '1': it is also allowed if nothing is known of the socket
+-- ARGV[5]  the claim of this set, 16 letters
+-- Returns nothing if there was a change. Otherwise the version, the previous placement if it
+-- differs, and the one that was left before: a caller that lost an answer has to leave that one,
+-- too. If there is neither, only the version, which is returned faster than a list; after a
+-- question mark if nothing was known of the socket. O(length of the placements).
 local home, ttl, since, or_lost, claim = unpack(ARGV)
 
--- How long a removal is remembered at least, so that no refresh brings the socket back, ms.
+-- The minimum time for which a removal is stored, so that no refresh restores the socket, ms.
 local REMOVED = 60000
 
 local stored = redis.pcall('GET', KEYS[1])
@@ -45,12 +46,13 @@ local function remember(claim_now, home_now, leaves, ms)
   redis.call('SET', KEYS[1], value, 'PX', ms)
 end
 
--- Whoever has set it before may believe in it for as long as it was told, and has to find this.
+-- An earlier setter may trust its set for its whole TTL, and has to find this record.
 local left = stored and redis.call('PTTL', KEYS[1]) or 0
 
 if ttl ~= '' then
   local gone = before ~= home and before or ''
-  -- Set once more, it leaves what it has left; set anew where it was, it has left that by now.
+  -- If the same set is repeated, it still has to leave the old placement. A new set in the same
+  -- placement has left it by now.
   local leaves = gone ~= '' and gone or claimed == claim and left_home or ''
   remember(claim, home, leaves, math.max(left, tonumber(ttl)))
   if gone == '' and left_home == '' then
@@ -60,7 +62,7 @@ if ttl ~= '' then
 end
 
 if known and before ~= '' and string.sub(before, 1, #home) ~= home then
-  -- It is somebody else's now.
+  -- It belongs to another user now.
   return {known, '', ''}
 end
 remember('', '', before and before ~= '' and before or left_home, math.max(left, REMOVED))

@@ -1,12 +1,13 @@
--- Takes a socket out of a place, unless something newer is known of it there.
+-- Removes a socket from a place, unless something newer is known of it there.
 --
 -- ARGV[1]  its field
--- ARGV[2]  the version as of which it is gone
--- ARGV[3]  where to tell that it left; empty: nowhere
--- ARGV[4]  '1': also if it is not known there; it may have been evicted, and whoever watches still has it
--- ARGV[5]  answer its metadata, if they have at most so many bytes; empty: do not
--- Answers its metadata, if it was there and they are asked for; 0, and does nothing, when they have more.
--- O(log members).
+-- ARGV[2]  the version of its removal
+-- ARGV[3]  the channel to notify that it left; empty: none
+-- ARGV[4]  '1': notify even if it is not known there; it may have been evicted while watchers still
+--          have it
+-- ARGV[5]  return its metadata if they have at most this many bytes; empty: do not
+-- Returns its metadata, if it was there and they are requested; 0, and does nothing, if they are
+-- larger. O(log members).
 local field, version, channel, unmet, most = unpack(ARGV)
 local left = '-' .. version .. ':' .. #field .. ':' .. field
 local old = record(field)

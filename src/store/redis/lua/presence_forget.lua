@@ -1,5 +1,5 @@
--- Takes members out of a place whose life has ended: ARGV. What was set in another life since is
--- another member. O(members given).
+-- Removes members from a place whose process lease has ended: ARGV. A member set under another
+-- process lease since is another member. O(members given).
 for i = 1, #ARGV do
   if redis.call('ZREM', members, ARGV[i]) == 1 then
     redis.call('HDEL', records, string.sub(ARGV[i], LIFE + 1))

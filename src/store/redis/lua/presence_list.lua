@@ -1,10 +1,10 @@
--- Lists who is in a place, those who end first at the front.
+-- Lists the sockets in a place, the first to expire at the front.
 --
--- ARGV[1]  at most so many
+-- ARGV[1]  at most this many
 -- ARGV[2]  '1': with their records
--- ARGV[3]  at most so many bytes
--- Answers the time, the members and the records; the time alone of too many, the time and how many bytes of too
--- much. O(members listed).
+-- ARGV[3]  at most this many bytes
+-- Returns the time, the members and the records. Too many members: only the time. Too many bytes:
+-- the time and their number. O(members listed).
 if size == 0 then
   return {now, {}, {}}
 end

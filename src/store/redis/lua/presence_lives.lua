@@ -1,7 +1,8 @@
--- Lists the lives that were heard of in the last hour: longer nothing depends on one that has ended.
+-- Lists the process leases with a heartbeat in the last hour: nothing depends on an ended one for
+-- longer.
 --
--- KEYS[1]  lives by when they were last heard of, ms since 1970
--- Answers the time, and each life and when it was last heard of. O(lives).
+-- KEYS[1]  process leases by their last heartbeat, ms since 1970
+-- Returns the time, and each process lease with its last heartbeat. O(process leases).
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 return {now, redis.call('ZRANGEBYSCORE', KEYS[1], now - 3600000, '+inf', 'WITHSCORES')}

@@ -1,25 +1,26 @@
--- What the scripts of a place share: a user, or a room.
+-- Shared by the scripts of a place: a user, or a room.
 --
--- KEYS[1]  its members: <life><field> by their ends, ms since 1970. A field is a socket's name in the
---          place, a life 16 letters
--- KEYS[2]  by their fields <life><version>:<end>:<when it was set>:<metadata>
--- KEYS[3]  of a user: when it was last seen, and in which life
+-- KEYS[1]  its members: <process lease><field> by their ends, ms since 1970. A field is a socket's
+--          name in the place, a process lease 16 letters
+-- KEYS[2]  by their fields <process lease><version>:<end>:<when it was set>:<metadata>
+-- KEYS[3]  of a user: when it was last seen, and under which process lease
 local members, records, last_seen = KEYS[1], KEYS[2], KEYS[3]
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 
 local LIFE = 16
--- Ends by its TTL alone.
+-- Expires only by its TTL.
 local NO_LIFE = '----------------'
 -- 30 days.
 local LAST_SEEN_TTL = 2592000000
 
--- Records that one script puts members back for.
+-- The number of records for which one script restores the members.
 local MOST_MENDED = 1000
 
--- Each script adds to both keys and takes out of both, so their sizes differ when one of them was lost alone, as by
--- eviction. Members are found from their records. Of a member without its record nothing is known, not even whether
--- it is what is about to be removed: nobody is there any more until whoever set them sets them again.
+-- Each script adds to both keys and removes from both, so their sizes differ if only one of them
+-- was lost, for example by eviction. Members are restored from their records. Nothing is known of a
+-- member without its record, not even whether it is about to be removed: it is no longer present
+-- until its process sets it again.
 local function mend()
   if redis.call('ZCARD', members) > 0 or redis.call('HLEN', records) > MOST_MENDED then
     if type(redis.pcall('UNLINK', members, records)) == 'table' then
@@ -49,7 +50,7 @@ local function record(field)
   return {life = life, version = tonumber(version), ends = tonumber(ends), metadata = metadata}
 end
 
--- Whoever watches may not be allowed to; that is no reason to do nothing.
+-- The user may not be allowed to publish; that is no reason to do nothing.
 local function tell(channel, news)
   if channel ~= '' then
     redis.pcall('PUBLISH', channel, news)
@@ -62,7 +63,7 @@ local function see(life)
   end
 end
 
--- Takes out some of those whose time has passed.
+-- Removes some of the sockets whose time has passed.
 local function sweep(most)
   local ended = redis.call('ZRANGEBYSCORE', members, '-inf', now, 'LIMIT', 0, most)
   if #ended > 0 then

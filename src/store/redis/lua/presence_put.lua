@@ -1,16 +1,16 @@
--- Puts a socket into a place, unless something newer is known of it there.
+-- Adds a socket to a place, unless something newer is known of it there.
 --
 -- ARGV[1]  its field
--- ARGV[2]  the life with which it ends
+-- ARGV[2]  the process lease with which it ends
 -- ARGV[3]  its version
--- ARGV[4]  how long it lasts, ms
+-- ARGV[4]  its TTL, ms
 -- ARGV[5]  its metadata
--- ARGV[6]  where to tell that it came or is different; empty: nowhere
+-- ARGV[6]  the channel to notify that it is new or has changed; empty: none
 -- O(log members).
 local field, life, version, ttl, metadata, channel = unpack(ARGV)
 
--- A version is the time at which it was given out, us. Whoever was held up for longer, ms, may have missed that
--- the socket is gone again; it is set anew by whoever wants it to be there.
+-- A version is the time at which it was issued, us. A set that was delayed for longer than this,
+-- ms, may have missed a removal of the socket; a caller that still wants it there sets it again.
 local LATE = 10000
 if now - version / 1000 > LATE then
   return 0
@@ -29,7 +29,7 @@ if old and old.life ~= life then
 end
 redis.call('ZADD', members, ends, life .. field)
 redis.call('HSET', records, field, life .. version .. ':' .. ends .. ':' .. set_at .. ':' .. metadata)
--- Both keys last as long as any of it.
+-- Both keys last as long as any of their content.
 if redis.call('PTTL', members) < tonumber(ttl) then
   redis.call('PEXPIRE', members, 2 * ttl)
   redis.call('PEXPIRE', records, 2 * ttl)

@@ -1,15 +1,15 @@
--- Takes the version of a tag away, and with it the tag. Its entries wait beside it, with the version, until they
--- have been removed: whoever loses the answer finds them when it asks again.
+-- Deletes the version of a tag, and the tag with it. Its entries wait beside it, with the version,
+-- until they have been removed: a caller that loses the answer finds them when it asks again.
 --
 -- KEYS[1]  the tag
 -- KEYS[2]  what waits to be removed: entries by their ends, versions with score 0
--- ARGV[1]  how many entries are answered at most
+-- ARGV[1]  how many entries are returned at most
 -- ARGV[2]  how long they wait, milliseconds
--- ARGV[3]  '1': only what waits already is asked for
--- Answers the versions and the entries that wait. O(entries of the tag) when there was something already.
+-- ARGV[3]  '1': only ask for what already waits
+-- Returns the waiting versions and entries. O(entries of the tag) if something waited already.
 local tag, waiting = KEYS[1], KEYS[2]
 
--- What a tag holds is freed beside the server's work, where that is allowed.
+-- The content of a tag is freed in the background, where that is allowed.
 local function unlink(key)
   if type(redis.pcall('UNLINK', key)) == 'table' then
     redis.call('DEL', key)

@@ -1,20 +1,20 @@
--- Reads the version of a tag, gives it one if it has none, and puts an entry under it.
+-- Reads the version of a tag, gives it one if it has none, and adds an entry to it.
 --
 -- KEYS[1]  the tag: its entries by their ends, epoch ms, and before them all, under the empty name,
 --          its version as a negative number
--- ARGV[1]  the version that it has to have; empty: whichever it has
+-- ARGV[1]  the version that it must have; empty: any
 -- ARGV[2]  its version if it has none yet
 -- ARGV[3]  the entry; empty: none
--- ARGV[4]  how long the entry lasts, or the version at least, milliseconds
--- Answers the version, or nil when it is another. O(log entries).
+-- ARGV[4]  the TTL of the entry, or the minimum time for the version, milliseconds
+-- Returns the version, or nil if it is another. O(log entries).
 local SWEPT_AT_ONCE = 16
--- An entry is set after its tags, maybe over a slow line, and must not outlive them, ms.
+-- An entry is set after its tags, perhaps over a slow connection, and must not outlive them, ms.
 local SPARE = 10000
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 local version = redis.pcall('ZSCORE', KEYS[1], '')
 if type(version) == 'table' then
-  -- A key of another type: nobody's tag.
+  -- A key of another type: it is not a tag.
   redis.call('DEL', KEYS[1])
   version = false
 end

@@ -1,12 +1,12 @@
--- Deletes an entry, unless it was set anew since its tag was invalidated.
+-- Deletes an entry, unless it was set again since its tag was invalidated.
 --
 -- KEYS[1]  the entry: versions of 16 digits each, a colon, its value
 -- ARGV     the versions that the tag had
--- Answers 1 when it was deleted. O(1).
+-- Returns 1 if it was deleted. O(1).
 local MOST_TAGS = 64
 local head = redis.pcall('GETRANGE', KEYS[1], 0, MOST_TAGS * 16)
 if type(head) == 'table' then
-  -- Forbidden; or the key has another type, which this says, too.
+  -- Forbidden, or the key has another type; GET then says so, too.
   head = redis.pcall('GET', KEYS[1])
 end
 local colon = type(head) == 'string' and string.find(head, ':', 1, true) or 0
