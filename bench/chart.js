@@ -28,7 +28,7 @@ const TOP = 64;
 const ROW_HEIGHT = 30;
 const BAR_HEIGHT = 14;
 const LABELS_END = 268;
-/** Where a panel begins, what its right end means, and how wide it is. */
+/** The start of a panel, the meaning of its right end, and its width. */
 const THROUGHPUT = { title: 'throughput, times the best peer', left: 284, width: 300, end: 4, digits: 1 };
 const MAIN_THREAD = { title: 'main-thread time, of the best peer', left: 624, width: 180, end: 1, digits: 2 };
 
@@ -56,7 +56,7 @@ function readRows() {
   });
 }
 
-/** Where each side has a thread of its own, that of the subscriber counts. */
+/** If each side has its own thread, the subscriber's thread counts. */
 function mainThread(of) {
   return of('mainThreadMicros') ?? of('subscriberMainMicros');
 }

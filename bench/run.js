@@ -11,7 +11,7 @@ const { abortWorkers } = require('./harness/worker');
 async function main() {
   const options = parseArguments(process.argv.slice(2));
   ensureDependencies();
-  // Required late: it loads a peer that ensureDependencies may only just have installed.
+  // Required lazily: it loads a peer that ensureDependencies may only just have installed.
   const { runSuite } = require('./harness/run-suite');
   const report = await runSuite(loadSuite(options.suite), options);
   save(options.out, report);
@@ -31,7 +31,7 @@ function hasErrors(workload) {
 }
 
 for (const signal of ['SIGINT', 'SIGTERM']) {
-  // Ending the children fails the run, which then cleans up on its ordinary way out.
+  // Ending the children fails the run, which then cleans up as usual.
   process.on(signal, abortWorkers);
 }
 

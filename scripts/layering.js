@@ -45,7 +45,7 @@ function filesUnder(root, dir, extension) {
 
 function withoutComments(text) {
   const blocksBlanked = text.replace(/\/\*[\s\S]*?\*\//g, (block) => block.replace(/[^\n]/g, ' '));
-  // The `//` of a URL is none.
+  // Not the `//` of a URL.
   return blocksBlanked.replace(/(?<!:)\/\/.*/g, '');
 }
 

@@ -1,6 +1,6 @@
 'use strict';
 
-// Programs that the tests need: where they are, and how Debian's are installed.
+// The programs that the tests need: their paths, and how to install Debian's.
 
 const { spawn } = require('node:child_process');
 const fs = require('node:fs');
@@ -32,7 +32,7 @@ function onPath(name) {
   });
 }
 
-/** The first of several names that is there. */
+/** The first of several names that exists. */
 function firstOnPath(names) {
   return names.map(onPath).find(Boolean);
 }
@@ -45,7 +45,7 @@ function succeeds(command, args, output = 'ignore') {
   });
 }
 
-/** Whether a package of Debian's has been installed; not without the right to. */
+/** Whether a Debian package has been installed; not without the permission to do so. */
 async function installPackage(name) {
   if (!onPath('apt-get')) return false;
   const isRoot = process.getuid?.() === 0;

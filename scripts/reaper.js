@@ -10,7 +10,7 @@ const pids = new Set();
 let shell = null;
 
 function startShell() {
-  // In a session of its own, so that Ctrl-C does not end it before its work.
+  // In its own session, so that Ctrl-C does not end it before its work.
   const child = spawn('sh', ['-c', SCRIPT], { detached: true, stdio: ['pipe', 'ignore', 'ignore'] });
   child.unref();
   child.stdin.unref();

@@ -162,7 +162,7 @@ class RedisServer {
     this.#disconnect();
     this.#child.ref();
     this.#signal('SIGTERM');
-    // A paused server sees the SIGTERM only once it goes on.
+    // A paused server handles the SIGTERM only after it continues.
     this.#signal('SIGCONT');
     const impatience = setTimeout(() => this.#signal('SIGKILL'), STOP_DEADLINE_MS);
     await this.#exited;

@@ -7,8 +7,8 @@ const ROOT = path.join(__dirname, '..');
 const BIN = path.join(ROOT, 'node_modules', '.bin');
 
 /**
- * Runs a tool in the project root, its output shown as it comes; resolves to its exit code.
- * After `timeoutMs` (default: no limit) the tool is killed, and has failed.
+ * Runs a tool in the project root and shows its output as it comes. Resolves to its exit code.
+ * After `timeoutMs` (default: no limit) the tool is killed and counts as failed.
  */
 function run(command, args, { env = {}, onStdout, timeoutMs } = {}) {
   const child = spawn(command, args, {

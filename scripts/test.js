@@ -9,10 +9,10 @@ const { ROOT, run } = require('./run');
 const { SERVERS, ensureServer } = require('./servers');
 const { parseCargo, parseJest } = require('./test-results');
 
-/** Several times what the tests take on two slow cores: a run that hangs fails, and says so. */
+/** Several times the duration of the tests on two slow cores: a hanging run fails and says so. */
 const TIMEOUT_MS = 45 * 60_000;
 
-// The Rust tests take one path, so a server of several words becomes a script.
+// The Rust tests take one path, so a server command of several words becomes a script.
 function asExecutable({ command, args }, dir) {
   if (args.length === 0) return command;
   const file = path.join(dir, 'redis-server');
@@ -31,7 +31,7 @@ async function cargoTest(redisServer, name = 'cargo test', args = []) {
   return { name, code, ...parseCargo(Buffer.concat(output).toString()) };
 }
 
-/** What the stores promise, on the other servers. Sharded channels came with Redis 7. */
+/** The contracts of the stores, on the other servers. Sharded channels came with Redis 7. */
 async function contracts() {
   const results = [];
   for (const server of SERVERS) {
@@ -77,7 +77,7 @@ function summarize(results) {
   let failed = 0;
   for (const result of results) {
     passed += result.passed;
-    // A tool that broke without naming a test still counts as one failure.
+    // A tool that failed without naming a test still counts as one failure.
     failed += result.code !== 0 ? Math.max(1, result.failed) : result.failed;
     if (result.code !== 0) problems.push(`${result.name} exited with code ${result.code}`);
     if (result.skipped > 0) problems.push(`${result.name} skipped ${result.skipped} tests; none may be skipped`);

@@ -1,6 +1,6 @@
 'use strict';
 
-/** Of the machine's clock that runs evenly: the same for all processes. */
+/** By the machine's monotonic clock: the same for all processes. */
 function nowMicros() {
   const [seconds, nanos] = process.hrtime();
   return seconds * 1e6 + nanos / 1e3;

@@ -1,6 +1,6 @@
 'use strict';
 
-// JSON has no Infinity: a side whose every operation failed is read back with nulls.
+// JSON has no Infinity: for a side whose operations all failed, nulls are read back.
 function number(value, digits) {
   if (!Number.isFinite(value)) return '–';
   return value.toLocaleString('en-US', {
@@ -9,7 +9,7 @@ function number(value, digits) {
   });
 }
 
-// Some suites measure one thing in one workload, and another in the next.
+// Some suites measure different things in different workloads.
 function shownMetrics(metrics, sides) {
   const isMeasured = (key) => Object.values(sides).some(({ summary }) => Number.isFinite(summary[key]));
   return metrics.filter(({ key, isOptional }) => !isOptional || isMeasured(key));

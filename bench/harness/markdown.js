@@ -41,7 +41,7 @@ function ratioTable(workloads) {
   ];
 }
 
-// Of all workloads, since not every one has every comparison.
+// For all workloads, because not every one has every comparison.
 function ratioColumns(workloads) {
   const byLabel = new Map();
   for (const comparison of workloads.flatMap(({ comparisons }) => comparisons)) {

@@ -43,7 +43,7 @@ async function drive(run) {
   }
 }
 
-// The clock is read at sampled operations only, so that reading it costs all sides next to nothing.
+// The clock is read only at sampled operations, so that reading it costs all sides almost nothing.
 function sample(run, started) {
   const now = performance.now();
   run.latencies.push(now - started);

@@ -2,7 +2,7 @@
 
 const { performance } = require('node:perf_hooks');
 
-// What this process uses from now until the returned function is called.
+// The resources that this process uses from now until the returned function is called.
 function startMeter() {
   const started = performance.now();
   const loop = performance.eventLoopUtilization();

@@ -2,7 +2,7 @@
 
 const { median, spreadPercent } = require('./stats');
 
-// The result file carries these, so that it can be rendered without the suite.
+// The result file contains these, so that it can be rendered without the suite.
 const METRICS = [
   { key: 'opsPerSecond', label: 'ops/s', digits: 0 },
   { key: 'spreadPercent', label: 'ops/s spread %', digits: 0 },
@@ -14,7 +14,7 @@ const METRICS = [
   { key: 'errors', label: 'errors', digits: 0 },
 ];
 
-// Of all rounds together, not of one.
+// For all rounds together, not for one.
 const OF_ALL = ['spreadPercent', 'errors'];
 
 function summarizeRounds(rounds, metrics) {

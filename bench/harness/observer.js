@@ -4,7 +4,7 @@ const { Redis } = require('ioredis');
 
 // The harness's own connection: it seeds and audits keys, and asks the server what it executed.
 async function openObserver(url) {
-  // Without a second try: a server that is gone fails the run at once.
+  // Without a retry: a server that is gone fails the run immediately.
   const redis = new Redis(url, { retryStrategy: null, maxRetriesPerRequest: 0 });
   redis.on('error', () => {});
   await redis.ping();

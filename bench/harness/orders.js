@@ -1,6 +1,6 @@
 'use strict';
 
-/** In a child process: carries out what the parent orders by name, until the parent is gone. */
+/** In a child process: executes the parent's orders by name, until the parent is gone. */
 function serveOrders(orders) {
   process.on('message', async (message) => {
     try {

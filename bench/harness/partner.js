@@ -2,7 +2,7 @@
 
 const { fork } = require('node:child_process');
 
-/** Another process of a side, which serves orders. It ends when this one does. */
+/** Another process of a side, which executes orders. It ends when this one does. */
 class Partner {
   #child;
   #pending = null;

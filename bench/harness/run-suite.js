@@ -44,7 +44,7 @@ function selectWorkloads(suite, { quick, only = '' }, sides) {
   throw new Error(`no workload ${only}; there are ${all.map(({ id }) => id).join(', ')}`);
 }
 
-// Not every side has what every workload asks for.
+// Not every side supports every workload.
 function sidesOf(workload, sides) {
   return sides.filter((side) => workload.sides?.includes(side) ?? true);
 }
@@ -80,7 +80,7 @@ async function runWorkloads(context, workloads) {
   return report;
 }
 
-// New processes for every workload: none runs on machine code warmed up by another workload.
+// New processes for every workload, so that none runs machine code warmed up by another workload.
 async function runWorkload({ suite, options, sides, observer, url }, workload) {
   const workers = new Map();
   try {

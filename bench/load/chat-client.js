@@ -1,6 +1,7 @@
 'use strict';
 
-// A client of the chat that costs little: the few messages of Engine.IO and Socket.IO that it takes, over a WebSocket.
+// A cheap client of the chat: the few Engine.IO and Socket.IO messages that it needs, over a
+// WebSocket.
 
 const WebSocket = require('ws');
 
@@ -21,7 +22,7 @@ class ChatClient {
   #connected;
   isOpen = false;
 
-  /** `onMessage(text)`: of each message of its room; `onEnd()`: the connection is lost. */
+  /** `onMessage(text)`: called for each message of its room; `onEnd()`: the connection is lost. */
   constructor(port, { onMessage, onEnd }) {
     this.#onMessage = onMessage;
     this.#socket = new WebSocket(`ws://127.0.0.1:${port}/socket.io/?EIO=4&transport=websocket`, { perMessageDeflate: false });

@@ -5,12 +5,12 @@ const path = require('node:path');
 const { forget, killWithUs } = require('../../scripts/reaper');
 
 /**
- * The space for young objects has its full size from the beginning: it is what V8 comes to after the first burst, and what
- * memory grows by otherwise.
+ * The space for young objects has its full size from the beginning. V8 reaches this size after the
+ * first burst, and memory would grow by it otherwise.
  */
 const NODE_OPTIONS = ['--min-semi-space-size=16'];
 
-/** A program of this directory in a process of its own, which does what it is told. */
+/** A program of this directory in its own process, which executes orders. */
 class Child {
   #child;
   #waiting = new Map();
@@ -50,7 +50,7 @@ class Child {
     });
   }
 
-  /** Ends it, whatever state it is in. */
+  /** Ends it in any state. */
   async end() {
     if (this.hasEnded) return;
     this.#child.send({ id: 0, order: 'end', data: {} }, () => {});
@@ -60,7 +60,7 @@ class Child {
   }
 }
 
-/** In the child: carries out orders by their names. */
+/** In the child: executes orders by name. */
 function serve(orders) {
   process.on('message', async ({ id, order, data }) => {
     try {

@@ -1,12 +1,13 @@
 'use strict';
 
-// Many clients of the chat in one process. All clients of a room are in the same one: it knows who has to hear what.
+// Many clients of the chat in one process. All clients of a room are in the same process, which
+// knows the expected receivers of each message.
 
 const { ChatClient } = require('./chat-client');
 const { Ledger } = require('./ledger');
 
 const { ports, rooms, count, rate, number } = JSON.parse(process.argv[2]);
-/** That connect at once. */
+/** How many connect at once. */
 const AT_ONCE = 20;
 const TICK_MS = 10;
 const SETTLE_MS = 1000;
@@ -59,7 +60,7 @@ function say() {
   client.ask('say', { roomId: room, text }).then((answer) => ledger.answered(message, answer));
 }
 
-/** So many a second, whether or not anybody keeps up. */
+/** This many per second, whether or not anybody keeps up. */
 function start() {
   const begun = performance.now();
   let said = 0;

@@ -8,7 +8,7 @@ const INSTANCES = 2;
 class Cluster {
   servers = [];
   clients = [];
-  /** What ended that should not have. */
+  /** What ended unexpectedly. */
   crashes = [];
   #isEnding = false;
 
@@ -38,7 +38,7 @@ class Cluster {
     return Promise.all(this.servers.map((child) => child.ask(order)));
   }
 
-  /** Of the instances that are still there. */
+  /** Of the instances that still run. */
   async troubles() {
     const answers = await Promise.allSettled(this.servers.map((child) => child.ask('sample')));
     return answers.filter(({ status }) => status === 'fulfilled').map(({ value }) => value.troubles);

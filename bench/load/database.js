@@ -3,12 +3,12 @@
 const LATEST = 50;
 
 /**
- * What examples/chat asks of a database, in memory and of one instance alone: the load is about messages, not about
- * PostgreSQL. Each room keeps its latest messages.
+ * The database queries of examples/chat, in memory and for one instance only: the load is about
+ * messages, not about PostgreSQL. Each room keeps its latest messages.
  */
 function createDatabase(roomIds, instance) {
   const rooms = new Map(roomIds.map((id) => [id, []]));
-  // Of instances that count by twos none gives out the id of another.
+  // Instances that count in twos never issue each other's ids.
   let lastId = instance;
 
   return {

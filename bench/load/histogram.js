@@ -25,7 +25,7 @@ class Histogram {
     return this.buckets.reduce((sum, count) => sum + (count ?? 0), 0);
   }
 
-  /** In ms; null when nothing was counted. */
+  /** In ms; null if nothing was counted. */
   percentile(percent) {
     const { count } = this;
     let left = Math.ceil((count * percent) / 100);

@@ -2,7 +2,10 @@
 
 const { Histogram } = require('./histogram');
 
-/** What has not come by then is lost; the longest outage that a client may wait out is part of it. */
+/**
+ * A message that has not arrived by then is lost. This includes the longest outage that a client
+ * may wait out.
+ */
 const LATEST_MS = 30_000;
 
 const micros = () => Number(process.hrtime.bigint() / 1000n);
@@ -13,7 +16,10 @@ function emptyAccount() {
     refused: {},
     unanswered: 0,
     deliveries: 0,
-    /** Deliveries that did not come, to clients of the same instance and of the other one; and those that came twice. */
+    /**
+     * Missing deliveries, to clients of the same instance and of the other one; and duplicate
+     * deliveries.
+     */
     lostHere: 0,
     lostThere: 0,
     tooMany: 0,
@@ -22,7 +28,10 @@ function emptyAccount() {
   };
 }
 
-/** The messages of the clients of one process: who has to hear them, who has, and how long it took. By phase. */
+/**
+ * The messages of the clients of one process: the expected receivers, the actual ones, and the
+ * latencies. By phase.
+ */
 class Ledger {
   #open = new Map();
   #last = 0;
@@ -33,7 +42,7 @@ class Ledger {
     return this.accounts[phase];
   }
 
-  /** `listeners`: how many of each instance are in the room. Answers the text to send. */
+  /** `listeners`: how many clients of each instance are in the room. Returns the text to send. */
   send({ phase, instance, listeners }) {
     this.#last += 1;
     const message = { phase, instance, listeners: [...listeners], heard: [0, 0], sentAt: micros(), outcome: null };

@@ -1,8 +1,9 @@
 #!/usr/bin/env node
 'use strict';
 
-// npm run load: the chat of examples/chat with many clients on two instances, and an outage of Redis in the middle; on
-// redis-backplane, and on modules as many servers have written them. bench/README.md says what it measures.
+// npm run load: the chat of examples/chat with many clients on two instances, and an outage of
+// Redis in the middle; on redis-backplane, and on typical hand-written modules. bench/README.md
+// describes what it measures.
 
 const fs = require('node:fs');
 const path = require('node:path');
@@ -16,7 +17,7 @@ const say = (line) => console.log(line);
 async function main() {
   const { sides, out, ...options } = readOptions(process.argv.slice(2));
   ensureDependencies();
-  // Required late: they need what may only just have been installed.
+  // Required lazily: they need packages that may only just have been installed.
   const { runSide } = require('./side');
   say(`${options.clients} clients, ${options.rate} messages/s for ${options.seconds} s, ${options.outage} s without Redis; ${sides.join(', then ')}`);
   const report = { date: new Date().toISOString(), machine: describeMachine(), options, sides: {} };
@@ -27,7 +28,7 @@ async function main() {
   }
   fs.writeFileSync(out, `${JSON.stringify(report, null, 2)}\n`);
   say(`\nWritten to ${path.relative(process.cwd(), out)}`);
-  // The other side is there to be compared with; it need not keep the promises of this package.
+  // The other side is only for comparison; it need not keep the promises of this package.
   process.exitCode = (report.sides.ours?.failures ?? []).length === 0 ? 0 : 1;
 }
 

@@ -4,7 +4,7 @@ const { cpuOf, machineTime } = require('./threads');
 
 const EVERY_MS = 1000;
 
-/** What the instances and the machine use, once a second. */
+/** The resource usage of the instances and the machine, once a second. */
 class Sampler {
   #cluster;
   #begun = performance.now();

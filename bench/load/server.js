@@ -9,7 +9,7 @@ const { serve } = require('./child');
 const { createDatabase } = require('./database');
 
 const { modules, instance, rooms } = JSON.parse(process.argv[2]);
-/** The load is about messages: nobody is to be slowed down. */
+/** The load is about messages: no user is throttled. */
 const ENDLESS = { max: 1_000_000, seconds: 1 };
 
 const MODULES = {
@@ -39,7 +39,7 @@ const orders = {
     return chat.server.address().port;
   },
 
-  /** Since it was last asked. */
+  /** Since the last request. */
   sample() {
     const now = performance.eventLoopUtilization();
     const { utilization } = performance.eventLoopUtilization(now, loop);

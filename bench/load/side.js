@@ -7,11 +7,11 @@ const { Sampler } = require('./sampler');
 const { summarize } = require('./summary');
 
 const WARM_UP_SHARE = 0.2;
-/** Before Redis is killed: what is on its way then may be lost between instances. */
+/** Before Redis is killed: messages in transit then may be lost between instances. */
 const BEFORE_OUTAGE_MS = 1000;
-/** Once both have Redis again, subscriptions of whatever kind are given that long. */
+/** Once both have Redis again, all subscriptions are given this time. */
 const AFTER_OUTAGE_MS = 5000;
-/** For what is late to come. */
+/** For late messages. */
 const DRAIN_MS = 5000;
 const POLL_MS = 100;
 

@@ -4,11 +4,11 @@ const { mergeAccounts } = require('./ledger');
 
 const MOST_DRIFT = 0.1;
 const MB = 2 ** 20;
-/** Beyond it clients and servers wait for cores, and latency is theirs. */
+/** Above this, clients and servers wait for cores, which dominates the latency. */
 const SATURATED = 0.9;
-/** Memory is judged from here on: of five minutes, the last three. */
+/** Memory is judged from here on: for five minutes, the last three. */
 const SETTLED_SHARE = 0.4;
-/** In parts of so many seconds, of which the medians are compared. */
+/** In periods of this many seconds, whose medians are compared. */
 const PART_SECONDS = 15;
 
 const round = (number, digits = 2) => (number === null ? null : Number(number.toFixed(digits)));
@@ -18,7 +18,7 @@ function median(numbers) {
   return sorted[Math.floor(sorted.length / 2)];
 }
 
-/** Pairs of samples that follow each other within a phase. */
+/** Pairs of consecutive samples within a phase. */
 function stepsOf(samples, phase) {
   return samples.slice(1).map((after, i) => [samples[i], after]).filter(([before, after]) => before.phase === phase && after.phase === phase);
 }

@@ -14,7 +14,7 @@ function instanceLine({ mainThreadCpu, processCpu, eventLoopUtilization, mainThr
   return `  ${'AB'[i]}: main thread ${percent(mainThreadCpu)} of a core (${mainThreadMicrosPerMessage} µs a message it was sent), event loop busy ${percent(eventLoopUtilization)}, process ${percent(processCpu)}; RSS ${memory.firstMB} → ${memory.lastMB} MB (${percent(memory.drift)})`;
 }
 
-/** The figures of a side, for people. */
+/** The figures of a side, for humans. */
 function tableOf({ machineBusy, isSaturated, instances, phases, failures }) {
   return [
     `  machine busy ${percent(machineBusy)}${isSaturated ? ': SATURATED, the latencies are those of waiting for a core' : ''}`,

@@ -3,12 +3,13 @@
 const fs = require('node:fs');
 const os = require('node:os');
 
-/** Of Linux, on every architecture that Node runs on. */
+/** The value on Linux, on every architecture that Node runs on. */
 const TICKS_PER_SECOND = 100;
 
 function ticksOf(file) {
   try {
-    // The name of a thread may hold spaces and brackets; utime and stime are the 12th and 13th after it.
+    // The name of a thread may contain spaces and brackets; utime and stime are the 12th and 13th
+    // field after it.
     const fields = fs.readFileSync(file, 'utf8').split(') ').at(-1).split(' ');
     return Number(fields[11]) + Number(fields[12]);
   } catch {
@@ -16,7 +17,7 @@ function ticksOf(file) {
   }
 }
 
-/** Seconds of CPU that a process and its main thread have used. */
+/** Seconds of CPU time that a process and its main thread have used. */
 function cpuOf(pid) {
   return {
     process: ticksOf(`/proc/${pid}/stat`) / TICKS_PER_SECOND,
@@ -24,7 +25,7 @@ function cpuOf(pid) {
   };
 }
 
-/** Seconds that all cores together have been busy, and could have been. */
+/** Seconds that all cores together have been busy, and could have been busy. */
 function machineTime() {
   const times = os.cpus().map(({ times: { idle, ...busy } }) => ({ idle, busy: Object.values(busy).reduce((sum, ms) => sum + ms, 0) }));
   const sum = (name) => times.reduce((total, each) => total + each[name], 0) / 1000;

@@ -46,7 +46,7 @@ async function seed(redis, { op, bytes }) {
 
 async function prepare(client, { op, bytes }) {
   const values = records(bytes);
-  // Made beforehand, so that no side's time holds the making of key names.
+  // Created beforehand, so that no side's time includes the creation of key names.
   const keys = values.map(({ id }) => client.prefix + id);
   if (op === 'set') for (const { id } of values) await client.set(keys[id], values[id], TTL_SECONDS);
   for (const { id } of values) assert.deepStrictEqual(await client.get(keys[id]), values[id]);
@@ -67,7 +67,8 @@ function setOperation(client, keys, values) {
   };
 }
 
-// Read by the harness itself: a side that kept its writes to itself would pass its own check.
+// Read by the harness itself: a side that kept its writes in its own memory would pass its own
+// check.
 async function audit(redis, { bytes }, side) {
   for (const record of records(bytes)) {
     const key = REDIS_PREFIX + record.id;

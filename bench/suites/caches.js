@@ -70,7 +70,7 @@ async function seed({ options: { host, port } }, { kind, results }) {
   await opened.close();
 }
 
-/** Opens nothing yet: what a side keeps in memory depends on the workload. */
+/** Opens nothing yet: the local cache of a side depends on the workload. */
 async function open(side, url) {
   const opened = [];
   return { side, url, opened, close: () => Promise.all(opened.map((one) => one.close())) };
@@ -84,7 +84,7 @@ async function prepare(place, { kind, isLocal }) {
   const keys = Array.from({ length: KEYS }, (_, i) => `bench:${place.side}:${isLocal}:${i}`);
   for (const [i, key] of keys.entries()) await side.set(key, values[i]);
   if (isLocal && side.isAtHand) await until(() => side.isAtHand(keys[0]));
-  // What is kept in memory is there after the first reading.
+  // The local cache is filled after the first read.
   for (const key of keys) await side.get(key);
   const isExpected = (value, n) => value?.id === values[n % KEYS].id;
   if (kind === 'get') return { call: (n) => side.get(keys[n % KEYS]), isExpected };

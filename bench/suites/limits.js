@@ -5,10 +5,11 @@ const { SIDES, openSide, redisPrefix } = require('./limits/sides');
 
 const KEYS = 1000;
 const WINDOW_SECONDS = 3600;
-// Neither is reached in a run, and limit × window stays a whole number in the scripts of all sides.
+// Neither is reached in a run, and limit × window remains a whole number in the scripts of all
+// sides.
 const ENDLESS = 1_000_000_000;
 const SMALL = 100;
-// So many more than are allowed, all at once.
+// This many more than are allowed, all at once.
 const SURPLUS = 64;
 
 const SUBJECT = 'redis-backplane';
@@ -75,7 +76,8 @@ function workloads({ quick }) {
   return quick ? WORKLOADS.filter(({ id }) => !NOT_QUICK.includes(id)) : WORKLOADS;
 }
 
-// A side's own, as all sides share one server. Made beforehand, so that no side's time holds it.
+// Separate for each side, because all sides share one server. Created beforehand, so that no side's
+// time includes it.
 function keysOf(side, { id, isExhausted }) {
   const count = isExhausted ? 1 : KEYS;
   const number = Object.keys(SIDES).indexOf(side);
@@ -119,12 +121,12 @@ async function audit(redis, workload, side) {
   if (workload.algorithm !== 'fixed-window') return;
   const key = redisPrefix(side) + probeKey(side, workload);
   const [count, ttl] = [Number(await redis.get(key)), await redis.ttl(key)];
-  // The peer counts what it denies, too.
+  // The peer also counts denied requests.
   assert.ok(side === SUBJECT ? count === SMALL : count >= SMALL, `${side} has counted ${count}`);
   assert.ok(ttl > WINDOW_SECONDS - 120 && ttl <= WINDOW_SECONDS, `${side} left a TTL of ${ttl} s`);
 }
 
-// What was let through in all rounds is what was counted: each request once, none by the way.
+// The requests allowed in all rounds must equal the count: each request once, and no others.
 async function auditRounds(redis, workload, side, results) {
   if (workload.algorithm !== 'fixed-window') return;
   const keys = keysOf(side, workload).map((key) => redisPrefix(side) + key);

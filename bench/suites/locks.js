@@ -40,7 +40,7 @@ const QUEUED = {
   names: 1,
   concurrency: 1,
 };
-// A peer that sleeps for 200 ms hands over a few times in a second.
+// A peer that sleeps for 200 ms completes only a few hand-overs per second.
 const HAND_OVER = { kind: 'hand-over', ...QUEUED, stretch: 3, bounds: { handOverP50Millis: 5 } };
 const WAITING = { kind: 'waiting', ...QUEUED };
 
@@ -84,7 +84,8 @@ function workloads({ quick }) {
   return quick ? WORKLOADS.filter(({ id }) => !NOT_QUICK.includes(id)) : WORKLOADS;
 }
 
-// A side's own, as all sides share one server. Made beforehand, so that no side's time holds it.
+// Separate for each side, because all sides share one server. Created beforehand, so that no side's
+// time includes it.
 function namesOf(side, { id, names }) {
   const number = Object.keys(SIDES).indexOf(side);
   return Array.from({ length: names }, (_, index) => `bench:${id}:${number}:${index}`);
@@ -118,7 +119,7 @@ async function prepare(opened, workload) {
     const problems = problemsOf(await opened.queue.checkedSession());
     assert.deepStrictEqual(problems, []);
   }
-  // For the audit: it is not given back.
+  // For the audit: it is not released.
   assert.ok(await client.take(probeName(side, workload)), 'a free lock is not granted');
   return OPERATIONS[workload.kind](opened, { names });
 }

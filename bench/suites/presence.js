@@ -6,7 +6,7 @@ const { SIDES, SOCKETS_IN_ROOM, openSide } = require('./presence/sides');
 
 const SUBJECT = 'redis-backplane';
 const LARGE_ROOM = 5000;
-/** Sockets that are set again and again. */
+/** Sockets that are set repeatedly. */
 const SOCKETS = 10_000;
 const KEPT_ALIVE = 100_000;
 const FILLING = 512;
@@ -34,7 +34,7 @@ const COMPARISONS = [
 const READ = { kind: 'read', room: 'r0', expected: SOCKETS_IN_ROOM, concurrency: 1 };
 const BOTH = [SUBJECT, 'scan-and-get'];
 
-// In the order of their size: what fills the server stays for the next.
+// In order of size: the data on the server stays for the next one.
 const WORKLOADS = [
   { id: 'set-c256', title: 'setPresence, 10,000 sockets, concurrency 256', kind: 'set', sockets: 0, sides: [SUBJECT], concurrency: 256 },
   { id: 'room-50-of-1000', title: 'A room of 50 among 1,000 sockets', ...READ, sockets: 1000, sides: Object.keys(SIDES) },

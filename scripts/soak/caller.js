@@ -1,7 +1,8 @@
 'use strict';
 
-// Calls every function of the package, as often as it is told, on three backplanes: two that share their keys, and one
-// with the options that those do not have. Whoever started it brings the faults, and asks for what came of it.
+// Calls every function of the package, as often as it is told, on three backplanes: two that share
+// their keys, and one with the options that those do not have. The parent process causes the faults
+// and asks for the results.
 
 const { getEventListeners } = require('node:events');
 const fs = require('node:fs');
@@ -22,7 +23,7 @@ const { urls, prefixes, calls, seed, pauseMs } = JSON.parse(process.argv[2]);
 const WORKERS_EACH = 24;
 const SAMPLES = 1000;
 const MOST_WRONG = 50;
-/** After an outage nobody leaves a room before that. */
+/** After an outage no socket is reported as left before this time. */
 const LEAVE_GRACE_MS = 15_000;
 const WAIT_MS = 50;
 const MOST_WAITS = 100;
@@ -30,7 +31,7 @@ const MOST_WAITS = 100;
 const resources = () => process.getActiveResourcesInfo().sort();
 const threads = () => (process.platform === 'linux' ? fs.readdirSync('/proc/self/task').length : 0);
 
-// As it will be when tasks are listened to.
+// The state once tasks are listened to.
 process.channel.ref();
 const before = resources();
 const wrong = { count: 0, told: [] };
@@ -60,7 +61,7 @@ const world = {
   peers: new Map([[a, b], [b, a]]),
   ears: new Map(instances.map((x) => [x, new Ears(x, tell)])),
   servers: new Map(),
-  /** Sockets of which it is not known whether they were removed. */
+  /** Sockets whose removal is uncertain. */
   leftBehind: [],
   namesInUse: new Set(),
   /** Never aborts. */
@@ -89,7 +90,7 @@ async function begin() {
   return { listeners: a.client.listenerCount('reconnecting') };
 }
 
-/** All faults are over: what should be alive is, once; what was removed is gone. */
+/** All faults are over: everything that should be alive is, once; what was removed is gone. */
 async function examine() {
   await work;
   for (const x of instances) await until(() => x.isReady, { what: `${x.name} is ready` });
@@ -106,7 +107,7 @@ async function examine() {
   return ears;
 }
 
-/** Takes back everything that lasts, as a server does that ends well. */
+/** Undoes everything that lasts, like a server that shuts down cleanly. */
 async function takeBack() {
   for (const [x, user, socket] of world.leftBehind) {
     if (!(await x.call('removePresence', user, socket))) tell('presence: not removed, and Redis is there');
@@ -135,7 +136,7 @@ async function takeBack() {
   }
 }
 
-/** No timer of our own is among them. */
+/** None of our own timers is among them. */
 async function resourcesAtRest() {
   for (let waits = 0; waits < MOST_WAITS && String(resources()) !== String(before); waits += 1) await sleep(WAIT_MS);
   return resources();

@@ -12,7 +12,7 @@ const broken = (proxy) => {
   proxy.cut();
 };
 
-/** What can happen to the connections of an instance. */
+/** The faults of the connections of an instance. */
 const FAULTS = {
   cut: (proxy) => proxy.cut(),
   'cut one': (proxy, { pick }) => pick(proxy.links)?.reset(),
@@ -41,7 +41,10 @@ async function heal(proxy) {
   await proxy.accept();
 }
 
-/** Harms the connections of one instance of the caller, again and again, so that half of its calls meet that. */
+/**
+ * Disturbs the connections of one instance of the caller repeatedly, so that half of its calls are
+ * affected.
+ */
 class Chaos {
   #caller;
   #proxy;

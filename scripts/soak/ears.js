@@ -2,10 +2,10 @@
 
 const { until } = require('../../__test__/support/until');
 
-/** Of each publisher so many numbers are remembered: what comes twice comes soon. */
+/** This many numbers per publisher are remembered: a duplicate arrives soon. */
 const REMEMBERED = 200;
 
-/** A listener: hears each message once while it is alive, and nothing afterwards. */
+/** A listener: receives each message once while it is alive, and nothing afterwards. */
 class Ear {
   #heard = new Map();
   #tell;
@@ -38,7 +38,7 @@ class Ear {
   }
 }
 
-/** The ways to listen. Each answers a function that ends it. */
+/** The ways to listen. Each returns a function that ends it. */
 const KINDS = {
   async callback(x, ear) {
     const pubSub = x.backplane.getPubSub();
@@ -55,7 +55,7 @@ const KINDS = {
     return () => x.act('RedisPubSub.close', () => pubSub.close());
   },
 
-  /** Subscribed when its first step has begun. */
+  /** Subscribed once its first step has begun. */
   async iteration(x, ear) {
     const messages = x.backplane.getPubSub().messages(ear.channel);
     const loop = async () => {
@@ -78,7 +78,7 @@ const KINDS = {
   }),
 };
 
-/** The kinds that are callbacks of one pubsub. */
+/** The kinds that are callbacks of one pub/sub. */
 const SHARED = ['callback', 'iteration'];
 
 async function listen(x, name, subscribe) {
@@ -88,7 +88,7 @@ async function listen(x, name, subscribe) {
   return () => x.act('Client.quit', () => handle.quit());
 }
 
-/** All who listen on one instance, of those that hear each other. */
+/** All listeners on one instance of those that receive each other's messages. */
 class Ears {
   #x;
   #tell;
@@ -120,7 +120,7 @@ class Ears {
     return [...this.#alive.keys()];
   }
 
-  /** Of a channel: how many subscriptions of the server there have to be. */
+  /** How many subscriptions the server must have for a channel. */
   wanted(channel) {
     const kinds = this.all().filter((ear) => ear.channel === channel).map(({ name }) => name);
     const ofShared = kinds.some((kind) => SHARED.includes(kind)) ? 1 : 0;
@@ -139,12 +139,12 @@ class Ears {
   }
 }
 
-/** Every ear of these hears each marker once. */
+/** Every one of these listeners receives each marker once. */
 async function expectEachOnce(publisher, groups, channels, tell) {
   for (const channel of channels) await publisher.call('publish', channel, { marker: channel });
   const ears = groups.flatMap((group) => group.all());
   await until(() => ears.every(({ markers }) => markers.length > 0), { what: 'every marker' }).catch(() => {});
-  // What comes twice has come by then.
+  // A duplicate has arrived by then.
   for (const channel of channels) await publisher.call('publish', channel, { marker: 'last' });
   await until(() => ears.every(({ markers }) => markers.includes('last')), { what: 'the last marker' }).catch(() => {});
   for (const { kind, channel, markers } of ears) {

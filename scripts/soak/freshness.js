@@ -1,15 +1,19 @@
 'use strict';
 
-/** Whether all was well meanwhile: with the connection for calls, or with all of an instance. */
+/**
+ * Whether everything worked meanwhile: the connection for calls, or all of an instance's
+ * connections.
+ */
 const STEADY = { now: (instance) => instance.steady(), holds: (instance, since) => instance.isSteadySince(since) };
 const CALM = { now: (instance) => instance.calm(), holds: (instance, since) => instance.isCalmSince(since) };
 
-/** So many versions back it is known who wrote them. */
+/** For this many versions back, the writer is known. */
 const REMEMBERED = 20;
 
 /**
- * What may be read of one thing that one worker alone writes, through several instances that share it. Every write
- * and every delete has a version; a value carries the version with which it was written. A miss is always right.
+ * The values that may be read of one thing that only one worker writes, through several instances
+ * that share it. Every write and every delete has a version; a value carries the version with which
+ * it was written. A miss is always correct.
  */
 class Freshness {
   #instances;
@@ -18,7 +22,7 @@ class Freshness {
   #own = new Map();
   #everywhere = { version: 0, since: [] };
   #writers = new Map();
-  /** What a database would have. */
+  /** The content of a database. */
   now = 0;
 
   constructor(what, instances, tell, steadiness = STEADY) {
@@ -28,7 +32,10 @@ class Freshness {
     this.#steadiness = steadiness;
   }
 
-  /** `act(instance, version)` writes or deletes; it counts unless it answers `false`: that it is not known. `how`: for people. */
+  /**
+   * `act(instance, version)` writes or deletes. It counts unless it returns `false`: then the
+   * outcome is unknown. `how`: for humans.
+   */
   async write(instance, act, how = 'write') {
     const since = this.#instances.map(this.#steadiness.now);
     this.now += 1;
@@ -46,8 +53,8 @@ class Freshness {
   }
 
   /**
-   * What another instance wrote when it lost its connection may be on its way to Redis until that instance is back: no
-   * instance but that one can know.
+   * A write of another instance that lost its connection may be in transit to Redis until that
+   * instance is back; only that instance can know.
    */
   #mayStillArrive(version, reader) {
     const { instance, isInDoubt } = this.#writers.get(version) ?? {};
@@ -60,7 +67,10 @@ class Freshness {
     return lines.join('; ');
   }
 
-  /** `act(instance)` reads a version or null: never older than what this instance knows, or all do that were connected. */
+  /**
+   * `act(instance)` reads a version or null: never older than what this instance knows, or what all
+   * connected instances know.
+   */
   async read(instance, act) {
     const own = this.#own.get(instance) ?? 0;
     const { version: shared, since } = this.#everywhere;

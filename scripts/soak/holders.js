@@ -1,6 +1,6 @@
 'use strict';
 
-/** Who holds which lock, as all holders of this process see it. */
+/** The holders of locks, as seen by all holders of this process. */
 class Holders {
   #held = new Map();
   #tell;
@@ -9,7 +9,10 @@ class Holders {
     this.#tell = tell;
   }
 
-  /** `holds()`: whether the one who just got the lock still has it. Answers what to call before it is given back. */
+  /**
+   * `holds()`: whether the latest holder still has it. Returns a function to call before it is
+   * released.
+   */
   enter(key, by, holds) {
     const others = this.#held.get(key) ?? new Set();
     for (const other of others) {

@@ -4,9 +4,9 @@ const { createBackplane } = require('../..');
 const { witness } = require('../../__test__/support/witness');
 
 const DEADLINES = { connectTimeoutMs: 1000, commandTimeoutMs: 300 };
-/** What a machine with two cores and other work on it may add. */
+/** The extra time that a busy machine with two cores may add. */
 const SLACK_MS = 250;
-/** These walk the keyspace, and each of their steps has a deadline of its own. */
+/** These walk the keyspace, and each of their steps has its own deadline. */
 const WALKS = { cacheDeletePattern: 1500, 'queryCache.invalidate': 1500 };
 
 function functionsOf(backplane) {
@@ -16,14 +16,14 @@ function functionsOf(backplane) {
   return new Map([...own, ...theirs]);
 }
 
-/** A backplane whose calls are counted and held to their deadlines. */
+/** A backplane whose calls are counted and checked against their deadlines. */
 class Instance {
   #functions;
   #watched;
   #outages = 0;
   #harms = 0;
   calls = 0;
-  /** Calls that met a fault: it was there when they began, or came or went meanwhile. */
+  /** Calls affected by a fault: it existed when they began, or started or ended meanwhile. */
   met = 0;
   isHarmed = false;
   longestMs = 0;
@@ -58,7 +58,7 @@ class Instance {
     return this.#outages;
   }
 
-  /** Functions that nobody has called. */
+  /** Functions that have not been called. */
   get unused() {
     return [...this.#functions.keys()].filter((name) => !(name in this.used));
   }
@@ -68,7 +68,7 @@ class Instance {
     return this.act(name, () => this.#functions.get(name)(...args), WALKS[name]);
   }
 
-  /** The same for whatever is to be counted under a name; `act(uncounted)` may wait for so long on purpose. */
+  /** The same for anything counted under a name; `act(uncounted)` may wait this long on purpose. */
   async act(name, act, allowanceMs = 0) {
     const { isHarmed: wasHarmed } = this;
     const harms = this.#harms;
@@ -81,7 +81,7 @@ class Instance {
     }
   }
 
-  /** A call that has been made. */
+  /** A call in progress. */
   count(name, hasMet = this.isHarmed) {
     this.calls += 1;
     if (hasMet) this.met += 1;
@@ -99,7 +99,7 @@ class Instance {
     this.#harms += 1;
   }
 
-  /** To be asked of `isSteadySince` later: whether Redis was there all the time. */
+  /** To be passed to `isSteadySince` later: whether Redis was available all the time. */
   steady() {
     return this.isReady ? this.#outages : null;
   }
@@ -108,7 +108,7 @@ class Instance {
     return this.isReady && outages === this.#outages;
   }
 
-  /** The same of every connection: there was no fault. */
+  /** The same for every connection: there was no fault. */
   calm() {
     return this.isReady && !this.isHarmed ? this.#harms : null;
   }

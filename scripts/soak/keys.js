@@ -5,9 +5,10 @@ const MINUTE = 60;
 const DAY = 24 * 3600;
 
 /**
- * How long each kind of key may last, in seconds, as docs/keys.md says; Infinity: it has no TTL. `stays`: there may be some
- * when everything has been removed and given back. Results and sessions are void then, but one whose tag was lost to a
- * fault is not found by whoever removes them.
+ * How long each kind of key may last, in seconds, as documented in docs/keys.md; Infinity: it has
+ * no TTL. `stays`: some may remain when everything has been removed and released. Results and
+ * sessions are invalid then, but one whose tag was lost in a fault is not found by its
+ * invalidation.
  */
 const KINDS = {
   'cache:': { longest: 60 + 60 + 35 },
@@ -49,13 +50,15 @@ async function allKeys(redis) {
   return [...found];
 }
 
-/** What there is, by kind: how many keys and the longest TTL in seconds; and what is not as it should be. */
+/**
+ * The existing keys by kind: how many, and the longest TTL in seconds; and what is wrong with them.
+ */
 async function takeStock(redis, prefixes, { isAtEnd }) {
   const kinds = {};
   const wrong = new Set();
   for (const key of await allKeys(redis)) {
     const ms = await redis.command('PTTL', key);
-    // It has ended meanwhile.
+    // It has expired meanwhile.
     if (ms === -2) continue;
     const prefix = prefixes.find((each) => key.startsWith(each)) ?? '';
     const kind = NAMES.find((name) => key.startsWith(prefix + name)) ?? 'unknown';

@@ -1,6 +1,6 @@
 'use strict';
 
-/** Who is in a room by what a watcher of it is told, from when it was empty. */
+/** The members of a room as a watcher sees them, starting from an empty room. */
 class RoomView {
   #there = new Set();
   events = 0;

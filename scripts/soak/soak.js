@@ -12,11 +12,14 @@ const { failuresOf, memoryOf, threadsOf } = require('./verdict');
 
 const CALLER = path.join('..', '..', 'scripts', 'soak', 'caller.js');
 const PREFIXES = ['soak:pair:', 'soak:pair:', 'soak:lone:'];
-/** Between the calls of a worker, on average: so that the faults, which take their time, meet half of them. */
+/**
+ * The average pause between the calls of a worker, so that the faults, which take time, affect half
+ * of them.
+ */
 const PAUSE_MS = 10;
 const STOCKS = 5;
 const POLL_MS = 250;
-/** By then a lease has ended that nobody gave back. */
+/** By then an unreleased lease has ended. */
 const LEASES_END_MS = 5000;
 
 async function stocksWhile(caller, redis, calls) {
@@ -29,7 +32,7 @@ async function stocksWhile(caller, redis, calls) {
   return stocks;
 }
 
-/** Once more when there may have been somebody's lease. */
+/** Once more if a lease may still have existed. */
 async function leftIn(redis) {
   let left;
   const isDone = async () => {
@@ -47,7 +50,9 @@ async function noConnections(redis) {
   return countOf(redis);
 }
 
-/** Makes so many calls in all kinds of faults; resolves figures and `failures`, for people. */
+/**
+ * Makes this many calls during all kinds of faults. Resolves to figures and `failures`, for humans.
+ */
 async function soak({ calls, seed, say = () => {} }) {
   const closers = [];
   try {

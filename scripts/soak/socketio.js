@@ -3,7 +3,10 @@
 const { Server } = require('socket.io');
 const { Ear } = require('./ears');
 
-/** A Socket.IO server without clients: it tells the other one, which hears everything once at most. */
+/**
+ * A Socket.IO server without clients: it sends to the other one, which receives everything at most
+ * once.
+ */
 class SocketIo {
   #x;
   #io;

@@ -1,7 +1,7 @@
 'use strict';
 
 const MOST_DRIFT = 0.1;
-/** With fewer a process still grows into its heap. */
+/** With fewer, a process still grows into its heap. */
 const CALLS_FOR_MEMORY = 200_000;
 
 function median(numbers) {
@@ -26,7 +26,7 @@ function threadsOf(samples) {
   return { early, late };
 }
 
-/** What is not as the package promises, for people. */
+/** Violations of the package's promises, for humans. */
 function failuresOf({ load, memory, threads, atBegin, atEnd, stocks, left, connections, wanted }) {
   const same = (x, y) => JSON.stringify(x) === JSON.stringify(y);
   const { resources, listeners } = atEnd;

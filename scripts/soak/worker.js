@@ -7,7 +7,9 @@ const { CALM, Freshness } = require('./freshness');
 const ROUNDS = ['cache', 'queries', 'sessions', 'messages', 'limits', 'locks', 'presence', 'pubsub', 'commands'];
 const createRounds = ROUNDS.map((name) => require(`./rounds/${name}`).createRound);
 
-/** Calls one function after the other, on an instance and now and then on the one that shares its keys. */
+/**
+ * Calls one function after the other, on an instance and sometimes on the one that shares its keys.
+ */
 class Worker {
   #x;
   #world;
@@ -48,7 +50,7 @@ class Worker {
     const { below, pick } = this.#dice;
     while (!this.#world.isOver()) {
       const before = this.#x.calls;
-      // Whoever broke its promise has been written down by then.
+      // Any violation has been recorded by then.
       await pick(this.#rounds)().catch(() => {});
       await sleep((this.#x.calls - before) * below(2 * this.#world.pauseMs));
     }

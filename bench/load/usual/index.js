@@ -1,6 +1,6 @@
 'use strict';
 
-// All of it under the names of redis-backplane, as examples/chat takes them.
+// All functions under the names of redis-backplane, as examples/chat expects them.
 
 const { createAdapter } = require('@socket.io/redis-adapter');
 const messageCache = require('./messageCache');
@@ -12,7 +12,10 @@ const sessionCache = require('./sessionCache');
 
 let adapterClients = [];
 
-/** Two clients of its own, as the adapter's documentation has it. They wait: what it publishes nobody catches. */
+/**
+ * Two separate clients, as the adapter's documentation recommends. They wait, because nobody
+ * catches errors of what the adapter publishes.
+ */
 function socketIoAdapter(options) {
   const [publisher, subscriber] = (adapterClients = [redisClient.createSubscriber(), redisClient.createSubscriber()]);
   return createAdapter(publisher, subscriber, options);

@@ -1,6 +1,7 @@
 'use strict';
 
-// src/services/presence/presenceService.js: keeps the sockets of this process there, and tells of who comes and goes.
+// src/services/presence/presenceService.js: keeps the sockets of this process set, and reports
+// joins and leaves.
 
 const { getPubSub } = require('./redisPubSub');
 const redisClient = require('./redisClient');

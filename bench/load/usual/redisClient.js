@@ -1,7 +1,7 @@
 'use strict';
 
-// src/infrastructure/database/redisClient.js as many servers have it: one ioredis client, and functions that do without
-// it while it is not connected.
+// src/infrastructure/database/redisClient.js as in many servers: one ioredis client, and functions
+// that work without it while it is not connected.
 
 const { Redis } = require('ioredis');
 
@@ -21,7 +21,7 @@ function getClient() {
   return client;
 }
 
-/** A connection of its own, which waits for Redis for as long as it takes. */
+/** A separate connection, which waits for Redis as long as necessary. */
 function createSubscriber() {
   const subscriber = new Redis(URL, { maxRetriesPerRequest: null, retryStrategy: (times) => Math.min(times * 50, 2000) });
   subscriber.on('error', () => {});
@@ -33,7 +33,7 @@ function isRedisAvailable() {
   return isReady;
 }
 
-/** What `act` answers, or what there is without Redis. */
+/** The result of `act`, or the fallback without Redis. */
 async function attempt(act, otherwise) {
   if (!isRedisAvailable()) return otherwise;
   try {

@@ -36,7 +36,7 @@ class RedisPubSub extends EventEmitter {
     const isNew = !this.#callbacks.has(channel);
     if (isNew) this.#callbacks.set(channel, new Set());
     this.#callbacks.get(channel).add(callback);
-    // ioredis subscribes anew by itself after a reconnect.
+    // ioredis subscribes again by itself after a reconnect.
     if (isNew) await this.#listen().subscribe(PREFIX + channel);
     return true;
   }

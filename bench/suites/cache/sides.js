@@ -27,7 +27,7 @@ async function openBackplane(url) {
     await sleep(10);
   }
   return {
-    // cacheGet and cacheSet put `cache:` before the key.
+    // cacheGet and cacheSet prefix the key with `cache:`.
     prefix: 'bench:',
     get: (key) => backplane.cacheGet(key),
     set: (key, value, ttlSeconds) => backplane.cacheSet(key, value, ttlSeconds),

@@ -1,6 +1,6 @@
 'use strict';
 
-// Two names of sixteen are not ASCII: a client that decodes only ASCII fast shows it.
+// Two names of sixteen are not ASCII: this reveals a client that is fast only for ASCII.
 const NAMES = [
   'Ada Byron', 'Grace Hopper', 'Zoë Martin', 'Ivan Petrov', 'Mary Shaw', 'Omar Haddad',
   'Lena Fischer', 'Tom Baker', 'Ana Costa', '田中 花子', 'Paul Weber', 'Rita Levi',

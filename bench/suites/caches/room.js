@@ -4,7 +4,7 @@ const { quantile } = require('../../harness/stats');
 
 const RESULTS = 20;
 
-/** Invalidates a room again and again, and fills it before, which does not count. */
+/** Invalidates a room repeatedly, and fills it before each time, which is not timed. */
 async function measureRoom({ fillRoom, invalidateRoom }, millis) {
   const latencies = [];
   let errors = 0;

@@ -34,7 +34,7 @@ async function openBackplane(url, { isLocal }) {
     fillRoom: (roomId, results) =>
       Promise.all(Array.from({ length: results }, (_, page) => queryCache.set('messages', { roomId, page }, [page], TTL_SECONDS))),
     invalidateRoom: queryCache.invalidateRoom,
-    /** Until it hears the others it keeps nothing in memory. */
+    /** It caches nothing locally until it receives the others' notifications. */
     isAtHand: async (key) => {
       const { memoryHits } = await messageCache.getStats();
       await messageCache.get(key);
@@ -44,7 +44,7 @@ async function openBackplane(url, { isLocal }) {
   };
 }
 
-// Two tiers, and a bus over which instances tell each other.
+// Two tiers, and a bus on which instances notify each other.
 async function openBentocache(url, { isLocal }) {
   const { BentoCache, bentostore } = await import('bentocache');
   const { memoryDriver } = await import('bentocache/drivers/memory');

@@ -10,7 +10,7 @@ const SIDES = {
   'rate-limiter-flexible-memory-block': (url) => openFlexible(url, {}, { isBlocking: true }),
 };
 
-// The tables are what there is to read; failures are not kept quiet.
+// The output should be the tables; failures are still reported.
 const COMPLAINTS = { debug() {}, info() {}, warn: console.warn, error: console.error };
 const FLEXIBLE_PREFIX = 'flexible';
 const DENIED = Symbol('denied');
@@ -19,7 +19,7 @@ function openSide(name, url) {
   return SIDES[name](url);
 }
 
-/** What stands before a key of a fixed window on Redis. */
+/** The prefix of a key of a fixed window on Redis. */
 function redisPrefix(side) {
   return side === 'redis-backplane' ? 'limit:fixed:' : `${FLEXIBLE_PREFIX}:`;
 }
@@ -69,7 +69,7 @@ async function openFlexible(url, options, { isBlocking = false } = {}) {
   };
 }
 
-// A denied one is rejected with a result, which is no Error.
+// A denied request is rejected with a result that is not an Error.
 function denied(reason) {
   if (reason instanceof Error) throw reason;
   return DENIED;

@@ -3,7 +3,7 @@
 const { setTimeout: sleep } = require('node:timers/promises');
 const { nowMicros } = require('../../harness/clock');
 
-/** Those who wait for one lock in one process. Each takes it once, holds it and gives it back. */
+/** The waiters for one lock in one process. Each acquires it once, holds it and releases it. */
 class Line {
   #client;
   #holderOf;
@@ -31,12 +31,12 @@ class Line {
     await Promise.all(called);
   }
 
-  /** When each called, got it and gave it back; and what was wrong, if anything. */
+  /** When each called, acquired and released it; and what was wrong, if anything. */
   end() {
     return this.#visits;
   }
 
-  // In an object: the call has been made, its answer has yet to come.
+  // In an object: the call has been made, and its answer has not arrived yet.
   #call(lock) {
     const calledAt = nowMicros();
     const granted = this.#client.wait(lock);

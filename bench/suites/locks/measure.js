@@ -38,7 +38,10 @@ function handOvers(session) {
     .map(({ visit, before }) => visit.grantedAt - before.releasedAt);
 }
 
-/** By how many places the grants were off the order of the calls, on average of those who waited. */
+/**
+ * By how many places the order of the grants differs from the order of the calls, on average over
+ * the waiters.
+ */
 function placesOff(session) {
   const waiters = session.slice(1);
   if (waiters.length < 2) return NaN;
@@ -46,7 +49,7 @@ function placesOff(session) {
   return mean(granted.map((visit, place) => Math.abs(waiters.indexOf(visit) - place)));
 }
 
-// A time is taken after a grant and before a release: what overlaps in these times did so in truth.
+// A time is taken after a grant and before a release: an overlap of these times is a real overlap.
 function problemsOf(session) {
   const visits = inOrderOfGrants(session);
   const overlaps = visits

@@ -11,16 +11,16 @@ const { pauseMillis, redisKey } = require('./sides');
 
 const PARTNER = path.join(__dirname, 'partner-main.js');
 const ORDINARY = { isDeep: false, holdMillis: () => between(1, 5) };
-// One calls after another, so that it is known who was first.
+// They call one after another, so that it is known who was first.
 const GAP_MILLIS = 3;
 const SHORTEST_HOLD_MILLIS = 10;
 const LEAST_SPREAD_MILLIS = 20;
-// After those who wait have asked for the first time.
+// After the waiters have asked for the first time.
 const SETTLE_MILLIS = 100;
 
 /**
- * One lock, a holder in this process, and `waiters` in two: the first in the other one, the second in
- * this one, and so on. A session ends when each has had the lock once.
+ * One lock, a holder in this process, and `waiters` in two: the first in the other one, the second
+ * in this one, and so on. A session ends when each has held the lock once.
  */
 class Queue {
   #client;
@@ -44,12 +44,12 @@ class Queue {
     return queue;
   }
 
-  /** One in which each must find its token in Redis. */
+  /** A session in which each must find its token in Redis. */
   checkedSession() {
     return this.#session({ ...ORDINARY, isDeep: true }, () => this.#hold());
   }
 
-  /** Sessions for so long. */
+  /** Sessions for this time. */
   async sessions(millis) {
     await this.#partner.ask('collect');
     const deadline = nowMicros() + millis * 1000;
@@ -59,7 +59,9 @@ class Queue {
     return sessions;
   }
 
-  /** A session in which the holder keeps the lock for so long, and what the waiting takes meanwhile. */
+  /**
+   * A session in which the holder keeps the lock for this time, and the cost of waiting meanwhile.
+   */
   async longHold(millis) {
     await this.#partner.ask('collect');
     let usage;
@@ -75,13 +77,16 @@ class Queue {
     this.#redis.disconnect();
   }
 
-  // A release comes at any time between two tries of one that waits.
+  // A release falls anywhere between two tries of a waiter.
   #hold() {
     const spread = Math.max(pauseMillis(this.#side), LEAST_SPREAD_MILLIS);
     return sleep(SHORTEST_HOLD_MILLIS + between(0, spread));
   }
 
-  /** What each who had the lock did, in the order in which they called; the holder was first. */
+  /**
+   * What each holder of the lock did, in the order in which they called; the first holder comes
+   * first.
+   */
   async #session({ isDeep, holdMillis }, hold) {
     const lock = this.#name;
     const calledAt = nowMicros();

@@ -2,7 +2,7 @@
 
 const LEASE_SECONDS = 30;
 const LEASE_MILLIS = LEASE_SECONDS * 1000;
-// Longer than anybody waits here: a side that gives up would be a side with fewer who wait.
+// Longer than any wait here: a side that gives up would have fewer waiters.
 const PATIENCE_MILLIS = 60_000;
 
 const REDLOCK_PREFIX = 'redlock:';
@@ -45,14 +45,14 @@ const SIDES = {
   },
 };
 
-// The tables are what there is to read; failures are not kept quiet.
+// The output should be the tables; failures are still reported.
 const COMPLAINTS = { debug() {}, info() {}, warn: console.warn, error: console.error };
 
 function openSide(name, url) {
   return SIDES[name].open(url);
 }
 
-/** The key that holds the token of who has the lock. */
+/** The key with the token of the holder. */
 function redisKey(side, name) {
   return SIDES[side].redisPrefix + name;
 }
@@ -89,14 +89,14 @@ async function openRedlock(url, clientOptions, settings = {}) {
   const redis = new Redis(url, clientOptions);
   await redis.ping();
   const redlock = new Redlock([redis], settings);
-  // It tells why only here.
+  // It gives the reason only here.
   let failure = null;
   redlock.on('error', (error) => {
     if (error.name !== 'ResourceLockedError') failure ??= error;
   });
   const acquire = async (name, options) => {
     const lock = await redlock.acquire([REDLOCK_PREFIX + name], LEASE_MILLIS, options);
-    // Rejects when it was not held.
+    // Rejects if it was not held.
     return { token: lock.value, release: async () => Boolean(await lock.release()) };
   };
   return {
@@ -120,7 +120,7 @@ async function openSemaphore(url, clientOptions) {
   const { Mutex } = require('redis-semaphore');
   const redis = new Redis(url, clientOptions);
   await redis.ping();
-  // A mutex stands for one attempt: none may be used by two at once.
+  // A mutex is for one attempt; two must not use it at once.
   const acquire = async (name, options) => {
     const mutex = new Mutex(redis, name, options);
     return (await mutex.tryAcquire()) ? heldMutex(mutex) : null;
@@ -139,7 +139,7 @@ async function openSemaphore(url, clientOptions) {
   };
 }
 
-// It does not tell whether the server still had it.
+// It does not report whether the server still had it.
 function heldMutex(mutex) {
   return {
     token: mutex.identifier,

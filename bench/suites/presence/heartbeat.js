@@ -3,7 +3,10 @@
 const { openObserver } = require('../../harness/observer');
 const { startMeter } = require('../../harness/meter');
 
-/** What this process and the server use for the sockets that it keeps alive, in percent of one core. */
+/**
+ * The CPU time that this process and the server use for the sockets that it keeps alive, in percent
+ * of one core.
+ */
 async function measureHeartbeat(url, millis) {
   const observer = await openObserver(url);
   const before = await serverSeconds(observer);

@@ -10,7 +10,7 @@ const SIDES = {
 };
 
 const TTL_SECONDS = 3600;
-/** Of each room but the large one. */
+/** Of each room except the large one. */
 const SOCKETS_IN_ROOM = 50;
 const COMPLAINTS = { debug() {}, info() {}, warn: console.warn, error: console.error };
 
@@ -31,7 +31,7 @@ async function openBackplane(url, options) {
   };
 }
 
-// As hand-written modules have it: a key for each socket, and a walk through all keys for a room.
+// As in hand-written modules: a key for each socket, and a walk through all keys for a room.
 async function openScan(url) {
   const { default: Redis } = require('ioredis');
   const redis = new Redis(url);
@@ -57,7 +57,7 @@ async function scan(redis, roomId) {
   return [...users].sort();
 }
 
-// A room of Socket.IO's over two processes, which ask each other for its sockets.
+// A Socket.IO room over two processes, which ask each other for its sockets.
 async function openFetchSockets(url) {
   const { own, other, clients } = await openServers('ioredis', url, { count: SOCKETS_IN_ROOM / 2, batch: 1 });
   return {

@@ -9,8 +9,8 @@ const { openSide } = require('./sides');
 
 const PARTNER = path.join(__dirname, 'partner-main.js');
 
-// What connects a publisher, which is this process, with its subscribers:
-// { publish(n), begin({ isDeep }, onArrived), end(), close() }.
+// The connection between a publisher, which is this process, and its subscribers: { publish(n),
+// begin({ isDeep }, onArrived), end(), close() }.
 const LINKS = { local: openLocal, remote: openRemote, room: openRoom };
 
 function openLink(side, url, workload) {
@@ -74,7 +74,7 @@ async function openRoom(side, url, { clients: count, batch }) {
   };
 }
 
-// All sides share one Redis: none may hear another.
+// All sides share one Redis: none may receive another's messages.
 function channelName(side, index) {
   return `bench:${side}:${index}`;
 }

@@ -27,7 +27,7 @@ const roles = {
   },
 };
 
-// The publisher hears of what arrived now and then, so that telling it costs next to nothing.
+// The publisher is told of arrivals only now and then, so that the report costs almost nothing.
 function acknowledge(every) {
   let arrived = 0;
   return (deliveries) => {

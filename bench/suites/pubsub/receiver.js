@@ -4,7 +4,7 @@ const assert = require('node:assert');
 const { nowMicros } = require('../../harness/clock');
 const { RECORDS, SAMPLE_STRIDE, recordOf } = require('./messages');
 
-/** Counts what arrives in one process, and checks that it is every message, once and in order. */
+/** Counts the arrivals in one process, and checks that every message arrives once and in order. */
 class Receiver {
   #lanes = [];
   #onArrived;

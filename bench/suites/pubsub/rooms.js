@@ -49,7 +49,7 @@ async function openServers(side, url, { count, batch }) {
   return { own, other, clients };
 }
 
-// Until the servers know of each other and every client is in the room.
+// Until the servers know each other and every client is in the room.
 async function untilJoined(io, count) {
   const deadline = Date.now() + READY_MILLIS;
   for (;;) {

@@ -1,6 +1,6 @@
 'use strict';
 
-// The tables are what there is to read; gaps and failures are not kept quiet.
+// The output should be the tables; failures are still reported.
 const COMPLAINTS = { debug() {}, info() {}, warn: console.warn, error: console.error };
 
 // Each opens what one process needs: { publish(channel, data), subscribe(channel, callback),

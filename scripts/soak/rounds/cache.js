@@ -2,7 +2,7 @@
 
 const { setTimeout: sleep } = require('node:timers/promises');
 
-/** More than one connection for calls takes at once. */
+/** More than one connection for calls handles at once. */
 const LARGE = 300_000;
 
 function createRound({ either, fresh, name, below, oneIn }) {

@@ -2,7 +2,7 @@
 
 const { outcomeOf } = require('../../../__test__/support/deferred');
 
-/** The only calls that may reject because Redis is away. */
+/** The only calls that may reject because of an outage. */
 const DOCUMENTED = ['E_UNAVAILABLE', 'E_TIMEOUT'];
 
 function createRound({ x, world, name, pick, tell }) {

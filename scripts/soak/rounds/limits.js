@@ -5,13 +5,13 @@ const WINDOW_SECONDS = 30;
 const SHORT_SECONDS = 0.2;
 const CHECKS_OF_SHORT = 40;
 
-/** What Redis let through; a check whose answer was lost is judged by its process alone. */
+/** What Redis allowed; a check whose answer was lost is decided only by its process. */
 const allowedByRedis = (answers) => answers.filter(({ allowed, source }) => allowed && source === 'redis').length;
 
 function createRound({ x, either, name, below, pick, tell }) {
   let keys = 0;
 
-  /** More at once than there may be, by any instance. */
+  /** More at once than allowed, by any instance. */
   async function crowd() {
     keys += 1;
     const key = `l:${name}:${keys}`;
@@ -28,7 +28,7 @@ function createRound({ x, either, name, below, pick, tell }) {
     await reset(key, max, algorithm, isWhole);
   }
 
-  /** A check whose answer was lost may be on its way, and count after the reset. */
+  /** A check whose answer was lost may be in transit, and count after the reset. */
   async function reset(key, max, algorithm, isWhole) {
     const since = x.steady();
     await x.call('resetRateLimit', key);
@@ -36,7 +36,7 @@ function createRound({ x, either, name, below, pick, tell }) {
     if (isWhole && x.isSteadySince(since) && source === 'redis' && !allowed) tell(`limit ${algorithm}: denied after its reset`);
   }
 
-  /** Windows of one key do not overlap, so so many can there have been. */
+  /** Windows of one key do not overlap, so there can have been this many. */
   const short = { begun: 0, allowed: 0, checks: 0, max: 3 };
 
   async function windows() {

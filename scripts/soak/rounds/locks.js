@@ -5,7 +5,10 @@ const { outcomeOf } = require('../../../__test__/support/deferred');
 
 const KEYS = ['k0', 'k1', 'k2', 'k3'];
 const TTL_SECONDS = 1;
-/** As long as a holder without a signal may believe in its lease: it counts faster than Redis, and from before it asked. */
+/**
+ * The time for which a holder without a signal may trust its lease: it counts faster than Redis,
+ * and from before its request.
+ */
 const BELIEF_MS = TTL_SECONDS * 980 - 5;
 
 function createRound({ x, world, name, below, pick, oneIn, tell }) {
@@ -27,7 +30,7 @@ function createRound({ x, world, name, below, pick, oneIn, tell }) {
     const leave = holders.enter(key, `${x.name} ${name} lock ${lock.fence}`, () => !lock.signal.aborted);
     await sleep(below(15));
     if (oneIn(4)) await x.act('lock.extend', () => lock.extend());
-    // Some are left to the end of their lease.
+    // Some are not released before the end of their lease.
     if (oneIn(40)) return;
     leave();
     await x.act('lock.release', () => lock.release());
@@ -46,7 +49,7 @@ function createRound({ x, world, name, below, pick, oneIn, tell }) {
     if (error !== undefined && code !== 'E_NOT_LOCKED') tell(`withLock: rejected with ${code ?? error.message}`);
   }
 
-  /** A backplane knows such a lock by its name: only one at a time may use it there. */
+  /** A backplane identifies such a lock by its name: only one caller at a time may use it there. */
   async function byName(key) {
     const own = `${x.name}:${key}`;
     if (world.namesInUse.has(own)) return;

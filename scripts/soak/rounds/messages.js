@@ -2,7 +2,7 @@
 
 const { setTimeout: sleep } = require('node:timers/promises');
 
-/** By when an instance has heard what another has changed. */
+/** The time after which an instance has received another's changes. */
 const NEWS_MS = 250;
 
 const TEXTS = 20;

@@ -4,7 +4,7 @@ const { setTimeout: sleep } = require('node:timers/promises');
 
 const ROOMS = ['lobby', 'a:b', '*'];
 const SHORT_SECONDS = 0.3;
-/** A read that comes when the time has just passed. */
+/** A read right after the time has passed. */
 const GRACE_MS = 100;
 
 function createRound({ x, peer, world, name, pick, oneIn, tell }) {
@@ -15,7 +15,7 @@ function createRound({ x, peer, world, name, pick, oneIn, tell }) {
 
   const isIn = (present, socket) => present.some(({ socketId }) => socketId === socket);
 
-  /** How an instance sees a socket, by every function that reads. */
+  /** How an instance sees a socket, through every function that reads. */
   async function look(y, room, socket) {
     const [inRoom, ofUser, users, isOnline, [isOneOfMany]] = await Promise.all([
       y.call('getRoomPresence', room),
@@ -32,13 +32,13 @@ function createRound({ x, peer, world, name, pick, oneIn, tell }) {
     if (seen.some((each) => each !== wanted) && isCertain()) tell(`presence: ${when}, ${y.name} saw ${seen}`);
   }
 
-  /** What is certain to a peer: what happens while both are connected. */
+  /** What is certain for a peer: events while both are connected. */
   function shared() {
     const since = [x.steady(), peer?.steady()];
     return () => x.isSteadySince(since[0]) && peer.isSteadySince(since[1]);
   }
 
-  /** It may be there all the same, and its user be online: nobody looks at that one any more. */
+  /** It may still be present, and its user online: nobody checks that one any more. */
   function leaveBehind(socket) {
     world.leftBehind.push([x, user, socket]);
     user = `user ${name} ${sockets}`;
@@ -66,7 +66,7 @@ function createRound({ x, peer, world, name, pick, oneIn, tell }) {
     if (peer) await expectAll(peer, false, 'after the other removed', { room, socket, isCertain: isCertainlyGone });
   }
 
-  /** Nobody removes it; only without a heartbeat does it end by itself. */
+  /** Nobody removes it; it expires by itself only without a heartbeat. */
   async function expire(room, socket) {
     if (x.isKeptAlive) return;
     if (!(await x.call('setPresence', user, socket, { roomId: room }, SHORT_SECONDS))) {

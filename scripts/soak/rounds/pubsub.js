@@ -2,10 +2,10 @@
 
 const { KINDS } = require('../ears');
 
-// No channel is the beginning of another: a pattern hears one of them.
+// No channel is a prefix of another: a pattern matches one of them.
 const CHANNELS = Array.from({ length: 6 }, (_, i) => `channel ${i};`);
 const MOST = 20;
-/** Of each instance; with fewer the end would have little to examine. */
+/** Of each instance; with fewer, the final check would have little to examine. */
 const FEWEST = 3;
 
 function createRound({ x, world, below, pick, oneIn }) {

@@ -24,7 +24,7 @@ function createRound({ either, fresh, name, pick, below, oneIn }) {
       x.act('queryCache.getOrSet', (uncounted) => x.backplane.queryCache.getOrSet(query, params, () => uncounted(loader), 60)));
   }
 
-  /** A row that is changed between a miss and its set. */
+  /** A row that changes between a miss and its set. */
   async function late() {
     const x = either();
     if ((await get(x)) !== null) return;

@@ -1,6 +1,9 @@
 'use strict';
 
-/** A session is set on one instance: there its socket is. Others see what it left while all were connected. */
+/**
+ * A session is set on one instance, where its socket is. Others see its effects while all were
+ * connected.
+ */
 function createRound({ x, either, fresh, name, pick }) {
   const user = `User ${name}`;
   let sockets = 0;
