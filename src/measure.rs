@@ -2,16 +2,27 @@
 
 use std::alloc::{GlobalAlloc, Layout};
 use std::cell::Cell;
+use std::future::Future;
+use std::pin::pin;
+use std::task::Poll;
 
+use futures_util::poll;
 use mimalloc::MiMalloc;
+use tokio::runtime::Handle;
+use tokio::task::yield_now;
 
+use crate::io_thread::steps::AT_ONCE;
 use crate::store::memory::budget::allocated;
 
 /// Sizes beyond are rounded up to pages, which is nothing.
 const LARGE: usize = 64 * 1024;
 
+/// Allocations that a step may give back: some of each item.
+pub const MOST_FREED: usize = 8 * AT_ONCE;
+
 thread_local! {
     static KEPT: Cell<isize> = const { Cell::new(0) };
+    static FREED: Cell<usize> = const { Cell::new(0) };
 }
 
 /// Counts what each thread takes and gives back.
@@ -34,6 +45,7 @@ unsafe impl GlobalAlloc for Counting {
 
     unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
         count(layout, -1);
+        let _ = FREED.try_with(|freed| freed.set(freed.get() + 1));
         // SAFETY: the caller's promise is the same.
         unsafe { MiMalloc.dealloc(pointer, layout) }
     }
@@ -49,6 +61,42 @@ pub fn kept(act: impl FnOnce()) -> f64 {
 /// Bytes that this thread has taken and not given back, since whenever.
 pub fn taken() -> isize {
     KEPT.get()
+}
+
+/// Allocations that this thread has given back.
+pub fn freed() -> usize {
+    FREED.get()
+}
+
+/// Does the work step by step, and something after each; the most that is given back in one.
+pub async fn step_by_step<T>(
+    work: impl Future<Output = T>,
+    mut between: impl FnMut(),
+) -> (T, usize) {
+    let (mut work, mut most) = (pin!(work), 0);
+    loop {
+        let before = freed();
+        let polled = poll!(&mut work);
+        most = most.max(freed() - before);
+        between();
+        if let Poll::Ready(done) = polled {
+            return (done, most);
+        }
+        let before = freed();
+        yield_now().await;
+        most = most.max(freed() - before);
+    }
+}
+
+/// Waits until everything on this thread has come to its end, but for this; the most that is given back in a turn.
+pub async fn until_quiet() -> usize {
+    let tasks = Handle::current().metrics();
+    let quiet = async {
+        while tasks.num_alive_tasks() > 0 {
+            yield_now().await;
+        }
+    };
+    step_by_step(quiet, || ()).await.1
 }
 
 /// Names from 1 to 60 KB, each another.

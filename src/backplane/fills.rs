@@ -5,12 +5,14 @@
 //! versions, any of them may be the one, and none is kept until all have come or are given up: there
 //! are some who never come, because their query failed or found nothing.
 
+use std::mem;
 use std::ops::{Deref, DerefMut};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::recent::{Recent, Remembered};
 use crate::store::memory::budget::Account;
+use crate::store::memory::steps;
 use crate::store::{Key, Lease, Version};
 
 /// Whoever has not come with a value by then will not come any more, unless nobody else asks.
@@ -199,7 +201,9 @@ impl Fills {
 
     pub fn clear(&self) {
         let mut open = self.open();
-        *open = Open::default();
+        let gone = mem::take(&mut *open);
+        steps::let_go(gone.misses.into_items());
+        steps::let_go(gone.leases.into_items());
     }
 
     fn open(&self) -> Opened<'_> {

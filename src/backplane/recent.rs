@@ -5,6 +5,7 @@ use std::mem;
 use std::time::{Duration, Instant};
 
 use crate::store::memory::budget::{allocated, slot};
+use crate::store::memory::steps;
 use crate::store::{Key, Version};
 
 /// What is remembered for an entry, beside its name.
@@ -41,7 +42,7 @@ fn bytes<V: Remembered>(key: &Key, value: &V) -> usize {
     slot(size_of::<(Key, V)>()) + allocated(key.as_bytes().len()) + versions
 }
 
-impl<V: Remembered> Recent<V> {
+impl<V: Remembered + Send + 'static> Recent<V> {
     /// How many bytes it may take from now on.
     pub fn limit(&mut self, most: usize) {
         self.most = most;
@@ -59,6 +60,7 @@ impl<V: Remembered> Recent<V> {
             self.old_bytes = mem::take(&mut self.young_bytes);
             if !forgotten.is_empty() {
                 self.forgot_at = Some(Instant::now());
+                steps::let_go(forgotten.into_iter());
             }
         }
         if self.bytes() + bytes > self.most {
@@ -78,6 +80,10 @@ impl<V: Remembered> Recent<V> {
         let value = self.old.remove(key)?;
         self.old_bytes -= bytes(key, &value);
         Some(value)
+    }
+
+    pub fn into_items(self) -> impl Iterator<Item = (Key, V)> {
+        self.young.into_iter().chain(self.old)
     }
 
     pub fn bytes(&self) -> usize {

@@ -13,8 +13,8 @@ use super::Backplane;
 use super::counts::From;
 use super::owners::Owners;
 use super::wait::within;
-use crate::store::memory::MemoryStore;
 use crate::store::memory::budget::{Account, allocated, slot};
+use crate::store::memory::{MemoryStore, steps};
 use crate::store::tags::{Tagged, unstamp, with_names};
 use crate::store::{Json, Key, Result, StoreError, Tag, Ttl};
 
@@ -61,7 +61,7 @@ impl Sessions {
     }
 
     pub fn clear(&self) {
-        drop(self.take());
+        steps::let_go(self.take().into_iter());
         self.owners.clear();
     }
 

@@ -13,6 +13,7 @@ pub mod glob;
 pub mod limits;
 pub mod locks;
 pub mod memory;
+pub mod parts;
 pub mod presence;
 pub mod redis;
 mod slot;

@@ -3,6 +3,7 @@
 //! Bounded in bytes: beyond, nobody gets a lock.
 
 use std::collections::{BTreeMap, HashMap};
+use std::mem;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
@@ -12,6 +13,7 @@ use tokio::task::AbortHandle;
 use crate::store::Ttl;
 use crate::store::locks::Token;
 use crate::store::memory::budget::{Account, allocated, slot};
+use crate::store::memory::steps;
 
 /// Two clocks that count the same lease go apart by less than this: 1 % and 2 ms.
 const DRIFT_PARTS: u32 = 100;
@@ -223,8 +225,8 @@ impl Leases {
 
     pub fn clear(&self) {
         let mut table = self.table();
-        table.by_handle = BTreeMap::new();
-        table.names = HashMap::new();
+        steps::let_go(mem::take(&mut table.by_handle).into_iter());
+        steps::let_go(mem::take(&mut table.names).into_iter());
         table.account.set(0);
     }
 

@@ -1,13 +1,14 @@
 //! Rate limits in this process. Bounded in bytes: beyond it the least used are forgotten, and begin
 //! anew.
 
+use std::mem;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use quick_cache::Weighter;
 use quick_cache::unsync::Cache;
 
-use super::Clock;
 use super::budget::{Account, allocated};
+use super::{Clock, steps};
 use crate::store::limits::{Limiter, Rule, Tally, Verdict};
 use crate::store::{Key, Result};
 
@@ -32,11 +33,14 @@ pub struct MemoryLimiter {
     clock: Clock,
 }
 
+fn new_cache(account: &Account) -> Cache<Key, Tally, Weight> {
+    Cache::with_weighter(EXPECTED_KEYS, account.most(), Weight)
+}
+
 impl MemoryLimiter {
     pub fn new(account: Account, clock: Clock) -> Self {
-        let tallies = Cache::with_weighter(EXPECTED_KEYS, account.most(), Weight);
         Self {
-            tallies: Mutex::new(tallies),
+            tallies: Mutex::new(new_cache(&account)),
             account,
             clock,
         }
@@ -66,8 +70,10 @@ impl MemoryLimiter {
 
     pub fn clear(&self) {
         let mut tallies = self.tallies();
-        tallies.clear();
+        let gone = mem::replace(&mut *tallies, new_cache(&self.account));
         self.account.set(0);
+        drop(tallies);
+        steps::let_go_of_cache(gone, |_| 0);
     }
 
     /// Follows the room that other kinds leave.

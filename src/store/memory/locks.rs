@@ -3,13 +3,14 @@
 //! written down in any case, for nobody else may get it.
 
 use std::collections::{BTreeMap, HashMap};
+use std::mem;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use ring::digest::{SHA256, digest};
 
-use super::Clock;
 use super::budget::{Account, allocated, slot};
+use super::{Clock, steps};
 use crate::store::locks::{Call, HANDOVER, LockKeys, Locker, Taken, Token, Turn};
 use crate::store::{Key, Result, Ttl};
 
@@ -73,7 +74,7 @@ impl MemoryLocks {
 
     pub fn clear(&self) {
         let mut book = self.book();
-        book.locks = HashMap::new();
+        steps::let_go(mem::take(&mut book.locks).into_iter());
         self.account.set(0);
     }
 

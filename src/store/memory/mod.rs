@@ -14,6 +14,7 @@ pub mod locks;
 pub mod presence;
 pub mod steps;
 mod tags;
+mod voids;
 
 use std::cell::Cell;
 use std::collections::hash_map::RandomState;
@@ -22,7 +23,6 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use ::bytes::Bytes;
 use quick_cache::unsync;
-use tokio::runtime::Handle;
 
 use budget::{Account, Budget, Kind};
 pub use clock::Clock;
@@ -31,7 +31,6 @@ use in_steps::LOOK_BYTES;
 use steps::Passes;
 
 use super::glob::matches_in;
-use crate::io_thread::steps::for_each;
 use tags::Tags;
 
 use super::{Fetched, Json, Key, Lease, Lifetime, Pattern, Result, Store, Ttl};
@@ -48,7 +47,7 @@ const STEPS: u64 = 64;
 type Cache = unsync::Cache<Key, Entry, Weight, RandomState, Evictions>;
 
 pub struct MemoryStore {
-    cache: Mutex<Cache>,
+    cache: Arc<Mutex<Cache>>,
     weight: Weight,
     max_bytes: u64,
     values: Account,
@@ -84,12 +83,12 @@ impl MemoryStore {
         // An estimate for the first allocation only; the tables grow with what is stored.
         let estimated_entries = max_entries.min(1024) as usize;
         Self {
-            cache: Mutex::new(new_cache(
+            cache: Arc::new(Mutex::new(new_cache(
                 estimated_entries,
                 max_bytes,
                 weight.clone(),
                 values.clone(),
-            )),
+            ))),
             weight,
             max_bytes,
             values,
@@ -113,18 +112,13 @@ impl MemoryStore {
     }
 
     pub fn clear(&self) {
-        self.tags().clear();
+        self.clear_tags();
         let mut cache = self.lock();
         let (weight, values) = (self.weight.clone(), self.values.clone());
-        let mut gone = mem::replace(&mut *cache, new_cache(0, self.max_bytes, weight, values));
+        let gone = mem::replace(&mut *cache, new_cache(0, self.max_bytes, weight, values));
         self.values.set(0);
         drop(cache);
-        match Handle::try_current() {
-            Ok(thread) if !gone.is_empty() => drop(thread.spawn(async move {
-                for_each(gone.drain(), drop).await;
-            })),
-            _ => {}
-        }
+        steps::let_go_of_cache(gone, |entry| entry.text.len());
     }
 
     /// Has values make room for what else is kept.

@@ -1,17 +1,52 @@
 //! What long work in steps needs: numbers for what it has looked at, and letting go of much.
 
+use std::hash::{BuildHasher, Hash};
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use quick_cache::unsync::Cache;
+use quick_cache::{Lifecycle, Weighter};
 use tokio::runtime::Handle;
 
-use crate::io_thread::steps::{AT_ONCE, for_each};
+use crate::io_thread::steps::for_each_of_cost;
+
+/// What is large takes its time to be given back: so many bytes as much as an item that is not.
+const BYTES_AS_AN_ITEM: usize = 4096;
 
 /// Drops items, on the I/O thread in steps: whoever asked for it need not wait.
-pub fn let_go<T: 'static>(items: impl ExactSizeIterator<Item = T> + Send + 'static) {
+pub fn let_go<T: 'static>(items: impl Iterator<Item = T> + Send + 'static) {
+    later(items, |item| {
+        drop(item);
+        1
+    });
+}
+
+/// Does something with items, which answers its cost, as [`let_go`] drops them. Without an I/O thread at once.
+pub fn later<T: 'static>(
+    items: impl Iterator<Item = T> + Send + 'static,
+    mut act: impl FnMut(T) -> usize + Send + 'static,
+) {
     match Handle::try_current() {
-        Ok(thread) if items.len() > AT_ONCE => drop(thread.spawn(for_each(items, drop))),
-        _ => drop(items),
+        Ok(thread) => drop(thread.spawn(for_each_of_cost(items, act))),
+        Err(_) => items.for_each(|item| _ = act(item)),
     }
+}
+
+/// Drops a cache as [`let_go`] drops items. `bytes`: of what an entry holds.
+pub fn let_go_of_cache<K, V, W, B, L>(mut cache: Cache<K, V, W, B, L>, bytes: fn(&V) -> usize)
+where
+    K: Eq + Hash + Send + 'static,
+    V: Send + 'static,
+    W: Weighter<K, V> + Send + 'static,
+    B: BuildHasher + Send + 'static,
+    L: Lifecycle<K, V> + Send + 'static,
+{
+    let Ok(thread) = Handle::try_current() else {
+        return;
+    };
+    thread.spawn(async move {
+        let drop = |(_, value)| 1 + bytes(&value) / BYTES_AS_AN_ITEM;
+        for_each_of_cost(cache.drain(), drop).await;
+    });
 }
 
 /// Numbers what is looked at, so that what has been looked at once in a pass is not again, and what came after it

@@ -1,0 +1,241 @@
+//! The tags that there are, and the keys of their entries; all of it is counted in bytes.
+
+use std::collections::HashMap;
+use std::mem;
+
+use super::super::budget::{Account, allocated, slot};
+use super::super::entry::Look;
+use super::super::in_steps::STEP_BYTES;
+use super::super::steps::Pass;
+use crate::store::parts::Parts;
+use crate::store::tags::{Tag, Version};
+use crate::store::{Key, Ttl};
+
+/// What a tag lasts longer than its entries, ms.
+const SPARE_MS: u64 = 1000;
+
+pub struct Tags {
+    /// What was set since the last half ended; the others may be the next.
+    young: Parts<Key, State>,
+    old: Parts<Key, State>,
+    young_bytes: u64,
+    /// How often the older ones have ended.
+    ends: u64,
+    account: Account,
+}
+
+pub struct State {
+    pub version: Version,
+    pub entries: Parts<Key, ()>,
+    gone_at: u64,
+    /// Of all that is kept of it.
+    bytes: u64,
+    look: Look,
+}
+
+/// Where a pass is among the parts.
+#[derive(Default)]
+pub struct Cursor {
+    ends: u64,
+    is_young: bool,
+    part: usize,
+}
+
+fn tag_bytes(tag: &Key) -> u64 {
+    (slot(size_of::<(Key, State)>()) + allocated(tag.as_bytes().len())) as u64
+}
+
+fn entry_bytes(entry: &Key) -> u64 {
+    (slot(size_of::<Key>()) + allocated(entry.as_bytes().len())) as u64
+}
+
+impl State {
+    fn new(tag: &Key, number: u64) -> Self {
+        Self {
+            version: Version::unique(),
+            entries: Parts::default(),
+            gone_at: 0,
+            bytes: tag_bytes(tag),
+            look: Look {
+                number,
+                ..Look::default()
+            },
+        }
+    }
+
+    /// Answers what is kept more.
+    fn add(&mut self, entry: &Key) -> u64 {
+        if self.entries.get(entry).is_some() {
+            return 0;
+        }
+        self.entries.insert(entry.clone(), ());
+        let more = entry_bytes(entry);
+        self.bytes += more;
+        // A part of long keys is to be hashed in one step, too.
+        self.entries.spread(self.bytes as usize / STEP_BYTES);
+        more
+    }
+
+    pub fn is_alive(&self, now: u64) -> bool {
+        now < self.gone_at
+    }
+}
+
+impl Tags {
+    pub fn new(account: Account) -> Self {
+        Self {
+            young: Parts::default(),
+            old: Parts::default(),
+            young_bytes: 0,
+            ends: 0,
+            account,
+        }
+    }
+
+    #[cfg(test)]
+    pub fn bytes(&self) -> u64 {
+        self.account.bytes()
+    }
+
+    /// Answers all that there were.
+    pub fn clear(&mut self) -> [Parts<Key, State>; 2] {
+        self.young_bytes = 0;
+        self.account.set(0);
+        [mem::take(&mut self.young), mem::take(&mut self.old)]
+    }
+
+    pub fn state(&self, tag: &Key) -> Option<&State> {
+        self.young.get(tag).or_else(|| self.old.get(tag))
+    }
+
+    pub fn version(&self, tag: &Tag, now: u64) -> Option<Version> {
+        let state = self.state(tag.key())?;
+        state.is_alive(now).then_some(state.version)
+    }
+
+    /// One whose time has passed has to have ended. `number`: of the tag, if it is a new one.
+    pub fn join(
+        &mut self,
+        tag: &Tag,
+        entry: Option<&Key>,
+        number: u64,
+        (now, ttl): (u64, Ttl),
+    ) -> Version {
+        if let Some(state) = self.old.remove(tag.key()) {
+            self.young_bytes += state.bytes;
+            self.young.insert(tag.key().clone(), state);
+        }
+        let mut more = 0;
+        let state = self.young.get_or_insert_with(tag.key(), || {
+            let state = State::new(tag.key(), number);
+            more += state.bytes;
+            state
+        });
+        // The entry is set after its tags, and must not outlive them.
+        let spare = if entry.is_some() { SPARE_MS } else { 0 };
+        state.gone_at = state.gone_at.max(now + ttl.as_millis() + spare);
+        more += entry.map_or(0, |entry| state.add(entry));
+        let version = state.version;
+        self.young_bytes += more;
+        self.account.add(more);
+        version
+    }
+
+    /// From now on nothing that has it is valid.
+    pub fn end(&mut self, tag: &Key) -> Option<State> {
+        let (state, is_young) = match self.young.remove(tag) {
+            Some(state) => (state, 1),
+            None => (self.old.remove(tag)?, 0),
+        };
+        self.young_bytes -= state.bytes * is_young;
+        self.account.sub(state.bytes);
+        Some(state)
+    }
+
+    /// Ends those that were there before the last time.
+    pub fn end_older(&mut self) -> Parts<Key, State> {
+        let ended = mem::replace(&mut self.old, mem::take(&mut self.young));
+        self.account.sub(self.account.bytes() - self.young_bytes);
+        self.young_bytes = 0;
+        self.ends += 1;
+        ended
+    }
+
+    /// The next tags of a pass that are asked for, and whether they were the last. `cost`: of looking at one, in bytes.
+    pub fn some(
+        &self,
+        (pass, at): (&Pass<'_>, &mut Cursor),
+        cost: impl Fn(&Key, &State) -> usize,
+        wanted: impl Fn(&Key, &State) -> bool,
+    ) -> (Vec<Key>, bool) {
+        let (mut found, mut left) = (Vec::new(), STEP_BYTES);
+        while let Some(part) = self.part(at) {
+            for (tag, state) in part {
+                let Look { number, looked } = &state.look;
+                if !pass.is_next(*number, looked.get()) {
+                    continue;
+                }
+                if left == 0 {
+                    return (found, false);
+                }
+                looked.set(pass.number());
+                left = left.saturating_sub(cost(tag, state));
+                if wanted(tag, state) {
+                    left = left.saturating_sub(tag.as_bytes().len());
+                    found.push(tag.clone());
+                }
+            }
+            at.part += 1;
+        }
+        (found, true)
+    }
+
+    /// The older ones come first: one that becomes young meanwhile is met then.
+    fn part(&self, at: &mut Cursor) -> Option<&HashMap<Key, State>> {
+        if at.ends != self.ends {
+            // What was young is older now.
+            *at = Cursor {
+                ends: self.ends,
+                ..Cursor::default()
+            };
+        }
+        if !at.is_young {
+            if let Some(part) = self.old.part(at.part) {
+                return Some(part);
+            }
+            (at.is_young, at.part) = (true, 0);
+        }
+        self.young.part(at.part)
+    }
+
+    /// Forgets the entries of a tag that are gone, of one part of them. Answers whether there are more parts.
+    pub fn prune(&mut self, tag: &Key, part: usize, is_there: impl Fn(&Key) -> bool) -> bool {
+        let (state, is_young) = match self.young.get_mut(tag) {
+            Some(state) => (state, 1),
+            None => match self.old.get_mut(tag) {
+                Some(state) => (state, 0),
+                None => return false,
+            },
+        };
+        let mut freed = 0;
+        state.entries.retain_in(part, |entry, ()| {
+            let stays = is_there(entry);
+            freed += entry_bytes(entry) * u64::from(!stays);
+            stays
+        });
+        state.bytes -= freed;
+        let has_more = part + 1 < state.entries.count();
+        self.young_bytes -= freed * is_young;
+        self.account.sub(freed);
+        has_more
+    }
+
+    /// Whether these and an entry of theirs fit into what there may be.
+    pub fn have_room_for(&self, tags: &[Tag], entry: Option<&Key>) -> bool {
+        let of_entry = entry.map_or(0, entry_bytes);
+        let each = tags.iter().map(|tag| tag_bytes(tag.key()) + of_entry);
+        let more = each.sum::<u64>();
+        let is_young_full = self.young_bytes + more > self.account.most() / 2;
+        !is_young_full && self.account.has_room(more as usize)
+    }
+}
