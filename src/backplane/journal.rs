@@ -6,6 +6,8 @@ use std::mem;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use crate::store::memory::budget::{Account, allocated, slot};
+use crate::store::memory::steps;
+use crate::store::parts::Parts;
 use crate::store::{Key, Pattern, Tag};
 
 /// Each is compared with every key of one walk.
@@ -20,9 +22,9 @@ pub struct Journal {
     on_overflow: Box<dyn Fn() + Send + Sync>,
 }
 
-#[derive(Debug, Default, PartialEq, Eq)]
+#[derive(Default)]
 pub struct Entries {
-    pub keys: HashSet<Key>,
+    pub keys: Parts<Key, ()>,
     pub patterns: HashSet<Pattern>,
     pub tags: HashSet<Tag>,
     /// Of the names of tags.
@@ -44,7 +46,7 @@ impl Journal {
 
     pub fn add_key(&self, key: &Key) {
         self.add(|entries| {
-            if entries.keys.insert(key.clone()) {
+            if entries.keys.insert(key.clone(), ()).is_none() {
                 entries.bytes += slot(size_of::<Key>()) + allocated(key.as_bytes().len());
             }
         });
@@ -80,11 +82,17 @@ impl Journal {
         let entries = mem::take(&mut *known);
         self.account.set(0);
         drop(known);
-        (entries != Entries::default()).then_some(entries)
+        (!entries.are_none()).then_some(entries)
+    }
+
+    pub fn clear(&self) {
+        if let Some(entries) = self.take() {
+            entries.let_go();
+        }
     }
 
     pub fn is_empty(&self) -> bool {
-        *self.lock() == Entries::default()
+        self.lock().are_none()
     }
 
     /// Gives back what could not be deleted.
@@ -107,10 +115,11 @@ impl Journal {
         }
         self.account.set(entries.bytes);
         if self.account.is_over() || entries.are_too_many() {
-            *entries = Entries {
+            let everything = Entries {
                 everything: true,
                 ..Entries::default()
             };
+            mem::replace(&mut *entries, everything).let_go();
             self.account.set(0);
         }
         if entries.everything && !known {
@@ -125,6 +134,17 @@ impl Journal {
 }
 
 impl Entries {
+    fn are_none(&self) -> bool {
+        let patterns = self.patterns.len() + self.tag_patterns.len();
+        !self.everything && self.keys.is_empty() && self.tags.is_empty() && patterns == 0
+    }
+
+    /// Drops them, in steps.
+    pub fn let_go(self) {
+        steps::let_go(self.keys.into_items());
+        steps::let_go(self.tags.into_iter());
+    }
+
     /// To be carried out in good time.
     fn are_too_many(&self) -> bool {
         self.tags.len() > MAX_TAGS || self.patterns.len() + self.tag_patterns.len() > MAX_PATTERNS

@@ -248,6 +248,8 @@ impl Backplane {
         self.limiter.clear();
         self.sessions.clear();
         self.fills.clear();
+        self.journal.clear();
+        self.resets.clear();
     }
 
     /// Waits until no call is under way, but no longer than a call may take.

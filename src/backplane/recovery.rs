@@ -138,8 +138,9 @@ async fn carry_out<S: Tagged>(store: &S, journal: &Journal, spaces: &Spaces) -> 
         return Ok(());
     };
     let deleted = delete(store, &entries, spaces).await;
-    if deleted.is_err() {
-        journal.put_back(entries);
+    match deleted {
+        Ok(()) => entries.let_go(),
+        Err(_) => journal.put_back(entries),
     }
     deleted
 }
@@ -149,7 +150,7 @@ async fn delete<S: Tagged>(store: &S, entries: &Entries, spaces: &Spaces) -> Res
         let all: Vec<&Key> = spaces.others.iter().chain([&spaces.keys]).collect();
         return forgive(store.delete_matching(&all, &[Pattern::new(b"*")]).await);
     }
-    let mut keys = entries.keys.iter();
+    let mut keys = entries.keys.keys();
     loop {
         let step = next_step(&mut keys);
         if step.is_empty() {
