@@ -3,18 +3,17 @@
 use bytes::Bytes;
 use serde_json::json;
 use serde_json::value::RawValue;
-use tokio::task::yield_now;
 
 use super::page::{Answer, Begun};
 use crate::backplane::{CallError, LockOutcome, Source};
 use crate::io_thread::aside::aside;
-use crate::io_thread::steps::for_each;
 use crate::store::limits::{Rule, Verdict};
 use crate::store::presence::Present;
 use crate::store::{Fetched, Json, Reply as ServerReply};
 
 /// Some milliseconds of JavaScript.
 const PRESENT_AT_ONCE: usize = 1000;
+const USERS_AT_ONCE: usize = 5000;
 /// A text beyond this takes a while to look through and to copy.
 const LARGE_BYTES: usize = 1024 * 1024;
 /// Enough for the answer to most checks of a limit.
@@ -126,13 +125,21 @@ pub async fn present(there: Vec<(Present, u64)>) -> Answer {
             false => whole(rows(&there)),
         };
     }
-    let mut parts = Vec::new();
-    for part in there.chunks(PRESENT_AT_ONCE) {
-        parts.push(rows(part));
-        yield_now().await;
+    let write = move || {
+        let parts: Vec<String> = there.chunks(PRESENT_AT_ONCE).map(rows).collect();
+        parts.join("\0")
+    };
+    let written = aside(write).await;
+    written.map_or_else(broken, |parts| Answer::Bytes(parts.into()))
+}
+
+/// Their ids, as a list.
+pub async fn users(users: Vec<Box<str>>) -> Answer {
+    let list = |users: Vec<Box<str>>| serde_json::to_string(&users).unwrap_or_default();
+    if users.len() <= USERS_AT_ONCE {
+        return whole(list(users));
     }
-    for_each(there, drop).await;
-    Answer::Bytes(parts.join("\0").into())
+    begun(move || Begun::from_text(list(users).as_bytes())).await
 }
 
 fn rows(there: &[(Present, u64)]) -> String {

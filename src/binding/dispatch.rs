@@ -7,7 +7,7 @@ use std::time::Instant;
 
 use serde_json::json;
 
-use super::answers::{called, checked, fetched, found, gone, locked, present, whole};
+use super::answers::{called, checked, fetched, found, gone, locked, present, users, whole};
 use super::call::Call;
 use super::metrics::health;
 use super::op::OPS;
@@ -221,7 +221,7 @@ fn begin(call: Call, backplane: Arc<Backplane>, reply: impl FnOnce() -> (Asked, 
             present(b.presence_records(Place::Room(&room)).await).await
         }),
         Call::PresenceUsers(room) => run(backplane, reply(), move |b| async move {
-            whole(serde_json::to_string(&b.presence_users(&room).await).unwrap_or_default())
+            users(b.presence_users(&room).await).await
         }),
         Call::PresenceCount(room) => run(backplane, reply(), move |b| async move {
             whole(b.presence_count(&room).await.to_string())

@@ -1362,8 +1362,8 @@ async fn what_has_ended_in_memory_leaves_once() {
     world.pass(TTL_MS).await;
     world.set(&in_rooms("a", "moved", &["q"])).await;
     world.remove("a", "removed").await;
-    world.roster.sweep(true);
-    world.roster.sweep(true);
+    world.roster.sweep(true).await;
+    world.roster.sweep(true).await;
     let expected = ["q +a/moved", "r -a/moved", "r -a/removed", "r -a/swept"];
     assert_eq!(told_in_any_order(world).await, expected);
     is_about(seen_ago(world, "a").await, 0);

@@ -1,6 +1,6 @@
 //! What callers can do with presence.
 
-use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -14,6 +14,7 @@ use crate::backplane::wait::within;
 use crate::io_thread::steps::for_each;
 use crate::store::availability::Availability;
 use crate::store::memory::presence::{Doubt, Kept, Order, Standing};
+use crate::store::parts::Parts;
 use crate::store::presence::{Condition, Detail, Lives, Place, Present, Roster, Socket, rooms_of};
 use crate::store::remote::RedisStore;
 use crate::store::{Result, Ttl};
@@ -197,19 +198,23 @@ impl Backplane {
             users.insert(InUtf16(present.user));
         })
         .await;
-        users.into_iter().map(|InUtf16(user)| user).collect()
+        let mut in_order = Vec::with_capacity(users.len());
+        for_each(users, |InUtf16(user)| in_order.push(user)).await;
+        in_order
     }
 
     pub async fn presence_count(self: &Arc<Self>, room: &str) -> usize {
         let (there, _) = self
             .presence_list(Place::Room(room), Detail::Ids, Instant::now())
             .await;
-        let mut users = HashSet::new();
+        let mut users = Parts::default();
         for_each(there, |present| {
-            users.insert(present.user);
+            users.insert(present.user, ());
         })
         .await;
-        users.len()
+        let count = users.len();
+        for_each(users.into_items(), drop).await;
+        count
     }
 
     /// The sockets of a user or a room with their records, by user and id; each with when it was last
@@ -293,7 +298,7 @@ impl Backplane {
         let (roster, own) = (self.presence.roster(store), &self.presence.own);
         let mut asked = own.order();
         let mut there = roster.list(place, detail).await?;
-        let missing = own.missing(place, asked, &there);
+        let missing = own.missing(place, asked, &there).await;
         if !missing.is_empty() {
             self.presence_look_for(store, missing).await?;
             asked = own.order();
@@ -301,16 +306,18 @@ impl Backplane {
         }
         let lives = &self.presence.lives;
         lives.look(&roster, &there).await?;
-        let (mut there, mut ended): (Vec<_>, Vec<_>) = there
-            .into_iter()
-            .partition(|present| lives.is_alive(present.life));
+        let (mut alive, mut ended) = (Vec::with_capacity(there.len()), Vec::new());
+        for_each(there, |present| match lives.is_alive(present.life) {
+            true => alive.push(present),
+            false if ended.len() < MOST_FORGOTTEN => ended.push(present),
+            false => {}
+        })
+        .await;
         if !ended.is_empty() {
-            ended.truncate(MOST_FORGOTTEN);
             // They are no more; whether they are forgotten makes no difference to the answer.
             let _ = roster.forget(place, &ended).await;
         }
-        own.correct(place, detail, asked, &mut there);
-        Ok(there)
+        Ok(own.correct(place, detail, asked, alive).await)
     }
 
     /// Sets own sockets again that Redis has lost, and forgets those that are somebody else's now.
@@ -324,7 +331,7 @@ impl Backplane {
         let own = &self.presence.own;
         if first.iter().any(|kept| own.left(kept).is_some()) {
             // Whether more is lost the keeper finds out; until then this process tells of them.
-            others.iter().for_each(|kept| own.doubt(kept));
+            for_each(others, |kept| own.doubt(kept)).await;
             self.presence.has_work.notify_one();
         }
         Ok(())

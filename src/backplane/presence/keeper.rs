@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::future::{join_all, try_join_all};
+use tokio::task::yield_now;
 use tokio::time::{sleep, timeout};
 
 use super::{AT_ONCE, Presence};
@@ -49,13 +50,13 @@ impl Backplane {
         match self.switch.now() {
             Availability::Ready(store) => {
                 if is_sweep {
-                    own.sweep(false);
+                    own.sweep(false).await;
                 }
                 // What fails is tried again: the outage that it is the sign of ends.
                 let _ = self.presence_tend(&store, is_sweep, round).await;
             }
             // Nobody else tells who watches.
-            _ => own.sweep(true),
+            _ => own.sweep(true).await,
         }
     }
 
@@ -102,12 +103,14 @@ impl Backplane {
     ) -> Result<()> {
         let Presence { own, heartbeat, .. } = &*self.presence;
         if own.is_in_doubt() {
-            self.presence_set_again(store, &own.in_doubt()).await?;
+            let in_doubt = |part| own.in_doubt(part);
+            self.presence_set_chosen_again(store, in_doubt, usize::MAX)
+                .await?;
         }
         if is_sweep && *heartbeat {
-            let mut unheard = own.unheard_for(RENEW_AFTER_MS);
-            unheard.truncate(LEAST_RENEWED + own.len() / 100);
-            self.presence_set_again(store, &unheard).await?;
+            let unheard = |part| own.unheard_for(RENEW_AFTER_MS, part);
+            let most = LEAST_RENEWED + own.len() / 100;
+            self.presence_set_chosen_again(store, unheard, most).await?;
         }
         self.presence_look_after(store, round).await
     }
@@ -121,7 +124,7 @@ impl Backplane {
     ) -> Result<()> {
         let Presence { own, .. } = &*self.presence;
         if round.is_empty() {
-            *round = own.certain();
+            *round = own.certain().await;
         }
         let next = LEAST_LOOKED_AT.max(own.len() / ROUND);
         let next = round.split_off(round.len().saturating_sub(next));
@@ -152,7 +155,26 @@ impl Backplane {
         self.presence_set_again(store, sockets).await
     }
 
-    /// Sets sockets anew, a part at a time.
+    /// Sets those anew that are chosen of each part of the sockets, so many at most.
+    async fn presence_set_chosen_again(
+        &self,
+        store: &RedisStore,
+        choose: impl Fn(usize) -> Option<Vec<Kept>>,
+        mut most: usize,
+    ) -> Result<()> {
+        for part in 0.. {
+            let Some(mut chosen) = choose(part).filter(|_| most > 0) else {
+                break;
+            };
+            chosen.truncate(most);
+            most -= chosen.len();
+            self.presence_set_again(store, &chosen).await?;
+            yield_now().await;
+        }
+        Ok(())
+    }
+
+    /// Sets sockets anew, a few at a time.
     async fn presence_set_again(&self, store: &RedisStore, sockets: &[Kept]) -> Result<()> {
         for step in sockets.chunks(AT_ONCE) {
             let set = step

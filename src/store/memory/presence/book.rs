@@ -1,22 +1,28 @@
 //! The sockets of this process, and where to find them; all of it is counted in bytes.
 
-use std::collections::hash_map::Entry;
-use std::collections::{BTreeSet, HashMap};
+use std::collections::BTreeSet;
+use std::mem;
 use std::ops::Bound;
 use std::sync::Arc;
 
 use super::kept::{Doubt, Kept, Order};
 use crate::store::memory::budget::{Account, allocated, slot};
+use crate::store::memory::steps;
+use crate::store::parts::Parts;
 use crate::store::presence::{Place, Socket};
 
 pub struct Book {
-    pub sockets: HashMap<Arc<str>, Kept>,
-    users: HashMap<Arc<str>, Ids>,
-    rooms: HashMap<Arc<str>, Ids>,
+    pub sockets: Parts<Arc<str>, Kept>,
+    users: Parts<Arc<str>, Ids>,
+    rooms: Parts<Arc<str>, Ids>,
     /// Ms since 1970, and when to forget it.
-    last_seen: HashMap<Box<str>, (u64, u64)>,
-    removed: HashMap<Box<str>, Removed>,
+    last_seen: Parts<Box<str>, (u64, u64)>,
+    removed: Parts<Box<str>, Removed>,
     pub in_doubt: usize,
+    /// How often all of them came into doubt.
+    doubts: u64,
+    /// When the server heard of one of them last.
+    pub last_heard: u64,
     account: Account,
 }
 
@@ -44,6 +50,14 @@ impl Ids {
                 ids.is_empty()
             }
         }
+    }
+
+    fn into_items(self) -> impl Iterator<Item = Arc<str>> {
+        let (one, many) = match self {
+            Self::One(one) => (Some(one), None),
+            Self::Many(ids) => (None, Some(ids)),
+        };
+        one.into_iter().chain(many.into_iter().flatten())
     }
 
     fn iter(&self) -> impl Iterator<Item = &Arc<str>> {
@@ -96,19 +110,65 @@ pub struct Removed {
 impl Book {
     pub fn new(account: Account) -> Self {
         Self {
-            sockets: HashMap::new(),
-            users: HashMap::new(),
-            rooms: HashMap::new(),
-            last_seen: HashMap::new(),
-            removed: HashMap::new(),
+            sockets: Parts::default(),
+            users: Parts::default(),
+            rooms: Parts::default(),
+            last_seen: Parts::default(),
+            removed: Parts::default(),
             in_doubt: 0,
+            doubts: 0,
+            last_heard: 0,
             account,
         }
     }
 
     pub fn clear(&mut self) {
-        *self = Self::new(self.account.clone());
+        let gone = mem::replace(self, Self::new(self.account.clone()));
         self.account.set(0);
+        steps::let_go(gone.sockets.into_items());
+        for places in [gone.users, gone.rooms] {
+            let ids = places.into_items().flat_map(|(_, ids)| ids.into_items());
+            steps::let_go(ids);
+        }
+        steps::let_go(gone.last_seen.into_items());
+        steps::let_go(gone.removed.into_items());
+    }
+
+    /// What is known of a socket, with what is in doubt by now.
+    pub fn known(&self, id: &str) -> Option<Kept> {
+        self.sockets.get(id).map(|kept| self.as_of_now(kept))
+    }
+
+    pub fn as_of_now(&self, kept: &Kept) -> Kept {
+        Kept {
+            doubt: self.doubt(kept),
+            ..kept.clone()
+        }
+    }
+
+    pub fn doubt(&self, kept: &Kept) -> Doubt {
+        match kept.doubt {
+            Doubt::None if kept.doubts < self.doubts => Doubt::Lost,
+            doubt => doubt,
+        }
+    }
+
+    /// From now on the server may not have any of them.
+    pub fn doubt_all(&mut self) {
+        self.doubts += 1;
+        self.in_doubt = self.sockets.len();
+    }
+
+    /// From now on that is so of a socket, whatever came before.
+    pub fn set_doubt(&mut self, id: &str, doubt: Doubt) {
+        let doubts = self.doubts;
+        let Some(kept) = self.sockets.get_mut(id) else {
+            return;
+        };
+        let was = kept.doubt != Doubt::None || kept.doubts < doubts;
+        (kept.doubt, kept.doubts) = (doubt, doubts);
+        self.in_doubt -= usize::from(was);
+        self.in_doubt += usize::from(doubt != Doubt::None);
     }
 
     /// Whether a socket may be added, or take the place of the one that is known.
@@ -116,8 +176,8 @@ impl Book {
         let known = self.sockets.get(&*socket.id);
         let before = known.map_or(0, |known| socket_bytes(&known.socket));
         let rooms = socket.rooms.iter();
-        let new_rooms = rooms.filter(|room| !self.rooms.contains_key(*room));
-        let is_new_user = !self.users.contains_key(&socket.user);
+        let new_rooms = rooms.filter(|room| self.rooms.get(&***room).is_none());
+        let is_new_user = self.users.get(&*socket.user).is_none();
         let user = place_bytes(&socket.user) * usize::from(is_new_user);
         let places = user + new_rooms.map(|room| place_bytes(room)).sum::<usize>();
         let more = (socket_bytes(socket) + places).saturating_sub(before);
@@ -158,13 +218,16 @@ impl Book {
     }
 
     pub fn replace(&mut self, mut kept: Kept) {
+        kept.doubts = self.doubts;
+        self.last_heard = self.last_heard.max(kept.heard_in.number);
         let socket = &kept.socket;
         match self.sockets.get_mut(&socket.id) {
             // Most are only set anew.
             Some(known)
                 if known.socket.user == socket.user && known.socket.rooms == socket.rooms =>
             {
-                self.in_doubt -= usize::from(known.doubt != Doubt::None);
+                let was_in_doubt = known.doubt != Doubt::None || known.doubts < self.doubts;
+                self.in_doubt -= usize::from(was_in_doubt);
                 self.in_doubt += usize::from(kept.doubt != Doubt::None);
                 self.account.sub(socket_bytes(&known.socket) as u64);
                 self.account.add(socket_bytes(socket) as u64);
@@ -207,7 +270,7 @@ impl Book {
         let Some(kept) = self.sockets.remove(id) else {
             return;
         };
-        self.in_doubt -= usize::from(kept.doubt != Doubt::None);
+        self.in_doubt -= usize::from(self.doubt(&kept) != Doubt::None);
         self.account.sub(socket_bytes(&kept.socket) as u64);
         let mut places = take_out(&mut self.users, &kept.socket.user, id);
         for room in &kept.socket.rooms {
@@ -222,7 +285,7 @@ impl Book {
 
     /// Remembers that a socket was removed, if there is room: without, a refresh that is under way may bring it back.
     pub fn remember_removed(&mut self, id: &str, removed: Removed) {
-        let (is_new, bytes) = (!self.removed.contains_key(id), removed_bytes(id));
+        let (is_new, bytes) = (self.removed.get(id).is_none(), removed_bytes(id));
         if !is_new || self.account.has_room(bytes) {
             self.account.add(bytes as u64 * u64::from(is_new));
             self.removed.insert(id.into(), removed);
@@ -236,27 +299,28 @@ impl Book {
 
     /// Remembers it, unless there is no room.
     pub fn see(&mut self, user: &str, at_ms: u64, until: u64) {
-        let (is_new, bytes) = (!self.last_seen.contains_key(user), seen_bytes(user));
+        let (is_new, bytes) = (self.last_seen.get(user).is_none(), seen_bytes(user));
         if !is_new || self.account.has_room(bytes) {
             self.account.add(bytes as u64 * u64::from(is_new));
             self.last_seen.insert(user.into(), (at_ms, until));
         }
     }
 
-    /// Forgets what has been remembered for long enough.
-    pub fn forget_old(&mut self, now: u64) {
+    /// Forgets what has been remembered for long enough, of one part. Answers whether there are more.
+    pub fn forget_old(&mut self, part: usize, now: u64) -> bool {
         let mut freed = 0;
-        self.removed.retain(|id, removed| {
+        self.removed.retain_in(part, |id, removed| {
             let stays = now < removed.until;
             freed += removed_bytes(id) * usize::from(!stays);
             stays
         });
-        self.last_seen.retain(|user, (_, until)| {
+        self.last_seen.retain_in(part, |user, (_, until)| {
             let stays = now < *until;
             freed += seen_bytes(user) * usize::from(!stays);
             stays
         });
         self.account.sub(freed as u64);
+        part + 1 < self.removed.count().max(self.last_seen.count())
     }
 }
 
@@ -266,24 +330,20 @@ fn share(kept: &mut Kept, change: impl FnOnce(&mut Socket)) {
 }
 
 /// Joins a place, whose name is kept once; answers what is kept more.
-fn join(places: &mut HashMap<Arc<str>, Ids>, place: &mut Arc<str>, id: &Arc<str>) -> usize {
-    if let Some((name, _)) = places.get_key_value(place) {
+fn join(places: &mut Parts<Arc<str>, Ids>, place: &mut Arc<str>, id: &Arc<str>) -> usize {
+    if let Some((name, _)) = places.get_key_value(&**place) {
         *place = name.clone();
     }
-    match places.entry(place.clone()) {
-        Entry::Occupied(mut known) => {
-            known.get_mut().add(id);
-            0
-        }
-        Entry::Vacant(new) => {
-            new.insert(Ids::One(id.clone()));
-            place_bytes(place)
-        }
+    if let Some(known) = places.get_mut(&**place) {
+        known.add(id);
+        return 0;
     }
+    places.insert(place.clone(), Ids::One(id.clone()));
+    place_bytes(place)
 }
 
 /// Nothing is left of a place that is empty. Answers what is kept less.
-fn take_out(places: &mut HashMap<Arc<str>, Ids>, place: &str, id: &str) -> usize {
+fn take_out(places: &mut Parts<Arc<str>, Ids>, place: &str, id: &str) -> usize {
     if places.get_mut(place).is_some_and(|ids| ids.remove(id)) {
         places.remove(place);
         return place_bytes(place);

@@ -29,6 +29,8 @@ pub struct Kept {
     pub(super) heard_in: Order,
     pub(super) seen_at_ms: u64,
     pub doubt: Doubt,
+    /// How often all sockets had come into doubt when the server heard of it.
+    pub(super) doubts: u64,
 }
 
 /// Whether the server has a socket as it is here.
@@ -65,6 +67,13 @@ impl Kept {
 
     pub(super) fn is_alive(&self, now: u64) -> bool {
         self.ends.is_none_or(|ends| now < ends)
+    }
+
+    pub(super) fn is_at(&self, place: Place<'_>) -> bool {
+        match place {
+            Place::User(user) => *self.socket.user == *user,
+            Place::Room(room) => self.socket.rooms.iter().any(|its| **its == *room),
+        }
     }
 
     pub(super) fn present(&self, place: Place<'_>, now: u64, detail: Detail) -> Present {

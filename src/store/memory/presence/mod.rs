@@ -29,6 +29,9 @@ pub use kept::{Doubt, Kept, Order, Standing};
 /// What is left of what lasts as long as the process: some 500,000 years.
 const FOR_EVER: Duration = Duration::from_millis(u64::MAX >> 10);
 
+/// Sockets whose time has passed that are taken out in one step, each of which may be told of in many rooms.
+const ENDED_AT_ONCE: usize = 128;
+
 /// Told what happens in a room; its text is made for who listens.
 pub type OnNews = Box<dyn Fn(&str, &dyn Fn() -> Bytes) + Send + Sync>;
 
@@ -77,6 +80,7 @@ impl MemoryRoster {
             heard_in: self.order(),
             seen_at_ms: self.clock.epoch_ms(),
             doubt: standing.doubt,
+            doubts: 0,
             socket,
         };
         book.replace(kept);
@@ -102,34 +106,44 @@ impl MemoryRoster {
 
     /// Its time may have passed.
     fn find(&self, id: &str) -> Option<Kept> {
-        self.book().sockets.get(id).cloned()
+        self.book().known(id)
     }
 
     /// In steps: whoever is there all the time is found.
     pub async fn list_in_steps(&self, place: Place<'_>, detail: Detail) -> Vec<Present> {
-        let (mut there, mut after) = (Vec::new(), None);
+        let mut there = Vec::new();
+        self.for_each_at(place, |_, kept, now| {
+            there.push(kept.present(place, now, detail));
+        })
+        .await;
+        there
+    }
+
+    /// Does something with each socket that is alive in a place, in steps: whoever is there all the time is met.
+    async fn for_each_at(&self, place: Place<'_>, mut act: impl FnMut(&Book, &Kept, u64)) {
+        let mut after = None;
         loop {
-            let ids = self.list_some(place, detail, after.as_ref(), &mut there);
+            let ids = self.some_at(place, after.as_ref(), &mut act);
             match ids.into_iter().nth(AT_ONCE - 1) {
                 Some(last) => after = Some(last),
-                None => return there,
+                None => return,
             }
             yield_now().await;
         }
     }
 
-    fn list_some(
+    fn some_at(
         &self,
         place: Place<'_>,
-        detail: Detail,
         after: Option<&Arc<str>>,
-        there: &mut Vec<Present>,
+        mut act: impl FnMut(&Book, &Kept, u64),
     ) -> Vec<Arc<str>> {
         let (book, now) = (self.book(), self.clock.now_ms());
         let ids = book.ids_after(place, after, AT_ONCE);
         let some = ids.iter().filter_map(|id| book.sockets.get(id));
-        let alive = some.filter(|kept| kept.is_alive(now));
-        there.extend(alive.map(|kept| kept.present(place, now, detail)));
+        for kept in some.filter(|kept| kept.is_alive(now)) {
+            act(&book, kept, now);
+        }
         ids
     }
 
@@ -148,27 +162,38 @@ impl MemoryRoster {
         self.len() == 0
     }
 
-    /// Takes out those whose time has passed; `tells`: who listens is told.
-    pub fn sweep(&self, tells: bool) {
+    /// Takes out those whose time has passed, in steps; `tells`: who listens is told.
+    pub async fn sweep(&self, tells: bool) {
         let now = self.clock.now_ms();
+        let mut part = 0;
+        while self.book().forget_old(part, now) {
+            part += 1;
+            yield_now().await;
+        }
+        part = 0;
+        while let Some(ended) = self.take_ended(part, now) {
+            // The part may have more.
+            part += usize::from(ended.len() < ENDED_AT_ONCE);
+            for kept in ended {
+                self.remember(&kept);
+                if tells {
+                    self.tell_left(&kept, kept.version);
+                }
+            }
+            yield_now().await;
+        }
+    }
+
+    /// Some of one part; `None`: there is no such part.
+    fn take_ended(&self, part: usize, now: u64) -> Option<Vec<Kept>> {
         let mut book = self.book();
-        book.forget_old(now);
-        let ended: Vec<Kept> = book
-            .sockets
-            .values()
-            .filter(|kept| !kept.is_alive(now))
-            .cloned()
-            .collect();
+        let ended = book.sockets.part(part)?.values();
+        let ended = ended.filter(|kept| !kept.is_alive(now)).take(ENDED_AT_ONCE);
+        let ended: Vec<Kept> = ended.cloned().collect();
         for kept in &ended {
             book.remove(&kept.socket.id);
         }
-        drop(book);
-        for kept in ended {
-            self.remember(&kept);
-            if tells {
-                self.tell_left(&kept, kept.version);
-            }
-        }
+        Some(ended)
     }
 
     /// When its user was last seen: now, if it is removed while it is alive.
@@ -218,3 +243,6 @@ impl Roster for MemoryRoster {
         Ok(self.last_seen_now(user).map(|at| (at, None)))
     }
 }
+
+#[cfg(test)]
+mod tests;

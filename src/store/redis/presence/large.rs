@@ -1,12 +1,12 @@
 //! Places that are too large for one script.
 
-use std::collections::HashMap;
-
 use futures_util::future::{join, try_join_all};
 use redis::Value;
 
 use super::RedisRoster;
 use super::layout::{bytes, items, number, parse_record, present};
+use crate::io_thread::steps::for_each;
+use crate::store::parts::Parts;
 use crate::store::presence::{Detail, LIFE_BYTES, Place, Present};
 use crate::store::redis::command;
 use crate::store::{Result, StoreError};
@@ -22,7 +22,7 @@ impl RedisRoster<'_> {
     pub async fn list_large(&self, place: Place<'_>, detail: Detail) -> Result<Vec<Present>> {
         let keys = self.names.place(place);
         let (members_key, records_key) = (keys.members.as_bytes(), keys.records.as_bytes());
-        let mut found = HashMap::new();
+        let mut found = Parts::default();
         let mut cursor = b"0".to_vec();
         loop {
             let scan: [&[u8]; 5] = [b"ZSCAN", members_key, &cursor, b"COUNT", STEP.as_bytes()];
@@ -49,7 +49,9 @@ impl RedisRoster<'_> {
                 }
             }
             if bytes(next) == b"0" {
-                return Ok(found.into_values().collect());
+                let mut all = Vec::with_capacity(found.len());
+                for_each(found.into_items(), |(_, present)| all.push(present)).await;
+                return Ok(all);
             }
             cursor = bytes(next).to_vec();
         }
