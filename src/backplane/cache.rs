@@ -6,9 +6,9 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use super::Backplane;
-use super::counts::From;
-use super::local::LocalLayer;
-use super::wait::within;
+use super::local_cache::LocalLayer;
+use super::routing::deadline::within;
+use super::stats::cache_stats::From;
 use crate::store::memory::Bounds;
 use crate::store::{Fetched, Json, Key, Lease, Lifetime, Pattern, Store, Ttl};
 

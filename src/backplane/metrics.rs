@@ -4,8 +4,8 @@ use std::sync::atomic::Ordering;
 
 use super::Backplane;
 use super::cache::LocalCache;
-use super::calls::{CallCounts, Latency};
-use super::status::{History, ServerMemory};
+use super::health::{History, ServerMemory};
+use super::stats::call_stats::{CallCounts, Latency};
 use crate::store::availability::Availability;
 use crate::store::memory::budget::Kind;
 use crate::store::{Server, ServerFacts};

@@ -2,7 +2,7 @@
 
 use super::LocalCacheOptions;
 use super::locks::WhenAway;
-use super::mailbox::MailBounds;
+use super::pubsub::mailbox::MailBounds;
 use crate::store::Ttl;
 use crate::store::memory::Bounds;
 use crate::store::remote::connection::endpoint::Endpoint;

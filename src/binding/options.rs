@@ -7,7 +7,7 @@ use napi::bindgen_prelude::Uint8Array;
 use napi_derive::napi;
 
 use super::op::OPS;
-use crate::backplane::mailbox::MailBounds;
+use crate::backplane::pubsub::mailbox::MailBounds;
 use crate::backplane::{LocalCacheOptions, Options, WhenAway};
 use crate::store::Ttl;
 use crate::store::memory::Bounds;

@@ -10,7 +10,7 @@ use super::answers::broken;
 use super::metrics::epoch_ms;
 use super::page::{Answer, Page, Shaper};
 use super::pool::Pool;
-use crate::backplane::mailbox::{Gap, Mail, Mailbox};
+use crate::backplane::pubsub::mailbox::{Gap, Mail, Mailbox};
 use crate::io_thread;
 
 /// Pages with messages that JavaScript has not taken yet. Answers are as many as were asked for;

@@ -21,7 +21,7 @@ use super::page::crossing::{JsonText, PageArgs, PageMemory};
 use super::page::{Answer, Page, Shaper};
 use super::panics;
 use super::submission::Submission;
-use crate::backplane::mailbox::Mailbox;
+use crate::backplane::pubsub::mailbox::Mailbox;
 use crate::backplane::{Backplane, Event, OnEvent};
 use crate::io_thread::{self, busy_poll};
 use crate::store::remote::connection::endpoint::Secret;

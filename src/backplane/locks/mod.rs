@@ -1,21 +1,21 @@
 //! Locks: leases on Redis, and in this process while Redis is away.
 //!
 //! What is held is written down here ([`leases`]), so that it can be renewed, counted on a monotonic
-//! clock, and taken again when Redis is back. Whoever waits ([`waits`]) is called on the process's
+//! clock, and taken again when Redis is back. Whoever waits ([`waiters`]) is called on the process's
 //! own channel.
 
 mod calls;
 mod fences;
 mod leases;
 mod renewal;
-mod waits;
+mod waiters;
 
 use std::mem;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use futures_util::future::join_all;
 
-use super::subscriber::Surroundings;
+use super::pubsub::subscriber::Surroundings;
 use super::{Event, OnEvent};
 use crate::store::availability::Availability;
 use crate::store::bus::{Topic, TopicKind};
@@ -30,7 +30,7 @@ use crate::store::{Result, StoreError, Ttl};
 pub use calls::{Keeping, LockOutcome, LockRequest};
 use fences::Fences;
 use leases::{Lease, Leases, Term};
-use waits::Waits;
+use waiters::Waits;
 
 /// Questions that are sent to Redis at once.
 const AT_ONCE: usize = 1024;

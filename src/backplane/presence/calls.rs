@@ -6,11 +6,11 @@ use std::time::Instant;
 
 use futures_util::future::{join_all, try_join};
 
-use super::in_utf16::InUtf16;
 use super::keeper::HELD;
+use super::utf16_order::InUtf16;
 use super::{AT_ONCE, Presence, Removal};
 use crate::backplane::Backplane;
-use crate::backplane::wait::within;
+use crate::backplane::routing::deadline::within;
 use crate::io_thread::steps::for_each;
 use crate::store::availability::Availability;
 use crate::store::memory::presence::{Doubt, Kept, Order, Standing};

@@ -4,9 +4,9 @@
 //! outage, is set again afterwards ([`keeper`]), and is kept alive if that is wanted.
 
 mod calls;
-mod in_utf16;
 mod keeper;
-mod lives;
+mod process_leases;
+mod utf16_order;
 mod watch;
 
 use std::mem;
@@ -28,7 +28,7 @@ use crate::store::presence::{Names, Roster};
 use crate::store::remote::RedisStore;
 use crate::store::remote::presence::RedisRoster;
 
-use lives::{KnownLives, Pulse};
+use process_leases::{KnownLives, Pulse};
 use watch::Watches;
 
 /// Sockets that are sent to Redis at once.

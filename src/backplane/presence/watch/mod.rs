@@ -17,7 +17,7 @@ use tokio::task::AbortHandle;
 use tokio::time::{Instant, sleep, timeout_at};
 
 use crate::backplane::Backplane;
-use crate::backplane::mailbox::Mailbox;
+use crate::backplane::pubsub::mailbox::Mailbox;
 use crate::store::availability::Availability;
 use crate::store::bus::{Topic, TopicKind};
 use crate::store::remote::feed::{Feed, FeedEvent};

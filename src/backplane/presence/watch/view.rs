@@ -12,7 +12,7 @@ use tokio::time::{Instant, sleep_until};
 
 use super::signals::{Inbox, Signal};
 use crate::backplane::Backplane;
-use crate::backplane::mailbox::{Mail, Mailbox};
+use crate::backplane::pubsub::mailbox::{Mail, Mailbox};
 use crate::io_thread::kept::{Panicked, caught};
 use crate::store::Json;
 use crate::store::memory::budget::{Account, allocated, slot};

@@ -3,8 +3,8 @@
 use std::time::Instant;
 
 use super::Backplane;
-use super::counts::{CacheCounts, From};
-use super::wait::within;
+use super::routing::deadline::within;
+use super::stats::cache_stats::{CacheCounts, From};
 use crate::store::tags::Tagged;
 use crate::store::{Json, Key, Result, Tag, Ttl, Version};
 

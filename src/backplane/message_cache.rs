@@ -7,8 +7,8 @@ use std::time::Instant;
 use futures_util::future::try_join;
 
 use super::Backplane;
-use super::counts::From;
-use super::tagged::Entry;
+use super::stats::cache_stats::From;
+use super::tagged_entries::Entry;
 use crate::store::tags::Tagged;
 use crate::store::{Json, Store, Ttl};
 

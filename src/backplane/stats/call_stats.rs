@@ -25,13 +25,13 @@ thread_local! {
 }
 
 /// Says of the call that is under way that this process answers it, not Redis.
-pub(super) fn answered_here() {
+pub(crate) fn answered_here() {
     ANSWERED_HERE.set(true);
 }
 
 /// Says that the time of the call that is under way is over: if it is one that tells something, it is
 /// answered now, and goes on.
-pub(super) fn overdue() {
+pub(crate) fn overdue() {
     OVERDUE.set(true);
 }
 

@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::SystemTime;
 
-use super::traffic::Traffic;
+use crate::backplane::stats::pubsub_stats::Traffic;
 use crate::store::topics::Message;
 
 /// What a message takes beside its texts.

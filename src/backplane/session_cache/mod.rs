@@ -2,6 +2,8 @@
 //! they can be removed. A session says whose it is, as who reads it does not know: without the tags of its
 //! users, of which Redis may have evicted any, nobody could end it, and it is void.
 
+pub mod owners;
+
 use std::collections::HashMap;
 use std::mem;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -10,13 +12,13 @@ use std::time::Instant;
 use futures_util::future::try_join_all;
 
 use super::Backplane;
-use super::counts::From;
-use super::owners::Owners;
-use super::wait::within;
+use super::routing::deadline::within;
+use super::stats::cache_stats::From;
 use crate::store::memory::budget::{Account, allocated, slot};
 use crate::store::memory::{MemoryStore, steps};
 use crate::store::tags::{Tagged, unstamp, with_names};
 use crate::store::{Json, Key, Result, StoreError, Tag, Ttl};
+use owners::Owners;
 
 pub(super) const SPACE: &[u8] = b"session:";
 pub(super) const USERS: &[u8] = b"session-user:";

@@ -1,12 +1,15 @@
 //! Publishing and subscribing: through Redis, and within this process while Redis is away.
 
+pub mod mailbox;
+pub(super) mod subscriber;
+
 use std::time::Instant;
 
 use bytes::Bytes;
 use tokio::time::timeout_at;
 
 use super::Backplane;
-use super::remote::Once;
+use super::routing::Once;
 use crate::store::availability::Availability;
 use crate::store::bus::{Bus, Reach, Topic, TopicKind};
 use crate::store::topics::Tag;

@@ -5,14 +5,14 @@ use std::time::{Duration, Instant};
 
 use tokio::time::timeout_at;
 
-use super::Backplane;
+use crate::backplane::Backplane;
 use crate::store::Result;
 use crate::store::remote::RedisStore;
 use crate::store::remote::connection::patience::patient;
 
 impl Backplane {
     /// What is left of the time that a call has after Redis is known to be there.
-    pub(super) fn time_left(&self, begun: Instant) -> TimeLeft {
+    pub(crate) fn time_left(&self, begun: Instant) -> TimeLeft {
         let deadline = self.options.endpoint.command_timeout;
         TimeLeft {
             by: begun + deadline,
@@ -20,7 +20,7 @@ impl Backplane {
         }
     }
 
-    pub(super) fn wait(&self, begun: Instant) -> Wait {
+    pub(crate) fn wait(&self, begun: Instant) -> Wait {
         let endpoint = &self.options.endpoint;
         let own = begun + endpoint.command_timeout;
         let first_attempt = match &*self.running() {
@@ -36,7 +36,7 @@ impl Backplane {
         }
     }
 
-    pub(super) async fn store_within(&self, wait: &Wait) -> Option<Arc<RedisStore>> {
+    pub(crate) async fn store_within(&self, wait: &Wait) -> Option<Arc<RedisStore>> {
         let until = wait.first_attempt.unwrap_or(wait.own);
         timeout_at(until.into(), self.switch.settled()).await.ok()?
     }
@@ -44,7 +44,7 @@ impl Backplane {
 
 /// The deadline of a call of several steps, which begins anew while large data of it moves.
 #[derive(Clone, Copy)]
-pub(super) struct TimeLeft {
+pub(crate) struct TimeLeft {
     by: Instant,
     deadline: Duration,
 }
@@ -57,28 +57,28 @@ impl TimeLeft {
 
 /// Work of several steps has the deadline of one; what is late is dropped between two of them. `left`: how
 /// much of it there still is. The first step is taken whatever it is.
-pub(super) async fn within<T>(left: TimeLeft, work: impl Future<Output = Result<T>>) -> Result<T> {
+pub(crate) async fn within<T>(left: TimeLeft, work: impl Future<Output = Result<T>>) -> Result<T> {
     patient(left.by.into(), left.deadline, work).await
 }
 
 /// How long a call waits for Redis, and then for its answer.
-pub(super) struct Wait {
-    pub(super) own: Instant,
+pub(crate) struct Wait {
+    pub(crate) own: Instant,
     /// A call during the very first attempt waits for its outcome, and has its own time after.
-    pub(super) first_attempt: Option<Instant>,
-    pub(super) command_timeout: Duration,
+    pub(crate) first_attempt: Option<Instant>,
+    pub(crate) command_timeout: Duration,
 }
 
 impl Wait {
     /// When the call has to be answered, whatever comes.
-    pub(super) fn latest(&self) -> Instant {
+    pub(crate) fn latest(&self) -> Instant {
         match self.first_attempt {
             Some(until) => until + self.command_timeout,
             None => self.own,
         }
     }
 
-    pub(super) fn answer_by(&self) -> Instant {
+    pub(crate) fn answer_by(&self) -> Instant {
         match self.first_attempt {
             Some(_) => Instant::now() + self.command_timeout,
             None => self.own,

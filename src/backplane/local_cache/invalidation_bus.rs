@@ -12,9 +12,9 @@ use bytes::Bytes;
 use tokio::task::AbortHandle;
 use tokio::time::sleep;
 
-use super::Backplane;
-use super::local::LocalLayer;
-use super::subscriber::Surroundings;
+use super::LocalLayer;
+use crate::backplane::Backplane;
+use crate::backplane::pubsub::subscriber::Surroundings;
 use crate::store::availability::{Availability, Switch};
 use crate::store::bus::{Bus, Reach, Topic, TopicKind};
 use crate::store::remote::RedisStore;
@@ -161,7 +161,7 @@ impl News {
 
 impl Backplane {
     /// Tells the other instances that a key has changed, or all.
-    pub(super) async fn tell(&self, key: Option<&Key>, begun: Instant) {
+    pub(crate) async fn tell(&self, key: Option<&Key>, begun: Instant) {
         let news = &self.news;
         let told = self.tell_remote(begun, move |store| async move {
             let (channel, text) = (&news.channel, news.about(key));

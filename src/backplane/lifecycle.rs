@@ -6,8 +6,8 @@ use std::time::{Duration, Instant};
 use tokio::task::AbortHandle;
 
 use super::locks::Locks;
-use super::recovery::{Replay, Spaces};
-use super::{Backplane, cache, limits, messages, queries, sessions};
+use super::outage::recovery::{Replay, Spaces};
+use super::{Backplane, cache, message_cache, query_cache, rate_limits, session_cache};
 use crate::store::availability::{Availability, Outage};
 use crate::store::memory::MemoryStore;
 use crate::store::remote::connection::endpoint::Address;
@@ -47,20 +47,20 @@ impl Backplane {
             subscribers: self.subscribers.clone(),
             cached: Spaces {
                 keys: self.key(cache::SPACE, b""),
-                tags: Some(self.tag(queries::NAMES, b"")),
+                tags: Some(self.tag(query_cache::NAMES, b"")),
                 // Without its tags nothing is valid, but for sessions of nobody.
                 others: [
-                    queries::NAMES,
-                    messages::ALL,
-                    sessions::USERS,
-                    sessions::SPACE,
+                    query_cache::NAMES,
+                    message_cache::ALL,
+                    session_cache::USERS,
+                    session_cache::SPACE,
                 ]
                 .map(|space| self.key(space, b""))
                 .to_vec(),
             },
             resets: self.resets.clone(),
             limited: Spaces {
-                keys: self.key(limits::SPACE, b""),
+                keys: self.key(rate_limits::SPACE, b""),
                 tags: None,
                 others: Vec::new(),
             },

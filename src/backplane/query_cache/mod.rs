@@ -1,6 +1,9 @@
 //! Query results, by the query's name and its parameters. Each belongs to its name and to its rooms,
 //! and goes when one of them is invalidated.
 
+pub mod query_fence;
+pub mod recent;
+
 use std::fmt::Write;
 use std::slice::from_ref;
 use std::time::Instant;
@@ -8,11 +11,11 @@ use std::time::Instant;
 use ring::digest::{Context, SHA256};
 
 use super::Backplane;
-use super::counts::From;
-use super::fills::Fence;
-use super::tagged::{Entry, Looked};
+use super::stats::cache_stats::From;
+use super::tagged_entries::{Entry, Looked};
 use crate::store::tags::Tagged;
 use crate::store::{Fetched, Json, Key, Lease, Pattern, Ttl};
+use query_fence::Fence;
 
 const SPACE: &[u8] = b"query:";
 pub(super) const NAMES: &[u8] = b"query-name:";

@@ -6,11 +6,11 @@ use futures_util::future::join_all;
 use tokio::sync::watch;
 
 use super::journal::{Entries, Journal};
-use super::locks::{Locks, first_error};
-use super::news::News;
-use super::presence::Presence;
-use super::sessions::Sessions;
-use super::subscriber::Subscribers;
+use crate::backplane::local_cache::invalidation_bus::News;
+use crate::backplane::locks::{Locks, first_error};
+use crate::backplane::presence::Presence;
+use crate::backplane::pubsub::subscriber::Subscribers;
+use crate::backplane::session_cache::Sessions;
 use crate::store::availability::Recovery;
 use crate::store::memory::MemoryStore;
 use crate::store::memory::limits::MemoryLimiter;

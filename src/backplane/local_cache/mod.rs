@@ -4,6 +4,8 @@
 //! Instances tell each other what they change. So the layer holds only what was read while it could
 //! hear the others ([`News`]), and whatever was read before they told is not kept after.
 
+pub mod invalidation_bus;
+
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 

@@ -3,8 +3,8 @@
 use std::time::Instant;
 
 use super::Backplane;
-use super::calls::answered_here;
-use super::remote::Once;
+use super::routing::Once;
+use super::stats::call_stats::answered_here;
 use crate::store::limits::{Algorithm, Limiter, Rule, Verdict};
 use crate::store::{Key, Store};
 

@@ -1,5 +1,8 @@
 //! Where a call goes: to Redis, to Redis again after a lost connection, or to this process.
 
+pub mod call_order;
+pub mod deadline;
+
 use std::future::Future;
 use std::pin::pin;
 use std::sync::Arc;
@@ -10,13 +13,13 @@ use std::time::{Duration, Instant};
 use tokio::time::timeout_at;
 
 use super::Backplane;
-use super::calls::{answered_here, overdue};
-use super::turns::{OnTheWay, Turn};
-use super::wait::Wait;
+use super::stats::call_stats::{answered_here, overdue};
 use crate::store::availability::Availability;
 use crate::store::remote::RedisStore;
 use crate::store::remote::connection::patience::{heard, scoped};
 use crate::store::{Result, StoreError};
+use call_order::{OnTheWay, Turn};
+use deadline::Wait;
 
 /// How long a call beyond its deadline waits for calls before it, to stay in order.
 const STRAGGLERS: Duration = Duration::from_millis(50);

@@ -2,7 +2,7 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use super::calls::answered_here;
+use super::call_stats::answered_here;
 
 #[derive(Default)]
 pub struct CacheCounts {

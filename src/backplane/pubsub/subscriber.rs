@@ -8,8 +8,8 @@ use std::time::SystemTime;
 use tokio::task::AbortHandle;
 
 use super::mailbox::{Gap, Mail, MailBounds, Mailbox, OnMail};
-use super::traffic::Traffic;
-use super::{Event, OnEvent};
+use crate::backplane::stats::pubsub_stats::Traffic;
+use crate::backplane::{Event, OnEvent};
 use crate::io_thread::kept::keep;
 use crate::store::availability::{Availability, Switch};
 use crate::store::memory::budget::Account;

@@ -1,5 +1,9 @@
 //! Whether Redis answers, since when, and how often that has changed.
 
+pub mod deaf;
+pub mod forbidden;
+pub mod troubles;
+
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
 
