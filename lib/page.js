@@ -1,7 +1,7 @@
 'use strict';
 
-// Reads a page of answers. src/binding/page/layout.rs describes its layout once.
-// src/binding/page/texts.rs explains why a stored text cannot harm its neighbours.
+// Reads a page of answers. src/binding/completion/layout.rs describes its layout once.
+// src/binding/completion/texts.rs explains why a stored text cannot harm its neighbours.
 
 const { broken, failure } = require('./errors');
 const { AnswerForm, AnswerRole, NO_CHANNEL, RecordWord } = require('./native');

@@ -2,7 +2,7 @@
 
 // The JavaScript end of the two queues. All calls of one tick are written into shared memory and
 // handed over together; all available answers come back together. The other end, and the layout of
-// both, is in src/binding (submission.rs, page/layout.rs).
+// both, is in src/binding (submission.rs, completion/layout.rs).
 
 const { atEndOfTick, setTimeout } = require('./clock');
 const { broken, closed } = require('./errors');

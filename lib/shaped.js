@@ -1,6 +1,6 @@
 'use strict';
 
-// Builds the values that a page carries as codes. src/binding/page/layout.rs describes the codes.
+// Builds the values that a page carries as codes. src/binding/completion/layout.rs describes the codes.
 
 const { CODE_BITS, CodeKind, CodeOther } = require('./native');
 

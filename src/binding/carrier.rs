@@ -12,8 +12,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use napi::bindgen_prelude::*;
 use napi::{check_status, sys};
 
-use super::page::Page;
-use super::page::crossing::PageArgs;
+use super::completion::Page;
+use super::completion::ffi::PageArgs;
 
 const NAME: &str = "redis-backplane";
 

@@ -7,12 +7,12 @@ use std::time::Instant;
 
 use serde_json::json;
 
-use super::answers::{called, checked, fetched, found, gone, locked, present, users, whole};
-use super::call::Call;
+use super::completion::Answer;
+use super::completion_queue::{Outbox, Reply};
+use super::decode::Call;
+use super::encode::{called, checked, fetched, found, gone, locked, present, users, whole};
 use super::metrics::health;
 use super::op::OPS;
-use super::outbox::{Outbox, Reply};
-use super::page::Answer;
 use super::submission::{NO_ANSWER, Submission, Written};
 use crate::backplane::{Backplane, Keeping, Watched};
 use crate::store::presence::{Place, Socket};

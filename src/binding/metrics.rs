@@ -4,8 +4,8 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use serde_json::{Map, Value, json};
 
-use super::answers::whole;
-use super::page::Answer;
+use super::completion::Answer;
+use super::encode::whole;
 use crate::backplane::{CallCounts, Health, Latency, Metrics, Status};
 use crate::store::ServerFacts;
 

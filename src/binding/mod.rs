@@ -4,20 +4,20 @@
 //! flat memory, so that a call costs no promise, no reference and no string on the way.
 //!
 //! - [`queue`]: the object that JavaScript holds, one for each environment.
-//! - [`submission`], [`op`] and [`call`]: what comes in; [`dispatch`] calls the backplane; [`answers`].
-//! - [`outbox`] and [`page`]: what goes out, in buffers of the [`pool`]; [`carrier`] takes it to JavaScript.
+//! - [`submission`], [`op`] and [`decode`]: what comes in; [`dispatch`] calls the backplane; [`encode`].
+//! - [`completion_queue`] and [`completion`]: what goes out, in buffers of the [`buffer_pool`]; [`carrier`] takes it to JavaScript.
 //! - [`options`]: the configuration of a backplane; [`metrics`]: what it has counted; [`panics`]: what bugs print.
 
-mod answers;
-mod call;
+mod buffer_pool;
 mod carrier;
+mod completion;
+mod completion_queue;
+mod decode;
 mod dispatch;
+mod encode;
 mod metrics;
 mod op;
 mod options;
-mod outbox;
-mod page;
 mod panics;
-mod pool;
 mod queue;
 mod submission;

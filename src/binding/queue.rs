@@ -12,13 +12,13 @@ use napi_derive::napi;
 use serde_json::json;
 
 use super::carrier::{Carrier, KeepAlive};
+use super::completion::ffi::{JsonText, PageArgs, PageMemory};
+use super::completion::{Answer, Page, Shaper};
+use super::completion_queue::Outbox;
 use super::dispatch::dispatch;
 use super::metrics::metrics;
 use super::op::Op;
 use super::options::BackplaneOptions;
-use super::outbox::Outbox;
-use super::page::crossing::{JsonText, PageArgs, PageMemory};
-use super::page::{Answer, Page, Shaper};
 use super::panics;
 use super::submission::Submission;
 use crate::backplane::pubsub::mailbox::Mailbox;

@@ -1,24 +1,24 @@
 //! Answers on their way to JavaScript: many of them, one crossing, one `JSON.parse`.
 
-pub mod crossing;
+pub mod ffi;
 pub mod layout;
+mod shape_encoder;
 mod shaped;
 mod shapes;
 mod strings;
 mod texts;
-mod writer;
 
 use serde_json::Value as JsonValue;
 
-use self::layout::{AnswerForm, AnswerRole, NO_CHANNEL, PAGE_RECORDS, RecordWord};
-use self::shaped::Shaped;
-pub use self::shaped::Shaper;
-pub use self::texts::{Begun, Texts};
-use super::outbox::Receipt;
-use super::pool::{Pool, Pooled};
+use super::buffer_pool::{Pool, Pooled};
+use super::completion_queue::Receipt;
 use crate::backplane::Outcome;
 use crate::store::Lease;
 use crate::store::topics::Message;
+use layout::{AnswerForm, AnswerRole, NO_CHANNEL, PAGE_RECORDS, RecordWord};
+use shaped::Shaped;
+pub use shaped::Shaper;
+pub use texts::{Begun, Texts};
 
 /// A page that has grown to this is sent, and another begun. Small enough for V8's young space,
 /// and for what is parsed from one page to be garbage before the next: with 1 MiB the collector

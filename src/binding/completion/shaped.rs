@@ -9,10 +9,10 @@
 use serde::de::DeserializeSeed;
 
 use super::layout::{PAGE_CODES, PAGE_DOUBLES, PAGE_SHORTS};
+use super::shape_encoder::Writer;
 use super::shapes::Shapes;
 use super::strings::{Seen, Strings};
-use super::writer::Writer;
-use crate::binding::pool::Pool;
+use crate::binding::buffer_pool::Pool;
 
 /// One that takes longer would hold up what comes behind it on the I/O thread.
 const MOST_BYTES: usize = 64 * 1024;
@@ -132,8 +132,8 @@ impl Shaper {
 mod tests {
     use serde_json::{Value as JsonValue, json};
 
-    use super::super::layout::{CODE_BITS, CodeKind, CodeOther};
     use super::*;
+    use crate::binding::completion::layout::{CODE_BITS, CodeKind, CodeOther};
 
     const NARROW: i32 = CodeKind::Narrow as i32;
     const WIDE: i32 = CodeKind::Wide as i32;

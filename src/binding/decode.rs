@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
+use super::completion::tag;
 use super::op::Op;
-use super::page::tag;
 use super::submission::Arguments;
 use crate::backplane::{Keeping, LockRequest, Query};
 use crate::store::bus::{Reach, TopicKind};

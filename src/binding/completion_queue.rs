@@ -6,10 +6,10 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use serde_json::{Value as JsonValue, json};
 
-use super::answers::broken;
+use super::buffer_pool::Pool;
+use super::completion::{Answer, Page, Shaper};
+use super::encode::broken;
 use super::metrics::epoch_ms;
-use super::page::{Answer, Page, Shaper};
-use super::pool::Pool;
 use crate::backplane::pubsub::mailbox::{Gap, Mail, Mailbox};
 use crate::io_thread;
 
@@ -217,7 +217,7 @@ impl Drop for Reply {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::binding::page::layout::{AnswerRole, RecordWord};
+    use crate::binding::completion::layout::{AnswerRole, RecordWord};
 
     fn recording() -> (Arc<Outbox>, Arc<Mutex<Vec<Page>>>) {
         let pages = Arc::new(Mutex::new(Vec::new()));

@@ -3,7 +3,7 @@
 //! `JSON.parse` looks short strings up in V8's table of strings, which takes longer than all else about them. So these
 //! do not go through it.
 
-use crate::binding::pool::{Pool, Pooled};
+use crate::binding::buffer_pool::{Pool, Pooled};
 
 /// A JSON array, or nothing; or short strings, one behind the other, to be cut off one after the other.
 #[derive(Debug)]

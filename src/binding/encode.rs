@@ -4,7 +4,7 @@ use bytes::Bytes;
 use serde_json::json;
 use serde_json::value::RawValue;
 
-use super::page::{Answer, Begun};
+use super::completion::{Answer, Begun};
 use crate::backplane::{CallError, LockOutcome, Source};
 use crate::io_thread::aside::aside;
 use crate::store::limits::{Rule, Verdict};

@@ -3,7 +3,7 @@
 //! moves the separators, so that JavaScript notices and takes the page apart; it cannot put its
 //! content into the place of another call's.
 
-use crate::binding::pool::{Pool, Pooled};
+use crate::binding::buffer_pool::{Pool, Pooled};
 
 /// What is written behind a text, at most.
 const SEPARATOR_BYTES: usize = 16;

@@ -7,7 +7,7 @@ use napi_derive::napi;
 
 use super::Page;
 use super::shaped::Shaped;
-use crate::binding::pool::Pooled;
+use crate::binding::buffer_pool::Pooled;
 
 /// Arguments of the JavaScript function that takes a page: the number of records, the separator, both texts, each after the number
 /// of values in it, and the bytes of binary messages; then the strings of values that are built, short, narrow and wide, and
