@@ -7,8 +7,8 @@ use std::time::{Duration, Instant};
 use super::*;
 use crate::measure::{is_counted, taken};
 use crate::store::bus::{Reach, TopicKind};
-use crate::store::limits::{Algorithm, Rule};
 use crate::store::presence::{Place, Socket};
+use crate::store::rate_limits::{Algorithm, Rule};
 use crate::store::topics;
 use crate::store::{Fetched, Json, Lifetime, Ttl};
 

@@ -33,7 +33,7 @@ use tokio::task::AbortHandle;
 
 use crate::store::availability::{Availability, Switch};
 use crate::store::memory::budget::{Budget, Kind};
-use crate::store::memory::limits::MemoryLimiter;
+use crate::store::memory::rate_limits::MemoryLimiter;
 use crate::store::memory::{Clock, MemoryStore};
 use crate::store::remote::RedisStore;
 use crate::store::{Key, Tag};

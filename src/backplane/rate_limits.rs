@@ -5,7 +5,7 @@ use std::time::Instant;
 use super::Backplane;
 use super::routing::Once;
 use super::stats::call_stats::answered_here;
-use crate::store::limits::{Algorithm, Limiter, Rule, Verdict};
+use crate::store::rate_limits::{Algorithm, Limiter, Rule, Verdict};
 use crate::store::{Key, Store};
 
 pub(super) const SPACE: &[u8] = b"limit:";

@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use super::Backplane;
-use crate::store::remote::connection::patience::patient;
+use crate::store::remote::connection::deadline::patient;
 use crate::store::{RawCommands, Reply, StoreError};
 
 #[derive(Clone, Debug, PartialEq, Eq)]

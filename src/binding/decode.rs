@@ -9,7 +9,7 @@ use super::op::Op;
 use super::submission::Arguments;
 use crate::backplane::{Keeping, LockRequest, Query};
 use crate::store::bus::{Reach, TopicKind};
-use crate::store::limits::{Algorithm, Rule};
+use crate::store::rate_limits::{Algorithm, Rule};
 use crate::store::topics::Tag;
 use crate::store::{Lease, Lifetime, Ttl};
 

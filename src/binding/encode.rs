@@ -7,8 +7,8 @@ use serde_json::value::RawValue;
 use super::completion::{Answer, Begun};
 use crate::backplane::{CallError, LockOutcome, Source};
 use crate::io_thread::aside::aside;
-use crate::store::limits::{Rule, Verdict};
 use crate::store::presence::Present;
+use crate::store::rate_limits::{Rule, Verdict};
 use crate::store::{Fetched, Json, Reply as ServerReply};
 
 /// Some milliseconds of JavaScript.

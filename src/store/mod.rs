@@ -8,13 +8,13 @@
 pub mod availability;
 pub mod bus;
 pub mod error;
-pub mod gates;
 pub mod glob;
-pub mod limits;
+pub mod keyed_mutex;
 pub mod locks;
 pub mod memory;
 pub mod parts;
 pub mod presence;
+pub mod rate_limits;
 pub mod redis;
 mod slot;
 pub mod tags;
@@ -29,9 +29,9 @@ use std::future::Future;
 pub use bus::Bus;
 pub use error::{Result, StoreError};
 pub use glob::Pattern;
-pub use limits::Limiter;
 pub use locks::Locker;
 pub use presence::{Lives, Roster};
+pub use rate_limits::Limiter;
 pub use tags::{Tag, Tagged, Version};
 pub use types::{Fetched, Json, Key, Lease, Lifetime, Reply, ServerFacts, Ttl};
 

@@ -8,7 +8,7 @@ use bytes::Bytes;
 use redis_backplane::store::bus::{Bus, Reach, Topic, TopicKind};
 use redis_backplane::store::memory::bus::LocalBus;
 use redis_backplane::store::remote::RedisStore;
-use redis_backplane::store::remote::feed::{Feed, FeedEvent};
+use redis_backplane::store::remote::pubsub_connection::{Feed, FeedEvent};
 use redis_backplane::store::topics::{Message, Tag, Topics};
 use redis_backplane::store::{Key, Store};
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};

@@ -1,10 +1,10 @@
 //! What every limiter promises, in a time that the test moves. The same steps run on both.
 
 use crate::support::OnRedis;
-use redis_backplane::store::limits::{Algorithm, Limiter, Rule, Verdict};
 use redis_backplane::store::memory::Clock;
 use redis_backplane::store::memory::budget::{Account, Kind};
-use redis_backplane::store::memory::limits::MemoryLimiter;
+use redis_backplane::store::memory::rate_limits::MemoryLimiter;
+use redis_backplane::store::rate_limits::{Algorithm, Limiter, Rule, Verdict};
 use redis_backplane::store::{Key, RawCommands};
 
 const ROLLING: [Algorithm; 2] = [Algorithm::SlidingWindow, Algorithm::TokenBucket];

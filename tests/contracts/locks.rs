@@ -15,7 +15,7 @@ use redis_backplane::store::memory::Clock;
 use redis_backplane::store::memory::budget::{Account, Kind};
 use redis_backplane::store::memory::locks::MemoryLocks;
 use redis_backplane::store::remote::RedisStore;
-use redis_backplane::store::remote::feed::Feed;
+use redis_backplane::store::remote::pubsub_connection::Feed;
 use redis_backplane::store::topics::{Tag, Topics};
 use redis_backplane::store::{Key, Ttl};
 use serde_json::Value as Answer;

@@ -19,8 +19,8 @@ use redis_backplane::store::memory::presence::{Doubt, MemoryRoster, Standing};
 use redis_backplane::store::presence::{
     Condition, Detail, LEASE, LastSeen, Life, Names, News, Place, Present, Socket, field, rooms_of,
 };
-use redis_backplane::store::remote::feed::Feed;
 use redis_backplane::store::remote::presence::RedisRoster;
+use redis_backplane::store::remote::pubsub_connection::Feed;
 use redis_backplane::store::topics::{Tag, Topics};
 use redis_backplane::store::{Key, Lives, Result, Roster, Ttl};
 use serde_json::Value as Answer;

@@ -18,7 +18,7 @@ use crate::backplane::pubsub::subscriber::Surroundings;
 use crate::store::availability::{Availability, Switch};
 use crate::store::bus::{Bus, Reach, Topic, TopicKind};
 use crate::store::remote::RedisStore;
-use crate::store::remote::feed::{Feed, FeedEvent};
+use crate::store::remote::pubsub_connection::{Feed, FeedEvent};
 use crate::store::topics::{Message, Topics};
 use crate::store::{Key, Result, StoreError, Tag, Tagged, Ttl};
 

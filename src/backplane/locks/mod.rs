@@ -23,7 +23,7 @@ use crate::store::locks::{Address, LockKeys, Locker, Taken, Token, Turn, parse_c
 use crate::store::memory::Clock;
 use crate::store::memory::budget::{Account, Budget, Kind, allocated};
 use crate::store::memory::locks::MemoryLocks;
-use crate::store::remote::feed::{Feed, FeedEvent};
+use crate::store::remote::pubsub_connection::{Feed, FeedEvent};
 use crate::store::topics::{Tag, Topics};
 use crate::store::{Result, StoreError, Ttl};
 

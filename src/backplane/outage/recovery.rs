@@ -13,7 +13,7 @@ use crate::backplane::pubsub::subscriber::Subscribers;
 use crate::backplane::session_cache::Sessions;
 use crate::store::availability::Recovery;
 use crate::store::memory::MemoryStore;
-use crate::store::memory::limits::MemoryLimiter;
+use crate::store::memory::rate_limits::MemoryLimiter;
 use crate::store::remote::RedisStore;
 use crate::store::{Key, Pattern, Result, StoreError, Tag, Tagged};
 

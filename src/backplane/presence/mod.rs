@@ -20,7 +20,7 @@ use tokio::task::AbortHandle;
 use super::locks::first_error;
 use crate::store::Result;
 use crate::store::availability::Availability;
-use crate::store::gates::Gates;
+use crate::store::keyed_mutex::Gates;
 use crate::store::memory::Clock;
 use crate::store::memory::budget::{Account, Budget, Kind, allocated};
 use crate::store::memory::presence::MemoryRoster;

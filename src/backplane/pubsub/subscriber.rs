@@ -16,7 +16,7 @@ use crate::store::memory::budget::Account;
 use crate::store::memory::bus::LocalBus;
 use crate::store::remote::RedisStore;
 use crate::store::remote::connection::endpoint::Endpoint;
-use crate::store::remote::feed::{Feed, FeedEvent};
+use crate::store::remote::pubsub_connection::{Feed, FeedEvent};
 use crate::store::topics::{Message, Topics};
 
 pub struct Subscriber {

@@ -8,7 +8,7 @@ use tokio::time::timeout_at;
 use crate::backplane::Backplane;
 use crate::store::Result;
 use crate::store::remote::RedisStore;
-use crate::store::remote::connection::patience::patient;
+use crate::store::remote::connection::deadline::patient;
 
 impl Backplane {
     /// What is left of the time that a call has after Redis is known to be there.

@@ -16,7 +16,7 @@ use super::Backplane;
 use super::stats::call_stats::{answered_here, overdue};
 use crate::store::availability::Availability;
 use crate::store::remote::RedisStore;
-use crate::store::remote::connection::patience::{heard, scoped};
+use crate::store::remote::connection::deadline::{heard, scoped};
 use crate::store::{Result, StoreError};
 use call_order::{OnTheWay, Turn};
 use deadline::Wait;

@@ -8,13 +8,13 @@ pub mod budget;
 pub mod bus;
 mod clock;
 mod entry;
-mod in_steps;
-pub mod limits;
+mod invalid_entries;
 pub mod locks;
 pub mod presence;
+pub mod rate_limits;
+mod removal;
 pub mod steps;
 mod tags;
-mod voids;
 
 use std::cell::Cell;
 use std::collections::hash_map::RandomState;
@@ -27,7 +27,7 @@ use quick_cache::unsync;
 use budget::{Account, Budget, Kind};
 pub use clock::Clock;
 use entry::{Entry, Evictions, Look, Weight, bytes};
-use in_steps::LOOK_BYTES;
+use removal::LOOK_BYTES;
 use steps::Passes;
 
 use super::glob::matches_in;

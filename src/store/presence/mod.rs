@@ -6,9 +6,9 @@
 //! each place, in whatever order it arrives.
 
 mod fields;
-mod lives;
-mod names;
-mod news;
+mod keys;
+mod process_leases;
+mod room_event;
 
 use std::collections::{BTreeMap, HashSet};
 use std::future::Future;
@@ -21,9 +21,9 @@ use serde_json::value::RawValue;
 use super::{Json, Result, Ttl};
 
 pub use fields::{counted, field, parse_field, split_counted};
-pub use lives::{Beat, LEASE, LIFE_BYTES, Life, Lives};
-pub use names::{Names, PlaceKeys};
-pub use news::News;
+pub use keys::{Names, PlaceKeys};
+pub use process_leases::{Beat, LEASE, LIFE_BYTES, Life, Lives};
+pub use room_event::News;
 
 /// How long a user who is gone is remembered.
 pub const LAST_SEEN_TTL: Ttl = Ttl::from_whole_millis(30 * 24 * 3600 * 1000);

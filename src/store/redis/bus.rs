@@ -9,7 +9,7 @@ use redis::{Cmd, Value, cmd};
 
 use super::RedisStore;
 use crate::store::bus::{Bus, Reach};
-use crate::store::gates::Gates;
+use crate::store::keyed_mutex::Gates;
 use crate::store::{Key, Result};
 
 impl Bus for RedisStore {

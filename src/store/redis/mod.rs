@@ -8,13 +8,13 @@
 
 mod bus;
 pub mod connection;
-pub mod feed;
-mod large;
-mod limits;
+mod large_writes;
 mod locks;
 mod overtake;
 pub mod presence;
-mod raw;
+pub mod pubsub_connection;
+mod rate_limits;
+mod raw_commands;
 mod reply;
 mod scan;
 mod script;
@@ -25,14 +25,14 @@ mod trailer;
 use redis::{Cmd, Value};
 use tokio::time::{Instant, timeout_at};
 
+use connection::deadline::patient;
 use connection::link::Link;
-use connection::patience::patient;
 use script::{CACHE_ABANDON, CACHE_FILL, CACHE_LEASE};
 use trailer::Trailer;
 
 use super::{Fetched, Json, Key, Lease, Lifetime, Pattern, Result, Store, StoreError, Ttl};
 use bus::Publishes;
-use large::LargeWrites;
+use large_writes::LargeWrites;
 use overtake::Overtaking;
 
 pub struct RedisStore {

@@ -20,7 +20,7 @@ use crate::backplane::Backplane;
 use crate::backplane::pubsub::mailbox::Mailbox;
 use crate::store::availability::Availability;
 use crate::store::bus::{Topic, TopicKind};
-use crate::store::remote::feed::{Feed, FeedEvent};
+use crate::store::remote::pubsub_connection::{Feed, FeedEvent};
 use crate::store::topics::{Message, Tag, Topics};
 
 use signals::{Signal, Signals, signals};

@@ -6,13 +6,13 @@ use futures_util::FutureExt;
 
 use super::*;
 use crate::measure::{is_counted, kept, long_names, short_names};
-use crate::store::limits::{Algorithm, Rule};
 use crate::store::locks::{Address, LockKeys, Turn};
-use crate::store::memory::limits::MemoryLimiter;
 use crate::store::memory::locks::MemoryLocks;
 use crate::store::memory::presence::MemoryRoster;
+use crate::store::memory::rate_limits::MemoryLimiter;
 use crate::store::memory::{Clock, MemoryStore};
 use crate::store::presence::{Condition, Socket};
+use crate::store::rate_limits::{Algorithm, Rule};
 use crate::store::{Json, Key, Tag, Tagged, Ttl};
 
 #[test]

@@ -1,11 +1,11 @@
 //! The sockets that this process has set: what answers while Redis is away, and what is set there
 //! again afterwards. Bounded in bytes; beyond, sockets are not taken any more, and users who have gone are forgotten.
 
-mod alone;
-mod book;
-mod doubt;
-mod kept;
-mod news;
+mod index;
+mod offline;
+mod own_socket;
+mod reconcile;
+mod room_events;
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -22,9 +22,9 @@ use crate::store::presence::{
 };
 use crate::store::{Result, Ttl};
 
-use book::Book;
+use index::Book;
 
-pub use kept::{Doubt, Kept, Order, Standing};
+pub use own_socket::{Doubt, Kept, Order, Standing};
 
 /// What is left of what lasts as long as the process: some 500,000 years.
 const FOR_EVER: Duration = Duration::from_millis(u64::MAX >> 10);

@@ -3,13 +3,13 @@
 //! Bounded in bytes. Beyond, the older half of them ends, and with them what they void: an entry without its
 //! tags could not be invalidated.
 
-mod book;
+mod index;
 
 use std::iter::once;
 
 use tokio::task::yield_now;
 
-use super::in_steps::LOOK_BYTES;
+use super::removal::LOOK_BYTES;
 use super::{MemoryStore, steps};
 use crate::io_thread::steps::for_each_of_cost;
 use crate::store::glob::matches_in;
@@ -17,8 +17,8 @@ use crate::store::parts::{PART, Parts};
 use crate::store::tags::{Tag, Tagged, Version, stamp};
 use crate::store::{Json, Key, Pattern, Result, Store, Ttl};
 
-pub use book::Tags;
-use book::{Cursor, State};
+pub use index::Tags;
+use index::{Cursor, State};
 
 /// Of its key, so many bytes are as much work as an entry is.
 const BYTES_AS_AN_ENTRY: usize = 256;

@@ -9,9 +9,9 @@ use tokio::task::yield_now;
 use super::*;
 use crate::io_thread::steps::AT_ONCE;
 use crate::measure::{MOST_FREED, freed, step_by_step, until_quiet};
-use crate::store::limits::{Algorithm, Rule};
 use crate::store::memory::budget::Kind;
-use crate::store::memory::limits::MemoryLimiter;
+use crate::store::memory::rate_limits::MemoryLimiter;
+use crate::store::rate_limits::{Algorithm, Rule};
 use crate::store::{Tag, Tagged, Version};
 
 const MANY: usize = 20_000;

@@ -14,12 +14,12 @@ use redis::{Arg, Cmd, Value};
 use tokio::sync::Mutex;
 use tokio::time::timeout;
 
+use super::deadline::Travel;
 use super::flow::{Flow, Progress, Transit};
-use super::ghosts::Ghosts;
 use super::lane::{Failure, Lane, Load, OnFailure};
 use super::link::Link;
 use super::open::open;
-use super::patience::Travel;
+use super::zombies::Ghosts;
 use crate::store::{Result, StoreError};
 
 /// So many large things are under way, and half as many after each time that they broke their connection: a

@@ -13,7 +13,7 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::Instant;
 
-use super::pace::Pace;
+use super::bandwidth::Pace;
 
 /// A connection moves when so many bytes of it have: what comes more slowly than this in a deadline
 /// does not come.

@@ -9,14 +9,14 @@ use std::time::{Duration, Instant};
 use redis::cmd;
 use tokio::sync::watch;
 
+use super::bandwidth::Pace;
 use super::bulk::Bulk;
 use super::endpoint::Endpoint;
 use super::flow::{Flow, Progress};
-use super::found;
-use super::ghosts::Ghosts;
 use super::lane::{Failure, Lane, Load, OnFailure};
 use super::open::{ConnectError, open, probe};
-use super::pace::Pace;
+use super::peer_check;
+use super::zombies::Ghosts;
 use crate::store::{Key, Result};
 
 /// A connection that served this long has proved itself: the next attempt need not wait.
@@ -195,7 +195,7 @@ impl Link {
         let questions = &self.calls.connection().questions;
         let what = questions.what().filter(|_| number.is_multiple_of(2));
         let unfit = match (what, questions.riddle()) {
-            (Some(ask), _) => found::judge(self.calls.query_if_allowed(0, ask).await),
+            (Some(ask), _) => peer_check::judge(self.calls.query_if_allowed(0, ask).await),
             (None, Some((riddle, ask))) => riddle.judge(self.calls.query_if_allowed(0, ask).await),
             (None, None) => {
                 let _ = self.calls.query_if_allowed(0, cmd("PING")).await;

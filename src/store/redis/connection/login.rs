@@ -12,8 +12,8 @@ use tokio::time::timeout;
 
 use super::dial::ByteStream;
 use super::endpoint::{Endpoint, Secret};
-use super::found::NOT_REDIS;
 use super::open::{ConnectError, command, unreachable};
+use super::peer_check::NOT_REDIS;
 use crate::store::redis::reply;
 
 /// Bytes of the first answer that are read before the peer is taken for something else.

@@ -13,8 +13,8 @@ use tokio::time::timeout;
 use super::dial::{ByteStream, dial};
 use super::endpoint::Endpoint;
 use super::flow::{Flow, Metered};
-use super::found::{Questions, Unfit};
 use super::login::{Notice, OnNotice, log_in};
+use super::peer_check::{Questions, Unfit};
 use crate::store::redis::reply;
 use crate::store::{Key, ServerFacts, StoreError};
 

@@ -9,11 +9,11 @@ use tokio::time::sleep;
 
 use super::backoff::Backoff;
 use super::endpoint::Endpoint;
-use super::ghosts::Ghosts;
 use super::lane::Failure;
 use super::link::{Health, Link};
 use super::open::ConnectError;
 use super::seeds::Seeds;
+use super::zombies::Ghosts;
 use crate::io_thread::kept::keep;
 use crate::store::availability::{Availability, Outage, Recovery, Switch};
 use crate::store::redis::RedisStore;

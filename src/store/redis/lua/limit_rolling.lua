@@ -1,4 +1,4 @@
--- Counts a request if it fits into a sliding window or a token bucket. store/limits.rs explains the
+-- Counts a request if it fits into a sliding window or a token bucket. store/rate_limits.rs explains the
 -- arithmetic.
 --
 -- KEYS[1]  the limit

@@ -15,11 +15,11 @@ use tokio::sync::oneshot::error::RecvError;
 use tokio::sync::{Notify, oneshot};
 use tokio::task::AbortHandle;
 
+use super::bandwidth::Pace;
+use super::deadline::Travel;
 use super::flow::Transit;
-use super::found::Unfit;
 use super::open::Connection;
-use super::pace::Pace;
-use super::patience::Travel;
+use super::peer_check::Unfit;
 use crate::store::redis::script::{Lua, SentScripts};
 use crate::store::{Key, Result, StoreError};
 

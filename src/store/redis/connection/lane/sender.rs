@@ -12,7 +12,7 @@ use tokio::time::{Instant, timeout_at};
 
 use super::{Failure, Load, Request, Shared};
 use crate::store::redis::connection::flow::{MOST_DEADLINES, Transit};
-use crate::store::redis::connection::found::{OUT_OF_STEP, Riddle};
+use crate::store::redis::connection::peer_check::{OUT_OF_STEP, Riddle};
 use crate::store::redis::reply;
 use crate::store::{Result, StoreError};
 

@@ -11,10 +11,10 @@ use tokio::sync::MutexGuard;
 use tokio::task::yield_now;
 use tokio::time::{Instant, timeout};
 
-use super::connection::patience::patient;
+use super::connection::deadline::patient;
 use super::script::Lua;
 use super::{RedisStore, command, write};
-use crate::store::gates::{Gates, Place};
+use crate::store::keyed_mutex::{Gates, Place};
 use crate::store::{Json, Key, Result, StoreError, Ttl};
 
 /// What a call may take beyond its deadline to undo what it had begun.

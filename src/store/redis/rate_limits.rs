@@ -4,7 +4,7 @@ use redis::Value;
 
 use super::RedisStore;
 use super::script::{LIMIT_FIXED, LIMIT_ROLLING, unexpected};
-use crate::store::limits::{Algorithm, Limiter, Rule, Verdict};
+use crate::store::rate_limits::{Algorithm, Limiter, Rule, Verdict};
 use crate::store::{Key, Result, Store};
 
 impl Limiter for RedisStore {

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use super::MemoryRoster;
-use super::book::Removed;
-use super::kept::{Doubt, Kept, Standing};
+use super::index::Removed;
+use super::own_socket::{Doubt, Kept, Standing};
 use crate::store::Ttl;
 use crate::store::presence::{Condition, Socket};
 

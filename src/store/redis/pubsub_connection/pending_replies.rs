@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use tokio::sync::oneshot;
 
 use super::Check;
-use super::heard::Heard;
+use super::push_message::Heard;
 use crate::store::bus::{Topic, TopicKind};
 use crate::store::redis::connection::open::{NAMING, command};
 

@@ -14,15 +14,15 @@ use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, BufReader, split};
 use tokio::sync::Notify;
 use tokio::time::sleep;
 
-use super::heard::Heard;
-use super::line::{Asked, Line};
+use super::pending_replies::{Asked, Line};
+use super::push_message::Heard;
 use super::{Check, FeedEvent, Shared};
 use crate::store::StoreError;
 use crate::store::bus::Topic;
 use crate::store::redis::connection::backoff::Backoff;
 use crate::store::redis::connection::dial::ByteStream;
-use crate::store::redis::connection::found;
 use crate::store::redis::connection::login::Notice;
+use crate::store::redis::connection::peer_check;
 use crate::store::redis::reply;
 use crate::store::topics::{Attached, Change};
 
@@ -31,7 +31,7 @@ const READ_BUFFER: usize = 64 * 1024;
 
 const CLOSED: &str = "the connection was closed";
 const SILENT: &str = "no answer in time";
-const OUT_OF_STEP: &str = found::OUT_OF_STEP.0;
+const OUT_OF_STEP: &str = peer_check::OUT_OF_STEP.0;
 
 struct Session<'a> {
     feed: &'a Shared,

@@ -5,7 +5,7 @@ use std::mem;
 use std::ops::Bound;
 use std::sync::Arc;
 
-use super::kept::{Doubt, Kept, Order};
+use super::own_socket::{Doubt, Kept, Order};
 use crate::store::memory::budget::{Account, allocated, slot};
 use crate::store::memory::steps;
 use crate::store::parts::Parts;

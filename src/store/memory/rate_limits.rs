@@ -9,7 +9,7 @@ use quick_cache::unsync::Cache;
 
 use super::budget::{Account, allocated};
 use super::{Clock, steps};
-use crate::store::limits::{Limiter, Rule, Tally, Verdict};
+use crate::store::rate_limits::{Limiter, Rule, Tally, Verdict};
 use crate::store::{Key, Result};
 
 /// What a limit takes beside its key.

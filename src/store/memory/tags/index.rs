@@ -3,10 +3,10 @@
 use std::collections::HashMap;
 use std::mem;
 
-use super::super::budget::{Account, allocated, slot};
-use super::super::entry::Look;
-use super::super::in_steps::STEP_BYTES;
-use super::super::steps::Pass;
+use crate::store::memory::budget::{Account, allocated, slot};
+use crate::store::memory::entry::Look;
+use crate::store::memory::removal::STEP_BYTES;
+use crate::store::memory::steps::Pass;
 use crate::store::parts::Parts;
 use crate::store::tags::{Tag, Version};
 use crate::store::{Key, Ttl};

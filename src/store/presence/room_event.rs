@@ -5,7 +5,7 @@ use std::time::Duration;
 use bytes::Bytes;
 
 use super::fields::{field, number, parse_field};
-use super::lives::{LIFE_BYTES, Life};
+use super::process_leases::{LIFE_BYTES, Life};
 use crate::store::Json;
 
 /// What is told on the channel of a room.

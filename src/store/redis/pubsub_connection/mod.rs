@@ -3,8 +3,8 @@
 //! It connects when something is wanted and Redis is there, subscribes to all of it, and from then
 //! on reconciles what the server sends with what is wanted ([`session`]).
 
-mod heard;
-mod line;
+mod pending_replies;
+mod push_message;
 mod session;
 
 use std::future::Future;

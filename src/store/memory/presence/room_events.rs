@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use super::kept::{Kept, Standing};
+use super::own_socket::{Kept, Standing};
 use super::{FOR_EVER, MemoryRoster};
 use crate::store::Ttl;
 use crate::store::presence::{News, Place, Socket};

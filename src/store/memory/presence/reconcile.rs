@@ -6,8 +6,8 @@ use std::sync::Arc;
 use tokio::task::yield_now;
 
 use super::MemoryRoster;
-use super::book::Book;
-use super::kept::{Doubt, Kept, Order};
+use super::index::Book;
+use super::own_socket::{Doubt, Kept, Order};
 use crate::io_thread::steps::for_each;
 use crate::store::Ttl;
 use crate::store::parts::Parts;
