@@ -6,7 +6,7 @@ use serde_json::value::RawValue;
 
 use super::completion::{Answer, Begun};
 use crate::backplane::{CallError, LockOutcome, Source};
-use crate::io_thread::aside::aside;
+use crate::io_thread::offload::offload;
 use crate::store::presence::Present;
 use crate::store::rate_limits::{Rule, Verdict};
 use crate::store::{Fetched, Json, Reply as ServerReply};
@@ -51,7 +51,7 @@ pub async fn found(text: Option<Json>) -> Answer {
 }
 
 async fn begun(write: impl FnOnce() -> Option<Begun> + Send + 'static) -> Answer {
-    match aside(write).await {
+    match offload(write).await {
         Some(Some(begun)) => Answer::Begun(begun),
         // Not UTF-8, and so not JSON.
         Some(None) => Answer::Unreadable,
@@ -129,7 +129,7 @@ pub async fn present(there: Vec<(Present, u64)>) -> Answer {
         let parts: Vec<String> = there.chunks(PRESENT_AT_ONCE).map(rows).collect();
         parts.join("\0")
     };
-    let written = aside(write).await;
+    let written = offload(write).await;
     written.map_or_else(broken, |parts| Answer::Bytes(parts.into()))
 }
 
@@ -161,7 +161,7 @@ pub async fn called(outcome: Result<ServerReply, CallError>) -> Answer {
     let (code, message) = match outcome {
         Ok(ServerReply::Small(json)) => return whole(json),
         Ok(ServerReply::Large(write)) => {
-            let begun = aside(move || Begun::new(write)).await;
+            let begun = offload(move || Begun::new(write)).await;
             return begun.map_or_else(broken, Answer::Begun);
         }
         Err(CallError::Unavailable) => ("E_UNAVAILABLE", "Redis is unavailable".into()),

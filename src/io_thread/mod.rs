@@ -5,10 +5,10 @@
 //! (a bound on processes) may give one later. Until it does, the threads that call lend themselves, a little at a time
 //! ([`lend`]): calls are answered from memory, and nothing connects.
 
-pub mod aside;
 pub mod busy_poll;
-pub mod kept;
 pub mod lookup;
+pub mod offload;
+pub mod panics;
 pub mod steps;
 
 use std::future::Future;
@@ -96,7 +96,7 @@ impl Io {
             .unwrap_or_else(PoisonError::into_inner)
             .take();
         if let Some(runtime) = runtime {
-            while runtime.block_on(kept::caught(busy_poll::run())).is_err() {}
+            while runtime.block_on(panics::caught(busy_poll::run())).is_err() {}
         }
     }
 

@@ -8,7 +8,7 @@ use tokio::time::sleep;
 
 use super::Lease;
 use crate::backplane::Backplane;
-use crate::io_thread::kept::caught;
+use crate::io_thread::panics::caught;
 use crate::store::Ttl;
 use crate::store::locks::Locker;
 

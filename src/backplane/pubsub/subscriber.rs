@@ -10,7 +10,7 @@ use tokio::task::AbortHandle;
 use super::mailbox::{Gap, Mail, MailBounds, Mailbox, OnMail};
 use crate::backplane::stats::pubsub_stats::Traffic;
 use crate::backplane::{Event, OnEvent};
-use crate::io_thread::kept::keep;
+use crate::io_thread::panics::keep;
 use crate::store::availability::{Availability, Switch};
 use crate::store::memory::budget::Account;
 use crate::store::memory::bus::LocalBus;

@@ -13,7 +13,7 @@ use tokio::time::{Instant, sleep_until};
 use super::signals::{Inbox, Signal};
 use crate::backplane::Backplane;
 use crate::backplane::pubsub::mailbox::{Mail, Mailbox};
-use crate::io_thread::kept::{Panicked, caught};
+use crate::io_thread::panics::{Panicked, caught};
 use crate::store::Json;
 use crate::store::memory::budget::{Account, allocated, slot};
 use crate::store::presence::{Detail, Life, News, Place, Present, Record};

@@ -14,7 +14,7 @@ use super::link::{Health, Link};
 use super::open::ConnectError;
 use super::seeds::Seeds;
 use super::zombies::Ghosts;
-use crate::io_thread::kept::keep;
+use crate::io_thread::panics::keep;
 use crate::store::availability::{Availability, Outage, Recovery, Switch};
 use crate::store::redis::RedisStore;
 use crate::store::{Key, StoreError};

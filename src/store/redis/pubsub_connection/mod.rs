@@ -23,7 +23,7 @@ use super::connection::dial::ByteStream;
 use super::connection::endpoint::Endpoint;
 use super::connection::login::Notice;
 use super::connection::open::{ConnectError, enter};
-use crate::io_thread::kept;
+use crate::io_thread::panics;
 use crate::store::availability::{Availability, Switch};
 use crate::store::topics::Topics;
 
@@ -84,7 +84,7 @@ impl Feed {
         });
         let (broken, kept) = (shared.clone(), shared.clone());
         let tell = move || (broken.on_event)(FeedEvent::Lost("a failure inside".to_owned()));
-        let task = kept::keep(tell, move || {
+        let task = panics::keep(tell, move || {
             let kept = kept.clone();
             async move {
                 tokio::select! {

@@ -10,7 +10,7 @@ use tokio::sync::{Semaphore, oneshot};
 static PLACES: Semaphore = Semaphore::const_new(2);
 
 /// Answers what `work` does; `None`: it panicked. A system that gives no thread has it done here.
-pub async fn aside<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Option<T> {
+pub async fn offload<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Option<T> {
     let _place = PLACES.acquire().await.ok()?;
     let (done, outcome) = oneshot::channel();
     let work = move || {
@@ -42,7 +42,7 @@ mod tests {
     #[tokio::test]
     async fn others_have_the_thread_meanwhile() {
         let (tell, told) = mpsc::channel();
-        let work = aside(move || told.recv_timeout(Duration::from_secs(30)));
+        let work = offload(move || told.recv_timeout(Duration::from_secs(30)));
         let other = async {
             tell.send(7).unwrap();
         };
@@ -52,10 +52,10 @@ mod tests {
 
     #[tokio::test]
     async fn many_take_turns_and_one_that_panics_leaves_its_place() {
-        let failed = (0..5).map(|_| aside(|| panic!("provoked by a test")));
+        let failed = (0..5).map(|_| offload(|| panic!("provoked by a test")));
         let failed: Vec<Option<()>> = futures_util::future::join_all(failed).await;
         assert_eq!(failed, [None; 5]);
-        let worked = (0..50).map(|number| aside(move || number * 2));
+        let worked = (0..50).map(|number| offload(move || number * 2));
         let worked = futures_util::future::join_all(worked).await;
         assert!(
             worked
