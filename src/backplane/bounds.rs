@@ -18,14 +18,14 @@ const OFF: f64 = 0.1;
 /// A subscriber, and who watches rooms.
 const RECEIVERS: [u32; 2] = [1, 2];
 
-struct Load {
+struct BoundsLoad {
     backplane: Arc<Backplane>,
     random: fastrand::Rng,
     named: u64,
     pad: Vec<u8>,
 }
 
-impl Load {
+impl BoundsLoad {
     /// A name that was used before, now and then.
     fn name(&mut self) -> Vec<u8> {
         let is_old = self.random.f64() < 0.3;
@@ -189,7 +189,7 @@ impl Load {
     async fn call_bus(&mut self) {
         let it = self.backplane.clone();
         let [subscriber, watcher] = RECEIVERS;
-        let (room, tag) = (self.text(), topics::Tag(self.named));
+        let (room, tag) = (self.text(), topics::SubscriptionTag(self.named));
         let (name, kind) = (room.as_bytes(), TopicKind::Channel);
         match self.random.u32(..5) {
             0 => {
@@ -227,7 +227,7 @@ async fn measured(max_bytes: u64) {
     );
     backplane.start();
     backplane.cache_get(b"k").await;
-    let mut load = Load {
+    let mut load = BoundsLoad {
         backplane: backplane.clone(),
         random: fastrand::Rng::with_seed(1),
         named: 0,
@@ -241,8 +241,8 @@ async fn measured(max_bytes: u64) {
         calls += 1;
         if calls % 64 == 0 {
             tokio::task::yield_now().await;
-            let wanted =
-                [Kind::Subscriptions, Kind::Watches].map(|kind| backplane.budget.bytes(kind));
+            let wanted = [MemoryKind::Subscriptions, MemoryKind::Watches]
+                .map(|kind| backplane.budget.bytes(kind));
             assert!(backplane.budget.total() <= max_bytes + wanted.iter().sum::<u64>());
         }
     }

@@ -6,11 +6,11 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use super::Backplane;
-use super::local_cache::LocalLayer;
+use super::local_cache::LocalCache;
 use super::routing::deadline::within;
-use super::stats::cache_stats::From;
+use super::stats::cache_stats::AnsweredBy;
 use crate::store::memory::Bounds;
-use crate::store::{Fetched, Json, Key, Lease, Lifetime, Pattern, Store, Ttl};
+use crate::store::{Fetched, FillLease, Json, Key, Lifetime, Pattern, Store, Ttl};
 
 pub(super) const SPACE: &[u8] = b"cache:";
 
@@ -22,15 +22,15 @@ pub struct LocalCacheOptions {
 }
 
 /// The layer of memory before what is cached on Redis.
-pub struct LocalCache {
-    pub(super) layer: Arc<LocalLayer>,
+pub struct KeyLocalCache {
+    pub(super) layer: Arc<LocalCache>,
     ttl: Ttl,
 }
 
-impl LocalCache {
+impl KeyLocalCache {
     pub fn new(options: LocalCacheOptions) -> Self {
         Self {
-            layer: Arc::new(LocalLayer::new(options.bounds)),
+            layer: Arc::new(LocalCache::new(options.bounds)),
             ttl: options.ttl,
         }
     }
@@ -49,8 +49,8 @@ impl Backplane {
         }
         let remote = self.on_remote(move |store| async move { store.get(key).await });
         let (found, from) = match remote.await {
-            Some(outcome) => (outcome, From::Redis),
-            None => (self.memory.get(key).await, From::Memory),
+            Some(outcome) => (outcome, AnsweredBy::Redis),
+            None => (self.memory.get(key).await, AnsweredBy::Memory),
         };
         let found = found.ok().flatten();
         self.counts.cache.read(found.is_some(), from);
@@ -58,7 +58,12 @@ impl Backplane {
     }
 
     /// Keeps what it reads on Redis at hand.
-    async fn cache_get_timed(&self, local: &LocalCache, key: &Key, begun: Instant) -> Option<Json> {
+    async fn cache_get_timed(
+        &self,
+        local: &KeyLocalCache,
+        key: &Key,
+        begun: Instant,
+    ) -> Option<Json> {
         self.news.listen(&self.surroundings);
         let passage = local.layer.begin(key);
         let remote = self.on_remote_since(
@@ -68,10 +73,13 @@ impl Backplane {
         let (found, from) = match remote.await {
             Some(Ok(Some((text, left)))) => {
                 passage.keep(&text, local.ttl.min(left));
-                (Some(text), From::Redis)
+                (Some(text), AnsweredBy::Redis)
             }
-            Some(_) => (None, From::Redis),
-            None => (self.memory.get(key).await.ok().flatten(), From::Memory),
+            Some(_) => (None, AnsweredBy::Redis),
+            None => (
+                self.memory.get(key).await.ok().flatten(),
+                AnsweredBy::Memory,
+            ),
         };
         self.counts.cache.read(found.is_some(), from);
         found
@@ -84,7 +92,7 @@ impl Backplane {
             .as_ref()?
             .layer
             .read(&self.cache_key(name))?;
-        self.counts.cache.read(true, From::Memory);
+        self.counts.cache.read(true, AnsweredBy::Memory);
         Some(found)
     }
 
@@ -201,10 +209,10 @@ impl Backplane {
             }
         });
         let (fetched, from) = match remote.await {
-            Some(outcome) => (outcome, From::Redis),
-            None => (self.memory.fetch(key, lease_ttl).await, From::Memory),
+            Some(outcome) => (outcome, AnsweredBy::Redis),
+            None => (self.memory.fetch(key, lease_ttl).await, AnsweredBy::Memory),
         };
-        let fetched = fetched.unwrap_or(Fetched::Absent(Lease::NONE));
+        let fetched = fetched.unwrap_or(Fetched::Absent(FillLease::NONE));
         let is_hit = matches!(fetched, Fetched::Fresh(_));
         if is_hit || self.local_cache.is_none() {
             self.counts.cache.read(is_hit, from);
@@ -216,7 +224,7 @@ impl Backplane {
     pub async fn cache_fill(
         &self,
         name: &[u8],
-        lease: Lease,
+        lease: FillLease,
         value: Json,
         lifetime: Lifetime,
     ) -> bool {
@@ -245,7 +253,7 @@ impl Backplane {
         kept.unwrap_or(false)
     }
 
-    pub async fn cache_abandon(&self, name: &[u8], lease: Lease) {
+    pub async fn cache_abandon(&self, name: &[u8], lease: FillLease) {
         let key = &self.cache_key(name);
         let lease = &lease;
         let remote = self.tell_remote(Instant::now(), move |store| async move {

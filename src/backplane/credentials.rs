@@ -8,24 +8,24 @@ use tokio::sync::oneshot;
 
 use super::{Event, OnEvent, Troubles};
 use crate::store::remote::connection::endpoint::Endpoint;
-use crate::store::remote::connection::login::{Asked, Credentials, Login, Notice};
+use crate::store::remote::connection::login::{Credentials, CredentialsFuture, Login, Notice};
 
 /// Why there are none is for people, and holds no secret.
-pub type Answered = Result<Credentials, String>;
+pub type CredentialsAnswer = Result<Credentials, String>;
 
 /// The questions for credentials that have not been answered yet.
-pub struct Logins {
-    waiting: Mutex<Waiting>,
+pub struct CredentialRequests {
+    waiting: Mutex<PendingRequests>,
     on_event: OnEvent,
 }
 
 #[derive(Default)]
-struct Waiting {
+struct PendingRequests {
     last: u32,
-    by_number: HashMap<u32, oneshot::Sender<Answered>>,
+    by_number: HashMap<u32, oneshot::Sender<CredentialsAnswer>>,
 }
 
-impl Logins {
+impl CredentialRequests {
     pub fn new(on_event: OnEvent) -> Arc<Self> {
         Arc::new(Self {
             waiting: Mutex::default(),
@@ -57,7 +57,7 @@ impl Logins {
         }
     }
 
-    fn ask(self: &Arc<Self>) -> Asked {
+    fn ask(self: &Arc<Self>) -> CredentialsFuture {
         let (sender, answer) = oneshot::channel();
         let mut waiting = self.waiting();
         waiting.last = waiting.last.wrapping_add(1);
@@ -65,7 +65,7 @@ impl Logins {
         waiting.by_number.insert(number, sender);
         drop(waiting);
         (self.on_event)(Event::CredentialsWanted { number });
-        let question = Question {
+        let question = CredentialsRequest {
             logins: self.clone(),
             number,
         };
@@ -77,25 +77,25 @@ impl Logins {
     }
 
     /// From any thread. An answer that comes too late is nobody's.
-    pub fn answer(&self, number: u32, answer: Answered) {
+    pub fn answer(&self, number: u32, answer: CredentialsAnswer) {
         let asked = self.waiting().by_number.remove(&number);
         if let Some(asked) = asked {
             let _ = asked.send(answer);
         }
     }
 
-    fn waiting(&self) -> MutexGuard<'_, Waiting> {
+    fn waiting(&self) -> MutexGuard<'_, PendingRequests> {
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 /// Forgotten when it is given up.
-struct Question {
-    logins: Arc<Logins>,
+struct CredentialsRequest {
+    logins: Arc<CredentialRequests>,
     number: u32,
 }
 
-impl Drop for Question {
+impl Drop for CredentialsRequest {
     fn drop(&mut self) {
         self.logins.waiting().by_number.remove(&self.number);
     }

@@ -6,25 +6,25 @@ use std::time::{Duration, Instant};
 use tokio::task::AbortHandle;
 
 use super::locks::Locks;
-use super::outage::recovery::{Replay, Spaces};
+use super::outage::recovery::{JournalSpaces, OutageRecovery};
 use super::{Backplane, cache, message_cache, query_cache, rate_limits, session_cache};
 use crate::store::availability::{Availability, Outage};
 use crate::store::memory::MemoryStore;
-use crate::store::remote::connection::endpoint::Address;
+use crate::store::remote::connection::endpoint::ServerAddress;
 use crate::store::remote::connection::supervisor::Supervisor;
 
 /// How often what has expired is taken out of memory.
 const SWEEP_EVERY: Duration = Duration::from_secs(30);
 
 /// What lives from the first call to `close`.
-pub struct Running {
+pub struct RunningTasks {
     pub since: Instant,
     /// None when there is nothing to connect to.
     _supervisor: Option<Supervisor>,
     sweeper: AbortHandle,
 }
 
-impl Drop for Running {
+impl Drop for RunningTasks {
     fn drop(&mut self) {
         self.sweeper.abort();
     }
@@ -36,16 +36,16 @@ impl Backplane {
         if !matches!(self.switch.now(), Availability::Idle) {
             return;
         }
-        if let Address::Unknown(reason) = &self.options.endpoint.address {
+        if let ServerAddress::Unknown(reason) = &self.options.endpoint.address {
             self.stay_away(reason.clone());
             return;
         }
-        let replay = Replay {
+        let replay = OutageRecovery {
             journal: self.journal.clone(),
             memory: self.memory.clone(),
             limiter: self.limiter.clone(),
             subscribers: self.subscribers.clone(),
-            cached: Spaces {
+            cached: JournalSpaces {
                 keys: self.key(cache::SPACE, b""),
                 tags: Some(self.tag(query_cache::NAMES, b"")),
                 // Without its tags nothing is valid, but for sessions of nobody.
@@ -59,7 +59,7 @@ impl Backplane {
                 .to_vec(),
             },
             resets: self.resets.clone(),
-            limited: Spaces {
+            limited: JournalSpaces {
                 keys: self.key(rate_limits::SPACE, b""),
                 tags: None,
                 others: Vec::new(),
@@ -89,7 +89,7 @@ impl Backplane {
     }
 
     fn run(&self, supervisor: Option<Supervisor>) {
-        *self.running() = Some(Running {
+        *self.running() = Some(RunningTasks {
             since: Instant::now(),
             _supervisor: supervisor,
             sweeper: {

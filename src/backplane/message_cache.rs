@@ -7,8 +7,8 @@ use std::time::Instant;
 use futures_util::future::try_join;
 
 use super::Backplane;
-use super::stats::cache_stats::From;
-use super::tagged_entries::Entry;
+use super::stats::cache_stats::AnsweredBy;
+use super::tagged_entries::TaggedEntry;
 use crate::store::tags::Tagged;
 use crate::store::{Json, Store, Ttl};
 
@@ -19,7 +19,7 @@ impl Backplane {
     /// What the layer has. From any thread.
     pub fn message_at_hand(&self, hash: &[u8]) -> Option<Json> {
         let found = self.messages.read(&self.key(SPACE, hash))?;
-        self.counts.messages.read(true, From::Memory);
+        self.counts.messages.read(true, AnsweredBy::Memory);
         Some(found)
     }
 
@@ -34,7 +34,7 @@ impl Backplane {
     }
 
     pub async fn message_get(&self, hash: &[u8]) -> Option<Json> {
-        let Entry { key, tags } = &self.message_entry(hash);
+        let TaggedEntry { key, tags } = &self.message_entry(hash);
         let messages = &self.messages;
         self.news.listen(&self.surroundings);
         let passage = messages.begin(key);
@@ -46,10 +46,10 @@ impl Backplane {
         let (found, from) = match remote.await {
             Some(Ok(Some((text, left)))) => {
                 passage.keep(&text, left);
-                (Some(text), From::Redis)
+                (Some(text), AnsweredBy::Redis)
             }
-            Some(_) => (None, From::Redis),
-            None => (messages.read(key), From::Memory),
+            Some(_) => (None, AnsweredBy::Redis),
+            None => (messages.read(key), AnsweredBy::Memory),
         };
         self.counts.messages.read(found.is_some(), from);
         found
@@ -62,7 +62,7 @@ impl Backplane {
     }
 
     async fn message_tell(&self, hash: &[u8], value: Json, ttl: Ttl, begun: Instant) {
-        let Entry { key, tags } = &self.message_entry(hash);
+        let TaggedEntry { key, tags } = &self.message_entry(hash);
         let layer = &self.messages;
         self.news.listen(&self.surroundings);
         // Nor what a get before it, in the same tick, is reading.
@@ -119,8 +119,8 @@ impl Backplane {
         self.messages.len()
     }
 
-    fn message_entry(&self, hash: &[u8]) -> Entry {
-        Entry {
+    fn message_entry(&self, hash: &[u8]) -> TaggedEntry {
+        TaggedEntry {
             key: self.key(SPACE, hash),
             tags: vec![self.tag(ALL, b"")],
         }

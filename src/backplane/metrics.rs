@@ -3,17 +3,17 @@
 use std::sync::atomic::Ordering;
 
 use super::Backplane;
-use super::cache::LocalCache;
-use super::health::{History, ServerMemory};
-use super::stats::call_stats::{CallCounts, Latency};
+use super::cache::KeyLocalCache;
+use super::health::{ServerMemory, StateHistory};
+use super::stats::call_stats::{CallTotals, Latency};
 use crate::store::availability::Availability;
-use crate::store::memory::budget::Kind;
-use crate::store::{Server, ServerFacts};
+use crate::store::memory::budget::MemoryKind;
+use crate::store::{ServerFacts, ServerInfo};
 
 /// What a backplane has counted since it was made, and what is so now.
 pub struct Metrics {
     pub state: &'static str,
-    pub history: History,
+    pub history: StateHistory,
     /// `None`: Redis is away, has not been asked, or does not tell.
     pub server_memory: Option<ServerMemory>,
     /// `None`: Redis is away.
@@ -21,7 +21,7 @@ pub struct Metrics {
     /// How often the server has refused what.
     pub forbidden: Vec<(String, u64)>,
     /// By kind.
-    pub calls: Vec<(CallCounts, Option<Latency>)>,
+    pub calls: Vec<(CallTotals, Option<Latency>)>,
     /// Hits, those from memory, misses, fenced.
     pub caches: [(&'static str, [u64; 4]); 4],
     /// Allowed, denied.
@@ -73,12 +73,12 @@ impl Backplane {
 
     /// What `memory.maxBytes` bounds, then what has bounds of its own.
     fn kept(&self, mail_bytes: u64) -> Vec<(&'static str, u64)> {
-        let of_budget = Kind::ALL
+        let of_budget = MemoryKind::ALL
             .into_iter()
             .map(|kind| (kind.name(), self.budget.bytes(kind)));
         let local_cache = self.local_cache.as_ref();
         let others = [
-            ("localCache", local_cache.map_or(0, LocalCache::bytes)),
+            ("localCache", local_cache.map_or(0, KeyLocalCache::bytes)),
             ("messages", self.messages.bytes()),
             ("owners", self.sessions.bytes_of_owners()),
             ("mailboxes", mail_bytes),

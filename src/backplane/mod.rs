@@ -32,43 +32,43 @@ use tokio::sync::{Notify, RwLock};
 use tokio::task::AbortHandle;
 
 use crate::store::availability::{Availability, Switch};
-use crate::store::memory::budget::{Budget, Kind};
+use crate::store::memory::budget::{Budget, MemoryKind};
 use crate::store::memory::rate_limits::MemoryLimiter;
 use crate::store::memory::{Clock, MemoryStore};
 use crate::store::remote::RedisStore;
 use crate::store::{Key, Tag};
 
-use cache::LocalCache;
+use cache::KeyLocalCache;
 pub use cache::LocalCacheOptions;
-pub use credentials::Answered;
-use credentials::Logins;
+use credentials::CredentialRequests;
+pub use credentials::CredentialsAnswer;
 pub use event::{Event, OnEvent};
 use event::{event, name};
-use health::StatusBoard;
+use health::HealthMonitor;
 use health::troubles::Troubles;
-pub use health::{Health, Status};
-use lifecycle::Running;
-use local_cache::LocalLayer;
-use local_cache::invalidation_bus::News;
+pub use health::{HealthReport, Status};
+use lifecycle::RunningTasks;
+use local_cache::LocalCache;
+use local_cache::invalidation_bus::InvalidationBus;
 use locks::Locks;
 pub use locks::{Keeping, LockOutcome, LockRequest, WhenAway};
 pub use metrics::Metrics;
 pub use options::Options;
 use outage::journal::Journal;
-use outage::recovery::Recovering;
+use outage::recovery::RecoveryState;
 use presence::Presence;
 use pubsub::mailbox::OnMail;
 use pubsub::subscriber::{Subscribers, Surroundings};
 pub use query_cache::Query;
-use query_cache::query_fence::Fills;
+use query_cache::query_fence::QueryFence;
 pub use rate_limits::Source;
 pub use raw_commands::CallError;
-use routing::call_order::Turns;
-use session_cache::Sessions;
-use stats::cache_stats::Counts;
-use stats::call_stats::Calls;
-pub use stats::call_stats::{CallCounts, Latency, Outcome, Watched};
-use stats::pubsub_stats::Traffic;
+use routing::call_order::CallOrder;
+use session_cache::OutageSessions;
+use stats::cache_stats::FeatureStats;
+use stats::call_stats::CallStats;
+pub use stats::call_stats::{CallOutcome, CallTotals, Latency, MeasuredCall};
+use stats::pubsub_stats::PubsubStats;
 
 pub struct Backplane {
     options: Options,
@@ -80,25 +80,25 @@ pub struct Backplane {
     resets: Arc<Journal>,
     locks: Arc<Locks>,
     presence: Arc<Presence>,
-    sessions: Arc<Sessions>,
-    fills: Fills,
-    pub calls: Calls,
-    status: Arc<StatusBoard>,
+    sessions: Arc<OutageSessions>,
+    fills: QueryFence,
+    pub calls: CallStats,
+    status: Arc<HealthMonitor>,
     troubles: Arc<Troubles>,
-    traffic: Arc<Traffic>,
-    counts: Counts,
-    local_cache: Option<LocalCache>,
+    traffic: Arc<PubsubStats>,
+    counts: FeatureStats,
+    local_cache: Option<KeyLocalCache>,
     /// Held by those who set something that has tags.
     tagged_sets: RwLock<()>,
-    messages: Arc<LocalLayer>,
-    news: Arc<News>,
+    messages: Arc<LocalCache>,
+    news: Arc<InvalidationBus>,
     switch: Arc<Switch<RedisStore>>,
-    turns: Arc<Turns>,
-    recovering: Arc<Recovering>,
+    turns: Arc<CallOrder>,
+    recovering: Arc<RecoveryState>,
     subscribers: Arc<Subscribers>,
     surroundings: Surroundings,
-    logins: Arc<Logins>,
-    running: Mutex<Option<Running>>,
+    logins: Arc<CredentialRequests>,
+    running: Mutex<Option<RunningTasks>>,
     pending: AtomicUsize,
     /// What those keep.
     pending_bytes: AtomicUsize,
@@ -107,7 +107,7 @@ pub struct Backplane {
 
 impl Backplane {
     pub fn new(mut options: Options, on_event: OnEvent, on_mail: OnMail) -> Arc<Self> {
-        let logins = Logins::new(on_event.clone());
+        let logins = CredentialRequests::new(on_event.clone());
         let troubles = Arc::new(Troubles::default());
         logins.attach(
             &mut options.endpoint,
@@ -115,7 +115,7 @@ impl Backplane {
             &troubles,
         );
         let overflow = on_event.clone();
-        let turns = Arc::new(Turns::default());
+        let turns = Arc::new(CallOrder::default());
         let subscribers = Arc::new(Subscribers::default());
         let prefix = options.key_prefix.as_bytes();
         let budget = Budget::new(options.memory.max_bytes);
@@ -130,13 +130,13 @@ impl Backplane {
         let locks = Locks::new(options.locks, prefix, &budget, on_event.clone());
         let locks = Arc::new(locks);
         let presence = Arc::new(Presence::new(options.heartbeat, prefix, &budget));
-        let messages = Arc::new(LocalLayer::new(options.messages));
-        let local_cache = options.local_cache.map(LocalCache::new);
+        let messages = Arc::new(LocalCache::new(options.messages));
+        let local_cache = options.local_cache.map(KeyLocalCache::new);
         let cached = local_cache.iter().map(|local| local.layer.clone());
         let layers = cached.chain([messages.clone()]).collect();
-        let news = Arc::new(News::new(prefix, layers));
-        let status = Arc::new(StatusBoard::default());
-        let traffic = Arc::new(Traffic::default());
+        let news = Arc::new(InvalidationBus::new(prefix, layers));
+        let status = Arc::new(HealthMonitor::default());
+        let traffic = Arc::new(PubsubStats::default());
         let switch = {
             let status = status.clone();
             let (turns, subscribers) = (turns.clone(), subscribers.clone());
@@ -158,7 +158,7 @@ impl Backplane {
             switch: switch.clone(),
             prefix_bytes: options.key_prefix.len(),
             bounds: options.mail,
-            subscriptions: budget.account(Kind::Subscriptions),
+            subscriptions: budget.account(MemoryKind::Subscriptions),
             traffic: traffic.clone(),
             on_mail,
             on_event,
@@ -166,23 +166,26 @@ impl Backplane {
         Arc::new(Self {
             memory,
             limiter: Arc::new(MemoryLimiter::new(
-                budget.account(Kind::Limits),
+                budget.account(MemoryKind::Limits),
                 Clock::system(),
             )),
-            journal: Arc::new(Journal::new(budget.account(Kind::Journal), move || {
-                overflow(Event::JournalOverflow);
-            })),
-            resets: Arc::new(Journal::new(budget.account(Kind::Resets), || ())),
+            journal: Arc::new(Journal::new(
+                budget.account(MemoryKind::Journal),
+                move || {
+                    overflow(Event::JournalOverflow);
+                },
+            )),
+            resets: Arc::new(Journal::new(budget.account(MemoryKind::Resets), || ())),
             locks,
             presence,
-            sessions: Arc::new(Sessions::new(budget.account(Kind::Sessions))),
-            fills: Fills::new(budget.account(Kind::Fills)),
+            sessions: Arc::new(OutageSessions::new(budget.account(MemoryKind::Sessions))),
+            fills: QueryFence::new(budget.account(MemoryKind::Fills)),
             budget,
-            calls: Calls::new(options.call_kinds),
+            calls: CallStats::new(options.call_kinds),
             status,
             troubles,
             traffic,
-            counts: Counts::default(),
+            counts: FeatureStats::default(),
             local_cache,
             tagged_sets: RwLock::default(),
             messages,
@@ -253,15 +256,15 @@ impl Backplane {
     }
 
     /// What the program has answered to a question for credentials. From any thread.
-    pub fn answer_login(&self, number: u32, answer: Answered) {
+    pub fn answer_login(&self, number: u32, answer: CredentialsAnswer) {
         self.logins.answer(number, answer);
     }
 
     /// Counts a call as under way, and what it keeps, until the guard is dropped.
-    pub fn pending(self: &Arc<Self>, bytes: usize) -> Pending {
+    pub fn pending(self: &Arc<Self>, bytes: usize) -> PendingCall {
         self.pending.fetch_add(1, Ordering::Relaxed);
         self.pending_bytes.fetch_add(bytes, Ordering::Relaxed);
-        Pending {
+        PendingCall {
             backplane: self.clone(),
             bytes,
         }
@@ -279,17 +282,17 @@ impl Backplane {
         Tag::new(self.prefix(), space, name)
     }
 
-    fn running(&self) -> MutexGuard<'_, Option<Running>> {
+    fn running(&self) -> MutexGuard<'_, Option<RunningTasks>> {
         self.running.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-pub struct Pending {
+pub struct PendingCall {
     backplane: Arc<Backplane>,
     bytes: usize,
 }
 
-impl Drop for Pending {
+impl Drop for PendingCall {
     fn drop(&mut self) {
         let backplane = &self.backplane;
         backplane

@@ -35,7 +35,7 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::store::remote::connection::endpoint::Address;
+    use crate::store::remote::connection::endpoint::ServerAddress;
     use crate::store::remote::connection::login::{Credentials, Login};
 
     impl Options {
@@ -47,7 +47,7 @@ mod tests {
             };
             Self {
                 endpoint: Endpoint {
-                    address: Address::Unix("/nowhere".into()),
+                    address: ServerAddress::Unix("/nowhere".into()),
                     tls: None,
                     login: Login::Known(Credentials::default()),
                     db: 0,

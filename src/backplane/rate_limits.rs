@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use super::Backplane;
-use super::routing::Once;
+use super::routing::AtMostOnce;
 use super::stats::call_stats::answered_here;
 use crate::store::rate_limits::{Algorithm, Limiter, Rule, Verdict};
 use crate::store::{Key, Store};
@@ -30,7 +30,7 @@ impl Backplane {
             .on_remote_once(|store| async move { store.check(key, rule, cost).await })
             .await;
         let (verdict, source) = match checked {
-            Once::Answered(Ok(verdict)) => (verdict, Source::Redis),
+            AtMostOnce::Answered(Ok(verdict)) => (verdict, Source::Redis),
             _ => {
                 answered_here();
                 (self.limiter.check_now(key, rule, cost), Source::Memory)

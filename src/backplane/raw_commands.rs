@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use super::Backplane;
 use crate::store::remote::connection::deadline::patient;
-use crate::store::{RawCommands, Reply, StoreError};
+use crate::store::{RawCommands, ServerReply, StoreError};
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum CallError {
@@ -80,7 +80,7 @@ const STATEFUL_SUBCOMMANDS: &[(&str, &[&str])] = &[
 const BLOCKING_SUBCOMMANDS: &[(&str, &[&str])] = &[("CLIENT", &["PAUSE"])];
 
 impl Backplane {
-    pub async fn call(&self, words: &[&[u8]]) -> Result<Reply, CallError> {
+    pub async fn call(&self, words: &[&[u8]]) -> Result<ServerReply, CallError> {
         if let Some(why) = unsupported(words) {
             return Err(CallError::Unsupported(why));
         }

@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use super::Backplane;
 use super::routing::deadline::within;
-use super::stats::cache_stats::{CacheCounts, From};
+use super::stats::cache_stats::{AnsweredBy, CacheStats};
 use crate::store::tags::Tagged;
 use crate::store::{Json, Key, Result, Tag, Ttl, Version};
 
@@ -12,46 +12,46 @@ use crate::store::{Json, Key, Result, Tag, Ttl, Version};
 const SEEN_FOR: Ttl = Ttl::from_whole_millis(10 * 60 * 1000);
 
 /// An entry's key, and what it goes with.
-pub struct Entry {
+pub struct TaggedEntry {
     pub key: Key,
     pub tags: Vec<Tag>,
 }
 
 /// What was found, and who answered.
-pub enum Looked {
-    Hit(Json, From),
+pub enum TaggedLookup {
+    Hit(Json, AnsweredBy),
     /// The versions that the tags had then; none when they could not be read.
     Miss(Vec<Version>),
 }
 
-impl Looked {
-    pub fn count(&self, counts: &CacheCounts) {
+impl TaggedLookup {
+    pub fn count(&self, counts: &CacheStats) {
         match self {
             Self::Hit(_, from) => counts.read(true, *from),
-            Self::Miss(_) => counts.read(false, From::Redis),
+            Self::Miss(_) => counts.read(false, AnsweredBy::Redis),
         }
     }
 }
 
 impl Backplane {
     /// For a call that has `begun` already.
-    pub(super) async fn look(&self, entry: &Entry, begun: Instant) -> Looked {
+    pub(super) async fn look(&self, entry: &TaggedEntry, begun: Instant) -> TaggedLookup {
         let left = self.time_left(begun);
         let remote = self.on_remote_since(begun, move |store| async move {
-            within(left, look(&*store, entry, From::Redis)).await
+            within(left, look(&*store, entry, AnsweredBy::Redis)).await
         });
         let looked = match remote.await {
             Some(outcome) => outcome,
-            None => look(&*self.memory, entry, From::Memory).await,
+            None => look(&*self.memory, entry, AnsweredBy::Memory).await,
         };
-        looked.unwrap_or(Looked::Miss(Vec::new()))
+        looked.unwrap_or(TaggedLookup::Miss(Vec::new()))
     }
 
     /// Sets an entry, if its tags have the versions that were `seen`; answers whether it did. Here it
     /// lasts no longer than `ttl_here`.
     pub(super) async fn keep(
         &self,
-        entry: &Entry,
+        entry: &TaggedEntry,
         seen: Option<&[Version]>,
         value: Json,
         ttl: Ttl,
@@ -64,7 +64,7 @@ impl Backplane {
 
     async fn set_entry(
         &self,
-        Entry { key, tags }: &Entry,
+        TaggedEntry { key, tags }: &TaggedEntry,
         seen: Option<&[Version]>,
         value: Json,
         [ttl, ttl_here]: [Ttl; 2],
@@ -124,9 +124,13 @@ impl Backplane {
     }
 }
 
-async fn look<S: Tagged>(store: &S, Entry { key, tags }: &Entry, from: From) -> Result<Looked> {
+async fn look<S: Tagged>(
+    store: &S,
+    TaggedEntry { key, tags }: &TaggedEntry,
+    from: AnsweredBy,
+) -> Result<TaggedLookup> {
     match store.get_tagged(key, tags).await? {
-        Some(value) => Ok(Looked::Hit(value, from)),
-        None => store.versions(tags, SEEN_FOR).await.map(Looked::Miss),
+        Some(value) => Ok(TaggedLookup::Hit(value, from)),
+        None => store.versions(tags, SEEN_FOR).await.map(TaggedLookup::Miss),
     }
 }

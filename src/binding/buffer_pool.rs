@@ -10,20 +10,20 @@ const MOST_BUFFERS: usize = 16;
 const LARGEST_BYTES: usize = 2 << 20;
 
 #[derive(Clone, Debug, Default)]
-pub struct Pool(Arc<Mutex<Vec<Vec<u8>>>>);
+pub struct BufferPool(Arc<Mutex<Vec<Vec<u8>>>>);
 
 /// A buffer that goes back to its pool when it is dropped.
 #[derive(Debug)]
-pub struct Pooled {
+pub struct PooledBuffer {
     bytes: Vec<u8>,
-    pool: Pool,
+    pool: BufferPool,
 }
 
-impl Pool {
+impl BufferPool {
     /// An empty buffer.
-    pub fn take(&self) -> Pooled {
+    pub fn take(&self) -> PooledBuffer {
         let mut buffers = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        Pooled {
+        PooledBuffer {
             bytes: buffers.pop().unwrap_or_default(),
             pool: self.clone(),
         }
@@ -41,13 +41,13 @@ impl Pool {
     }
 }
 
-impl Drop for Pooled {
+impl Drop for PooledBuffer {
     fn drop(&mut self) {
         self.pool.give(mem::take(&mut self.bytes));
     }
 }
 
-impl Deref for Pooled {
+impl Deref for PooledBuffer {
     type Target = Vec<u8>;
 
     fn deref(&self) -> &Vec<u8> {
@@ -55,7 +55,7 @@ impl Deref for Pooled {
     }
 }
 
-impl DerefMut for Pooled {
+impl DerefMut for PooledBuffer {
     fn deref_mut(&mut self) -> &mut Vec<u8> {
         &mut self.bytes
     }
@@ -67,7 +67,7 @@ mod tests {
 
     #[test]
     fn buffers_go_around_and_stay_few_and_small() {
-        let pool = Pool::default();
+        let pool = BufferPool::default();
         let mut buffer = pool.take();
         buffer.extend_from_slice(&[1; 1000]);
         drop(buffer);
@@ -76,7 +76,7 @@ mod tests {
         again.reserve(LARGEST_BYTES + 1);
         drop(again);
         assert_eq!(pool.take().capacity(), 0);
-        let many: Vec<Pooled> = (0..100).map(|_| pool.take()).collect();
+        let many: Vec<PooledBuffer> = (0..100).map(|_| pool.take()).collect();
         for mut buffer in many {
             buffer.push(0);
         }

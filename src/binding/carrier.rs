@@ -12,40 +12,40 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use napi::bindgen_prelude::*;
 use napi::{check_status, sys};
 
-use super::completion::Page;
-use super::completion::ffi::PageArgs;
+use super::completion::Completion;
+use super::completion::ffi::CompletionArgs;
 
 const NAME: &str = "redis-backplane";
 
 /// Takes pages to one function, from any thread, until it is dropped or the environment is gone.
-pub struct Carrier(Arc<Line>);
+pub struct Carrier(Arc<SharedFunction>);
 
 /// `None`: nobody takes pages any more.
-struct Line(Mutex<Option<Raw>>);
+struct SharedFunction(Mutex<Option<RawFunction>>);
 
-struct Raw(sys::napi_threadsafe_function);
+struct RawFunction(sys::napi_threadsafe_function);
 
 // SAFETY: thread-safe functions are there to be called from other threads.
-unsafe impl Send for Raw {}
+unsafe impl Send for RawFunction {}
 
 /// What the thread-safe function keeps, on the JavaScript thread.
-struct Receiver {
-    line: Arc<Line>,
+struct FunctionContext {
+    line: Arc<SharedFunction>,
     alive: std::rc::Rc<KeepAlive>,
-    open: Box<dyn FnMut(Page) -> PageArgs>,
+    open: Box<dyn FnMut(Completion) -> CompletionArgs>,
 }
 
 impl Carrier {
     /// `resource` is what async_hooks shows of it. Does not keep the process alive, but for `alive`.
     pub fn new(
         env: Env,
-        on_page: &Function<'_, PageArgs, ()>,
+        on_page: &Function<'_, CompletionArgs, ()>,
         resource: &Object<'_>,
         alive: std::rc::Rc<KeepAlive>,
-        open: impl FnMut(Page) -> PageArgs + 'static,
+        open: impl FnMut(Completion) -> CompletionArgs + 'static,
     ) -> Result<Self> {
-        let line = Arc::new(Line(Mutex::default()));
-        let receiver = Box::into_raw(Box::new(Receiver {
+        let line = Arc::new(SharedFunction(Mutex::default()));
+        let receiver = Box::into_raw(Box::new(FunctionContext {
             line: line.clone(),
             alive: alive.clone(),
             open: Box::new(open),
@@ -56,15 +56,17 @@ impl Carrier {
             // SAFETY: nobody has got it.
             drop(unsafe { Box::from_raw(receiver) });
         })?;
-        *line.raw() = Some(Raw(raw));
+        *line.raw() = Some(RawFunction(raw));
         alive.function.set(raw);
         Ok(Self(line))
     }
 
     /// A page that nobody can take is dropped.
-    pub fn call(&self, page: Page) {
+    pub fn call(&self, page: Completion) {
         let mut line = self.0.raw();
-        let Some(Raw(raw)) = *line else { return };
+        let Some(RawFunction(raw)) = *line else {
+            return;
+        };
         let page = Box::into_raw(Box::new(page));
         // SAFETY: it is there as long as the line says so; the page is taken back in `deliver`, or here.
         let status = unsafe {
@@ -89,14 +91,14 @@ impl Drop for Carrier {
     }
 }
 
-impl Line {
-    fn raw(&self) -> MutexGuard<'_, Option<Raw>> {
+impl SharedFunction {
+    fn raw(&self) -> MutexGuard<'_, Option<RawFunction>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn release(&self) {
         let mut line = self.raw();
-        if let Some(Raw(raw)) = line.take() {
+        if let Some(RawFunction(raw)) = line.take() {
             // SAFETY: it was there until now, and is not named again.
             unsafe {
                 let how = sys::ThreadsafeFunctionReleaseMode::release;
@@ -107,7 +109,7 @@ impl Line {
 }
 
 /// # Safety
-/// The values are of this environment, in which this runs; `receiver` is a `Receiver`.
+/// The values are of this environment, in which this runs; `receiver` is a `FunctionContext`.
 unsafe fn create(
     env: Env,
     on_page: sys::napi_value,
@@ -146,7 +148,7 @@ unsafe fn create(
 /// Nothing comes any more: it was released, or the environment ends. On the JavaScript thread.
 unsafe extern "C" fn finalize(_env: sys::napi_env, receiver: *mut c_void, _hint: *mut c_void) {
     // SAFETY: it was made for this, and this is called once.
-    let receiver = unsafe { Box::from_raw(receiver.cast::<Receiver>()) };
+    let receiver = unsafe { Box::from_raw(receiver.cast::<FunctionContext>()) };
     receiver.alive.function.set(ptr::null_mut());
     receiver.line.release();
 }
@@ -158,14 +160,14 @@ unsafe extern "C" fn deliver(
     page: *mut c_void,
 ) {
     // SAFETY: `call` made it.
-    let page = unsafe { Box::from_raw(page.cast::<Page>()) };
+    let page = unsafe { Box::from_raw(page.cast::<Completion>()) };
     // The environment is gone, and the receiver may be.
     if env.is_null() {
         return;
     }
     let handed_over = panic::catch_unwind(AssertUnwindSafe(|| {
         // SAFETY: it lives until `finalize`, and this is its thread.
-        let receiver = unsafe { &mut *receiver.cast::<Receiver>() };
+        let receiver = unsafe { &mut *receiver.cast::<FunctionContext>() };
         // It would be written into memory that may be another queue's.
         if receiver.alive.has_ended() {
             return Ok(());

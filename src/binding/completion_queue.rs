@@ -6,8 +6,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use serde_json::{Value as JsonValue, json};
 
-use super::buffer_pool::Pool;
-use super::completion::{Answer, Page, Shaper};
+use super::buffer_pool::BufferPool;
+use super::completion::{Answer, Completion, Shaper};
 use super::encode::broken;
 use super::metrics::epoch_ms;
 use crate::backplane::pubsub::mailbox::{Gap, Mail, Mailbox};
@@ -18,19 +18,19 @@ use crate::io_thread;
 const MAIL_PAGES: u32 = 2;
 
 /// Takes a page to the JavaScript thread; drops it when that thread is gone.
-pub type Carrier = Box<dyn Fn(Page) + Send + Sync>;
+pub type OnCompletion = Box<dyn Fn(Completion) + Send + Sync>;
 
-pub struct Outbox {
-    open: Mutex<Open>,
+pub struct CompletionQueue {
+    open: Mutex<OpenCompletion>,
     /// `None`: nobody takes pages any more.
-    carrier: Mutex<Option<Carrier>>,
+    carrier: Mutex<Option<OnCompletion>>,
     mail: Mutex<MailRoom>,
-    pool: Pool,
+    pool: BufferPool,
 }
 
 /// The page that is being written.
-struct Open {
-    page: Page,
+struct OpenCompletion {
+    page: Completion,
     shaper: Shaper,
 }
 
@@ -43,7 +43,7 @@ struct MailRoom {
 
 /// A page with messages that is under way.
 #[derive(Debug)]
-pub struct Receipt(Weak<Outbox>);
+pub struct Receipt(Weak<CompletionQueue>);
 
 impl Drop for Receipt {
     fn drop(&mut self) {
@@ -53,12 +53,12 @@ impl Drop for Receipt {
     }
 }
 
-impl Outbox {
-    pub fn new(carrier: Carrier, shaper: Shaper) -> Arc<Self> {
-        let pool = Pool::default();
+impl CompletionQueue {
+    pub fn new(carrier: OnCompletion, shaper: Shaper) -> Arc<Self> {
+        let pool = BufferPool::default();
         Arc::new(Self {
-            open: Mutex::new(Open {
-                page: Page::new(&pool),
+            open: Mutex::new(OpenCompletion {
+                page: Completion::new(&pool),
                 shaper,
             }),
             carrier: Mutex::new(Some(carrier)),
@@ -73,7 +73,7 @@ impl Outbox {
             // It is not copied when it begins a page.
             self.send();
         }
-        self.write(|Open { page, shaper }| page.push(id, answer, shaper));
+        self.write(|OpenCompletion { page, shaper }| page.push(id, answer, shaper));
     }
 
     /// There is mail after there was none. To be called on the I/O thread.
@@ -97,7 +97,7 @@ impl Outbox {
             drop(room);
             let mut page_left = false;
             while !page_left && let Some(mail) = mailbox.take() {
-                page_left = self.write(|Open { page, shaper }| {
+                page_left = self.write(|OpenCompletion { page, shaper }| {
                     page.receipt
                         .get_or_insert_with(|| Receipt(Arc::downgrade(self)));
                     match mail {
@@ -132,7 +132,7 @@ impl Outbox {
     }
 
     /// Answers whether the page was full, and has left.
-    fn write(self: &Arc<Self>, write: impl FnOnce(&mut Open)) -> bool {
+    fn write(self: &Arc<Self>, write: impl FnOnce(&mut OpenCompletion)) -> bool {
         let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
         let first = open.page.is_empty();
         write(&mut open);
@@ -159,7 +159,7 @@ impl Outbox {
         if open.page.is_empty() {
             return;
         }
-        let mut page = mem::replace(&mut open.page, Page::new(&self.pool));
+        let mut page = mem::replace(&mut open.page, Completion::new(&self.pool));
         page.finish(&mut open.shaper);
         drop(open);
         if page.receipt.is_some() {
@@ -185,14 +185,14 @@ fn event(subscriber: u32, gap: &Gap) -> JsonValue {
 }
 
 /// The duty to answer one call. A task that panics drops it, and the call is answered so.
-pub struct Reply {
-    outbox: Arc<Outbox>,
+pub struct Responder {
+    outbox: Arc<CompletionQueue>,
     id: u32,
     answered: bool,
 }
 
-impl Reply {
-    pub fn new(outbox: &Arc<Outbox>, id: u32) -> Self {
+impl Responder {
+    pub fn new(outbox: &Arc<CompletionQueue>, id: u32) -> Self {
         Self {
             outbox: outbox.clone(),
             id,
@@ -206,7 +206,7 @@ impl Reply {
     }
 }
 
-impl Drop for Reply {
+impl Drop for Responder {
     fn drop(&mut self) {
         if !self.answered {
             self.outbox.push(self.id, broken());
@@ -219,10 +219,10 @@ mod tests {
     use super::*;
     use crate::binding::completion::layout::{AnswerRole, RecordWord};
 
-    fn recording() -> (Arc<Outbox>, Arc<Mutex<Vec<Page>>>) {
+    fn recording() -> (Arc<CompletionQueue>, Arc<Mutex<Vec<Completion>>>) {
         let pages = Arc::new(Mutex::new(Vec::new()));
         let sent = pages.clone();
-        let outbox = Outbox::new(
+        let outbox = CompletionQueue::new(
             Box::new(move |page| sent.lock().unwrap().push(page)),
             Shaper::new(true),
         );
@@ -233,7 +233,7 @@ mod tests {
     async fn one_turn_is_one_page() {
         let (outbox, pages) = recording();
         for id in 0..100 {
-            Reply::new(&outbox, id).send(Answer::Null);
+            Responder::new(&outbox, id).send(Answer::Null);
         }
         tokio::task::yield_now().await;
         let pages = pages.lock().unwrap();
@@ -244,13 +244,13 @@ mod tests {
     #[tokio::test]
     async fn a_panic_rejects_its_call_and_no_other() {
         let (outbox, pages) = recording();
-        let doomed = Reply::new(&outbox, 7);
+        let doomed = Responder::new(&outbox, 7);
         let failed = tokio::spawn(async move {
             let _doomed = doomed;
             panic!("provoked by a test");
         });
         assert!(failed.await.unwrap_err().is_panic());
-        Reply::new(&outbox, 8).send(Answer::Null);
+        Responder::new(&outbox, 8).send(Answer::Null);
         tokio::task::yield_now().await;
         let pages = pages.lock().unwrap();
         let records = pages

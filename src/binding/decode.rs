@@ -10,8 +10,8 @@ use super::submission::Arguments;
 use crate::backplane::{Keeping, LockRequest, Query};
 use crate::store::bus::{Reach, TopicKind};
 use crate::store::rate_limits::{Algorithm, Rule};
-use crate::store::topics::Tag;
-use crate::store::{Lease, Lifetime, Ttl};
+use crate::store::topics::SubscriptionTag;
+use crate::store::{FillLease, Lifetime, Ttl};
 
 /// How JavaScript numbers the algorithms, what a topic can be, and how far a message reaches.
 const ALGORITHMS: [Algorithm; 3] = [
@@ -23,20 +23,20 @@ const TOPIC_KINDS: [TopicKind; 3] = [TopicKind::Channel, TopicKind::Pattern, Top
 const REACHES: [Reach; 2] = [Reach::Everywhere, Reach::Shard];
 
 /// A call and its arguments.
-pub enum Call {
+pub enum DecodedCall {
     Start,
     Get(Box<[u8]>),
     Set(Box<[u8]>, Ttl, Bytes),
     Delete(Box<[u8]>),
     DeletePattern(Box<[u8]>),
     Fetch(Box<[u8]>, Ttl),
-    Fill(Box<[u8]>, Lease, Lifetime, Bytes),
-    Abandon(Box<[u8]>, Lease),
+    Fill(Box<[u8]>, FillLease, Lifetime, Bytes),
+    Abandon(Box<[u8]>, FillLease),
     QueryGet(Query),
     QuerySet(Query, Ttl, Bytes),
     QueryFetch(Query),
-    QueryFill(Query, Lease, Ttl, Bytes),
-    QueryAbandon(Query, Lease),
+    QueryFill(Query, FillLease, Ttl, Bytes),
+    QueryAbandon(Query, FillLease),
     QueryInvalidate(Box<[u8]>),
     QueryInvalidateName(Box<[u8]>),
     QueryInvalidateRoom(Box<[u8]>),
@@ -65,12 +65,12 @@ pub enum Call {
     PresenceOfRoom(Box<str>),
     PresenceUsers(Box<str>),
     PresenceCount(Box<str>),
-    PresenceWatch(Box<str>, u32, Tag),
+    PresenceWatch(Box<str>, u32, SubscriptionTag),
     PresenceUnwatch(Box<str>),
     PresenceUnwatchAll,
     Publish(Box<[u8]>, Reach, Bytes),
     Receivers(Reach, Bytes),
-    Subscribe(Box<[u8]>, u32, TopicKind, Tag),
+    Subscribe(Box<[u8]>, u32, TopicKind, SubscriptionTag),
     Unsubscribe(Box<[u8]>, u32, TopicKind),
     CloseSubscriber(u32),
     Initialize,
@@ -95,7 +95,7 @@ impl SocketName {
     }
 }
 
-impl Call {
+impl DecodedCall {
     /// `None` when the arguments are not those of the operation.
     pub fn read(op: Op, mut from: Arguments) -> Option<Self> {
         let call = Self::read_as(op, &mut from);
@@ -111,22 +111,22 @@ impl Call {
             Op::CacheDeletePattern => Self::DeletePattern(from.text()),
             Op::CacheFetch => Self::Fetch(from.text(), ttl(from)),
             Op::CacheFill => {
-                let (key, lease) = (from.text(), Lease(from.u64()));
+                let (key, lease) = (from.text(), FillLease(from.u64()));
                 let lifetime = Lifetime {
                     fresh: ttl(from),
                     stale_ms: from.number() as u64,
                 };
                 Self::Fill(key, lease, lifetime, from.value())
             }
-            Op::CacheAbandon => Self::Abandon(from.text(), Lease(from.u64())),
+            Op::CacheAbandon => Self::Abandon(from.text(), FillLease(from.u64())),
             Op::QueryGet => Self::QueryGet(query(from)),
             Op::QuerySet => Self::QuerySet(query(from), ttl(from), from.value()),
             Op::QueryFetch => Self::QueryFetch(query(from)),
             Op::QueryFill => {
-                let (query, lease) = (query(from), Lease(from.u64()));
+                let (query, lease) = (query(from), FillLease(from.u64()));
                 Self::QueryFill(query, lease, ttl(from), from.value())
             }
-            Op::QueryAbandon => Self::QueryAbandon(query(from), Lease(from.u64())),
+            Op::QueryAbandon => Self::QueryAbandon(query(from), FillLease(from.u64())),
             Op::QueryInvalidate => Self::QueryInvalidate(from.text()),
             Op::QueryInvalidateName => Self::QueryInvalidateName(from.text()),
             Op::QueryInvalidateRoom => Self::QueryInvalidateRoom(from.text()),
@@ -217,8 +217,8 @@ impl Call {
     }
 }
 
-fn lock_take(from: &mut Arguments, keeping: Keeping) -> Call {
-    Call::LockTake(LockRequest {
+fn lock_take(from: &mut Arguments, keeping: Keeping) -> DecodedCall {
+    DecodedCall::LockTake(LockRequest {
         name: from.text().into(),
         handle: from.number() as u64,
         ttl: ttl(from),

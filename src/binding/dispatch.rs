@@ -8,27 +8,27 @@ use std::time::Instant;
 use serde_json::json;
 
 use super::completion::Answer;
-use super::completion_queue::{Outbox, Reply};
-use super::decode::Call;
+use super::completion_queue::{CompletionQueue, Responder};
+use super::decode::DecodedCall;
 use super::encode::{called, checked, fetched, found, gone, locked, present, users, whole};
 use super::metrics::health;
 use super::op::OPS;
-use super::submission::{NO_ANSWER, Submission, Written};
-use crate::backplane::{Backplane, Keeping, Watched};
+use super::submission::{EncodedCall, NO_ANSWER, Submission};
+use crate::backplane::{Backplane, Keeping, MeasuredCall};
 use crate::store::presence::{Place, Socket};
 
 /// To be called on the I/O thread.
 pub fn dispatch(
     submission: &Submission,
-    outbox: &Arc<Outbox>,
+    outbox: &Arc<CompletionQueue>,
     backplane_of: impl Fn(u32) -> Option<Arc<Backplane>>,
 ) {
     let mut current: Option<(u32, Arc<Backplane>)> = None;
     for written in submission.calls() {
-        let Written { op, id, .. } = written;
+        let EncodedCall { op, id, .. } = written;
         let bytes = written.arguments.bytes();
         let number = written.backplane;
-        let reply = |id| Reply::new(outbox, id);
+        let reply = |id| Responder::new(outbox, id);
         if current.as_ref().is_none_or(|(known, _)| *known != number) {
             current = backplane_of(number).map(|backplane| (number, backplane));
         }
@@ -41,7 +41,7 @@ pub fn dispatch(
             (Some((_, backplane)), id) => {
                 backplane.start();
                 let at = submission.at;
-                let asked = Asked {
+                let asked = CallOrigin {
                     kind: op,
                     at,
                     bytes,
@@ -55,8 +55,8 @@ pub fn dispatch(
     }
 }
 
-fn understand(written: Written) -> Option<Call> {
-    let call = Call::read(*OPS.get(written.op)?, written.arguments)?;
+fn understand(written: EncodedCall) -> Option<DecodedCall> {
+    let call = DecodedCall::read(*OPS.get(written.op)?, written.arguments)?;
     (call.wants_no_answer() == written.id.is_none()).then_some(call)
 }
 
@@ -67,204 +67,220 @@ const NOTHING: fn() -> Answer = || Answer::Undefined;
 const NONE_REMOVED: fn() -> Answer = || whole("0");
 
 /// What kind of call came, when, and how large its arguments are.
-struct Asked {
+struct CallOrigin {
     kind: usize,
     at: Instant,
     bytes: usize,
 }
 
-fn begin(call: Call, backplane: Arc<Backplane>, reply: impl FnOnce() -> (Asked, Reply)) {
+fn begin(
+    call: DecodedCall,
+    backplane: Arc<Backplane>,
+    reply: impl FnOnce() -> (CallOrigin, Responder),
+) {
     match call {
-        Call::Start => {}
-        Call::Get(key) => run(backplane, reply(), move |b| async move {
+        DecodedCall::Start => {}
+        DecodedCall::Get(key) => run(backplane, reply(), move |b| async move {
             found(b.cache_get(&key).await).await
         }),
-        Call::Set(key, ttl, value) => tell(backplane, reply(), TRUE, move |b| async move {
+        DecodedCall::Set(key, ttl, value) => tell(backplane, reply(), TRUE, move |b| async move {
             Answer::Bool(b.cache_set(&key, value, ttl).await)
         }),
-        Call::Delete(key) => tell(backplane, reply(), TRUE, move |b| async move {
+        DecodedCall::Delete(key) => tell(backplane, reply(), TRUE, move |b| async move {
             Answer::Bool(b.cache_delete(&key).await)
         }),
-        Call::DeletePattern(pattern) => run(backplane, reply(), move |b| async move {
+        DecodedCall::DeletePattern(pattern) => run(backplane, reply(), move |b| async move {
             whole(b.cache_delete_pattern(&pattern).await.to_string())
         }),
-        Call::Fetch(key, lease_ttl) => run(backplane, reply(), move |b| async move {
+        DecodedCall::Fetch(key, lease_ttl) => run(backplane, reply(), move |b| async move {
             fetched(b.cache_fetch(&key, lease_ttl).await)
         }),
-        Call::Fill(key, lease, lifetime, value) => {
+        DecodedCall::Fill(key, lease, lifetime, value) => {
             tell(backplane, reply(), FALSE, move |b| async move {
                 Answer::Bool(b.cache_fill(&key, lease, value, lifetime).await)
             })
         }
-        Call::Abandon(key, lease) => tell(backplane, reply(), NOTHING, move |b| async move {
-            b.cache_abandon(&key, lease).await;
-            Answer::Undefined
-        }),
-        Call::QueryGet(query) => run(backplane, reply(), move |b| async move {
+        DecodedCall::Abandon(key, lease) => {
+            tell(backplane, reply(), NOTHING, move |b| async move {
+                b.cache_abandon(&key, lease).await;
+                Answer::Undefined
+            })
+        }
+        DecodedCall::QueryGet(query) => run(backplane, reply(), move |b| async move {
             found(b.query_get(&query).await).await
         }),
-        Call::QuerySet(query, ttl, value) => tell(backplane, reply(), TRUE, move |b| async move {
-            Answer::Bool(b.query_set(&query, value, ttl).await)
-        }),
-        Call::QueryFetch(query) => run(backplane, reply(), move |b| async move {
+        DecodedCall::QuerySet(query, ttl, value) => {
+            tell(backplane, reply(), TRUE, move |b| async move {
+                Answer::Bool(b.query_set(&query, value, ttl).await)
+            })
+        }
+        DecodedCall::QueryFetch(query) => run(backplane, reply(), move |b| async move {
             fetched(b.query_fetch(&query).await)
         }),
-        Call::QueryFill(query, lease, ttl, value) => {
+        DecodedCall::QueryFill(query, lease, ttl, value) => {
             tell(backplane, reply(), FALSE, move |b| async move {
                 Answer::Bool(b.query_fill(&query, lease, value, ttl).await)
             })
         }
-        Call::QueryAbandon(query, lease) => run(backplane, reply(), move |b| async move {
+        DecodedCall::QueryAbandon(query, lease) => run(backplane, reply(), move |b| async move {
             b.query_abandon(&query, lease);
             Answer::Undefined
         }),
-        Call::QueryInvalidate(pattern) => run(backplane, reply(), move |b| async move {
+        DecodedCall::QueryInvalidate(pattern) => run(backplane, reply(), move |b| async move {
             whole(b.query_invalidate(&pattern).await.to_string())
         }),
-        Call::QueryInvalidateName(name) => {
+        DecodedCall::QueryInvalidateName(name) => {
             tell(backplane, reply(), NONE_REMOVED, move |b| async move {
                 whole(b.query_invalidate_name(&name).await.to_string())
             })
         }
-        Call::QueryInvalidateRoom(room) => {
+        DecodedCall::QueryInvalidateRoom(room) => {
             tell(backplane, reply(), NONE_REMOVED, move |b| async move {
                 whole(b.query_invalidate_room(&room).await.to_string())
             })
         }
-        Call::SessionGet(socket) => run(backplane, reply(), move |b| async move {
+        DecodedCall::SessionGet(socket) => run(backplane, reply(), move |b| async move {
             found(b.session_get(&socket).await).await
         }),
-        Call::SessionSet(socket, users, ttl, value) => {
+        DecodedCall::SessionSet(socket, users, ttl, value) => {
             tell(backplane, reply(), TRUE, move |b| async move {
                 Answer::Bool(b.session_set(&socket, &users, value, ttl).await)
             })
         }
-        Call::SessionDelete(socket) => tell(backplane, reply(), TRUE, move |b| async move {
+        DecodedCall::SessionDelete(socket) => tell(backplane, reply(), TRUE, move |b| async move {
             Answer::Bool(b.session_delete(&socket).await)
         }),
-        Call::SessionInvalidate(user) => {
+        DecodedCall::SessionInvalidate(user) => {
             tell(backplane, reply(), NONE_REMOVED, move |b| async move {
                 whole(b.session_invalidate(&user).await.to_string())
             })
         }
-        Call::MessageGet(hash) => run(backplane, reply(), move |b| async move {
+        DecodedCall::MessageGet(hash) => run(backplane, reply(), move |b| async move {
             found(b.message_get(&hash).await).await
         }),
-        Call::MessageSet(hash, ttl, value) => {
+        DecodedCall::MessageSet(hash, ttl, value) => {
             tell(backplane, reply(), NOTHING, move |b| async move {
                 b.message_set(&hash, value, ttl).await;
                 Answer::Undefined
             })
         }
-        Call::MessageClear => tell(backplane, reply(), NOTHING, move |b| async move {
+        DecodedCall::MessageClear => tell(backplane, reply(), NOTHING, move |b| async move {
             b.message_clear().await;
             Answer::Undefined
         }),
-        Call::Command(words) => run(backplane, reply(), move |b| async move {
+        DecodedCall::Command(words) => run(backplane, reply(), move |b| async move {
             called(b.call(&split(&words)).await).await
         }),
-        Call::LimitCheck(key, rule, cost) => run(backplane, reply(), move |b| async move {
+        DecodedCall::LimitCheck(key, rule, cost) => run(backplane, reply(), move |b| async move {
             let (verdict, source) = b.limit_check(&key, rule, cost).await;
             whole(checked(rule, verdict, source))
         }),
-        Call::LimitReset(key) => tell(backplane, reply(), NOTHING, move |b| async move {
+        DecodedCall::LimitReset(key) => tell(backplane, reply(), NOTHING, move |b| async move {
             b.limit_reset(&key).await;
             Answer::Undefined
         }),
-        Call::LockTake(request) => run(backplane, reply(), move |b| async move {
+        DecodedCall::LockTake(request) => run(backplane, reply(), move |b| async move {
             let is_named = request.keeping == Keeping::Named;
             locked(b.lock_take(request).await, is_named)
         }),
-        Call::LockRelease(handle) => tell(backplane, reply(), FALSE, move |b| async move {
+        DecodedCall::LockRelease(handle) => tell(backplane, reply(), FALSE, move |b| async move {
             Answer::Bool(b.lock_release(handle).await)
         }),
-        Call::LockReleaseNamed(name) => tell(backplane, reply(), FALSE, move |b| async move {
-            Answer::Bool(b.lock_release_named(&name).await)
-        }),
-        Call::LockExtend(handle, ttl) => run(backplane, reply(), move |b| async move {
+        DecodedCall::LockReleaseNamed(name) => {
+            tell(backplane, reply(), FALSE, move |b| async move {
+                Answer::Bool(b.lock_release_named(&name).await)
+            })
+        }
+        DecodedCall::LockExtend(handle, ttl) => run(backplane, reply(), move |b| async move {
             Answer::Bool(b.lock_extend(handle, ttl).await)
         }),
         // Behind the call that is to stop.
-        Call::LockCancel(handle) => drop(tokio::spawn(async move {
+        DecodedCall::LockCancel(handle) => drop(tokio::spawn(async move {
             backplane.lock_cancel(handle);
         })),
-        Call::PresenceSet(name, ttl, metadata) => {
+        DecodedCall::PresenceSet(name, ttl, metadata) => {
             tell(backplane, reply(), TRUE, move |b| async move {
                 let socket = Socket::new(&name.user, &name.socket, &metadata);
                 Answer::Bool(b.presence_set(socket, ttl).await)
             })
         }
-        Call::PresenceRefresh(name, ttl, metadata) => {
+        DecodedCall::PresenceRefresh(name, ttl, metadata) => {
             tell(backplane, reply(), TRUE, move |b| async move {
                 let refreshed = b.presence_refresh(&name.user, &name.socket, &metadata, ttl);
                 Answer::Bool(refreshed.await)
             })
         }
-        Call::PresenceRemove(name) => tell(backplane, reply(), TRUE, move |b| async move {
+        DecodedCall::PresenceRemove(name) => tell(backplane, reply(), TRUE, move |b| async move {
             Answer::Bool(b.presence_remove(&name.user, &name.socket).await)
         }),
-        Call::PresenceIsOnline(user) => run(backplane, reply(), move |b| async move {
+        DecodedCall::PresenceIsOnline(user) => run(backplane, reply(), move |b| async move {
             Answer::Bool(b.presence_are_online(&[&user]).await == [true])
         }),
-        Call::PresenceAreOnline(users) => run(backplane, reply(), move |b| async move {
+        DecodedCall::PresenceAreOnline(users) => run(backplane, reply(), move |b| async move {
             let users: Vec<String> = serde_json::from_slice(&users).unwrap_or_default();
             let users: Vec<&str> = users.iter().map(String::as_str).collect();
             whole(json!(b.presence_are_online(&users).await).to_string())
         }),
-        Call::PresenceLastSeen(user) => run(backplane, reply(), move |b| async move {
+        DecodedCall::PresenceLastSeen(user) => run(backplane, reply(), move |b| async move {
             whole(json!(b.presence_last_seen(&user).await).to_string())
         }),
-        Call::PresenceOfUser(user) => run(backplane, reply(), move |b| async move {
+        DecodedCall::PresenceOfUser(user) => run(backplane, reply(), move |b| async move {
             present(b.presence_records(Place::User(&user)).await).await
         }),
-        Call::PresenceOfRoom(room) => run(backplane, reply(), move |b| async move {
+        DecodedCall::PresenceOfRoom(room) => run(backplane, reply(), move |b| async move {
             present(b.presence_records(Place::Room(&room)).await).await
         }),
-        Call::PresenceUsers(room) => run(backplane, reply(), move |b| async move {
+        DecodedCall::PresenceUsers(room) => run(backplane, reply(), move |b| async move {
             users(b.presence_users(&room).await).await
         }),
-        Call::PresenceCount(room) => run(backplane, reply(), move |b| async move {
+        DecodedCall::PresenceCount(room) => run(backplane, reply(), move |b| async move {
             whole(b.presence_count(&room).await.to_string())
         }),
-        Call::PresenceWatch(room, receiver, tag) => run(backplane, reply(), move |b| async move {
-            Answer::Bool(b.presence_watch(receiver, &room, tag).await)
-        }),
-        Call::PresenceUnwatch(room) => run(backplane, reply(), move |b| async move {
+        DecodedCall::PresenceWatch(room, receiver, tag) => {
+            run(backplane, reply(), move |b| async move {
+                Answer::Bool(b.presence_watch(receiver, &room, tag).await)
+            })
+        }
+        DecodedCall::PresenceUnwatch(room) => run(backplane, reply(), move |b| async move {
             b.presence_unwatch(&room);
             Answer::Undefined
         }),
-        Call::PresenceUnwatchAll => drop(tokio::spawn(async move {
+        DecodedCall::PresenceUnwatchAll => drop(tokio::spawn(async move {
             backplane.presence_unwatch_all();
         })),
-        Call::Publish(channel, reach, payload) => run(backplane, reply(), move |b| async move {
-            whole(b.publish(reach, &channel, payload).await.to_string())
-        }),
-        Call::Receivers(reach, channels) => run(backplane, reply(), move |b| async move {
+        DecodedCall::Publish(channel, reach, payload) => {
+            run(backplane, reply(), move |b| async move {
+                whole(b.publish(reach, &channel, payload).await.to_string())
+            })
+        }
+        DecodedCall::Receivers(reach, channels) => run(backplane, reply(), move |b| async move {
             whole(json!(b.receivers(reach, &split(&channels)).await).to_string())
         }),
-        Call::Subscribe(name, subscriber, kind, tag) => {
+        DecodedCall::Subscribe(name, subscriber, kind, tag) => {
             run(backplane, reply(), move |b| async move {
                 Answer::Bool(b.subscribe(subscriber, kind, &name, tag).await)
             })
         }
-        Call::Unsubscribe(name, subscriber, kind) => run(backplane, reply(), move |b| async move {
-            b.unsubscribe(subscriber, kind, &name).await;
-            Answer::Undefined
-        }),
+        DecodedCall::Unsubscribe(name, subscriber, kind) => {
+            run(backplane, reply(), move |b| async move {
+                b.unsubscribe(subscriber, kind, &name).await;
+                Answer::Undefined
+            })
+        }
         // In its turn, behind the calls of the subscriber that came before.
-        Call::CloseSubscriber(subscriber) => drop(tokio::spawn(async move {
+        DecodedCall::CloseSubscriber(subscriber) => drop(tokio::spawn(async move {
             backplane.close_subscriber(subscriber);
         })),
-        Call::Initialize => run(backplane, reply(), move |b| async move {
+        DecodedCall::Initialize => run(backplane, reply(), move |b| async move {
             Answer::Bool(b.initialized().await)
         }),
-        Call::Health => run(backplane, reply(), move |b| async move {
+        DecodedCall::Health => run(backplane, reply(), move |b| async move {
             health(&b.health().await)
         }),
-        Call::Inspect => drop(tokio::spawn(async move {
+        DecodedCall::Inspect => drop(tokio::spawn(async move {
             backplane.inspect_server().await;
         })),
-        Call::Close => {
+        DecodedCall::Close => {
             let (_, reply) = reply();
             tokio::spawn(async move {
                 backplane.close().await;
@@ -275,8 +291,11 @@ fn begin(call: Call, backplane: Arc<Backplane>, reply: impl FnOnce() -> (Asked, 
 }
 
 /// A call that is answered when it is done.
-fn run<F>(backplane: Arc<Backplane>, reply: (Asked, Reply), call: impl FnOnce(Arc<Backplane>) -> F)
-where
+fn run<F>(
+    backplane: Arc<Backplane>,
+    reply: (CallOrigin, Responder),
+    call: impl FnOnce(Arc<Backplane>) -> F,
+) where
     F: Future<Output = Answer> + Send + 'static,
 {
     watch(backplane, reply, None, call);
@@ -285,7 +304,7 @@ where
 /// A call that tells something: it is answered with `told` when its time is over before it is done, and goes on.
 fn tell<F>(
     backplane: Arc<Backplane>,
-    reply: (Asked, Reply),
+    reply: (CallOrigin, Responder),
     told: fn() -> Answer,
     call: impl FnOnce(Arc<Backplane>) -> F,
 ) where
@@ -296,7 +315,7 @@ fn tell<F>(
 
 fn watch<F>(
     backplane: Arc<Backplane>,
-    (asked, reply): (Asked, Reply),
+    (asked, reply): (CallOrigin, Responder),
     when_overdue: Option<fn() -> Answer>,
     call: impl FnOnce(Arc<Backplane>) -> F,
 ) where
@@ -312,7 +331,7 @@ fn watch<F>(
             reply.send(answer);
         }
     };
-    tokio::spawn(Watched::new(call, when_overdue, done, pending));
+    tokio::spawn(MeasuredCall::new(call, when_overdue, done, pending));
 }
 
 fn split(mut joined: &[u8]) -> Vec<&[u8]> {

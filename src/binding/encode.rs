@@ -9,7 +9,7 @@ use crate::backplane::{CallError, LockOutcome, Source};
 use crate::io_thread::offload::offload;
 use crate::store::presence::Present;
 use crate::store::rate_limits::{Rule, Verdict};
-use crate::store::{Fetched, Json, Reply as ServerReply};
+use crate::store::{Fetched, Json, ServerReply};
 
 /// Some milliseconds of JavaScript.
 const PRESENT_AT_ONCE: usize = 1000;

@@ -6,7 +6,7 @@ use serde_json::{Map, Value, json};
 
 use super::completion::Answer;
 use super::encode::whole;
-use crate::backplane::{CallCounts, Health, Latency, Metrics, Status};
+use crate::backplane::{CallTotals, HealthReport, Latency, Metrics, Status};
 use crate::store::ServerFacts;
 
 pub fn metrics(metrics: &Metrics) -> Value {
@@ -63,7 +63,7 @@ fn memory(metrics: &Metrics) -> Value {
     json!({ "entries": metrics.memory_entries, "bytes": bytes, "kinds": kinds })
 }
 
-pub fn health(health: &Health) -> Answer {
+pub fn health(health: &HealthReport) -> Answer {
     let history = &health.history;
     let status = match history.status {
         Status::Ok => "ok",
@@ -94,7 +94,7 @@ fn cache([hits, memory_hits, misses, fenced]: [u64; 4]) -> Value {
 }
 
 /// Null for a kind that nobody has called.
-fn calls((counts, latency): &(CallCounts, Option<Latency>)) -> Value {
+fn calls((counts, latency): &(CallTotals, Option<Latency>)) -> Value {
     if counts.calls == 0 {
         return Value::Null;
     }

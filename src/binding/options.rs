@@ -11,10 +11,10 @@ use crate::backplane::pubsub::mailbox::MailBounds;
 use crate::backplane::{LocalCacheOptions, Options, WhenAway};
 use crate::store::Ttl;
 use crate::store::memory::Bounds;
-use crate::store::remote::connection::endpoint::{Address, Endpoint, Secret};
+use crate::store::remote::connection::endpoint::{Endpoint, Secret, ServerAddress};
 use crate::store::remote::connection::login::{Credentials, Login};
 use crate::store::remote::connection::seeds::{Host, Seeds};
-use crate::store::remote::connection::tls::{Identity, OwnCertificate, Tls, TlsOptions};
+use crate::store::remote::connection::tls::{ClientCertificate, OwnCertificate, Tls, TlsOptions};
 
 /// Every value has been checked by `lib/config.js`.
 #[napi(object, object_to_js = false)]
@@ -122,10 +122,12 @@ impl From<BackplaneOptions> for Options {
             .mistake
             .or(tls.as_ref().err().map(|why| (*why).to_owned()));
         let address = match (mistake, options.path) {
-            (Some(mistake), _) => Address::Unknown(mistake),
-            (None, Some(path)) => Address::Unix(path.into()),
-            (None, None) if options.hosts.is_empty() => Address::Unknown("no host is known".into()),
-            (None, None) => Address::Tcp(Seeds::new(
+            (Some(mistake), _) => ServerAddress::Unknown(mistake),
+            (None, Some(path)) => ServerAddress::Unix(path.into()),
+            (None, None) if options.hosts.is_empty() => {
+                ServerAddress::Unknown("no host is known".into())
+            }
+            (None, None) => ServerAddress::Tcp(Seeds::new(
                 options.hosts.into_iter().map(Host::from).collect(),
             )),
         };
@@ -175,10 +177,13 @@ impl From<TlsSettings> for TlsOptions {
             roots: all(settings.roots),
             only: settings.only,
             own: settings.own.into_iter().map(OwnCertificate::from).collect(),
-            identity: settings.cert.zip(settings.key).map(|(cert, key)| Identity {
-                chain: all(cert),
-                key: key.to_vec(),
-            }),
+            identity: settings
+                .cert
+                .zip(settings.key)
+                .map(|(cert, key)| ClientCertificate {
+                    chain: all(cert),
+                    key: key.to_vec(),
+                }),
             servername: settings.servername,
         }
     }

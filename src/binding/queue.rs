@@ -12,9 +12,9 @@ use napi_derive::napi;
 use serde_json::json;
 
 use super::carrier::{Carrier, KeepAlive};
-use super::completion::ffi::{JsonText, PageArgs, PageMemory};
-use super::completion::{Answer, Page, Shaper};
-use super::completion_queue::Outbox;
+use super::completion::ffi::{CompletionArgs, CompletionMemory, JsonText};
+use super::completion::{Answer, Completion, Shaper};
+use super::completion_queue::CompletionQueue;
 use super::dispatch::dispatch;
 use super::metrics::metrics;
 use super::op::Op;
@@ -43,7 +43,7 @@ pub struct Queue {
     /// `None` at the end: it may be another queue's by now.
     memory: Option<CallMemory>,
     alive: Rc<KeepAlive>,
-    outbox: Arc<Outbox>,
+    outbox: Arc<CompletionQueue>,
     backplanes: Backplanes,
     opened: u32,
 }
@@ -56,23 +56,23 @@ impl Queue {
     pub fn new(
         env: Env,
         memory: CallMemory,
-        page_memory: PageMemory,
+        page_memory: CompletionMemory,
         shapes: bool,
-        on_page: Function<'_, PageArgs, ()>,
+        on_page: Function<'_, CompletionArgs, ()>,
         resource: Object<'_>,
     ) -> Result<Self> {
         let alive = Rc::new(KeepAlive::new(env));
         let mut page_memory = page_memory;
         let open = move |page| page_memory.open(page);
         let carrier = Carrier::new(env, &on_page, &resource, alive.clone(), open)?;
-        let carry = move |page: Page| {
+        let carry = move |page: Completion| {
             busy_poll::page_left(page.completed);
             carrier.call(page);
         };
         Ok(Self {
             memory: Some(memory),
             alive,
-            outbox: Outbox::new(Box::new(carry), Shaper::new(shapes)),
+            outbox: CompletionQueue::new(Box::new(carry), Shaper::new(shapes)),
             backplanes: Arc::default(),
             opened: 0,
         })
@@ -295,7 +295,7 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-fn teller(outbox: Arc<Outbox>, number: u32) -> OnEvent {
+fn teller(outbox: Arc<CompletionQueue>, number: u32) -> OnEvent {
     Arc::new(move |event| {
         let event = match event {
             Event::State { name, reason } => json!({ "state": name, "reason": reason }),

@@ -48,7 +48,7 @@ pub struct Submission {
 }
 
 /// A call as it was written.
-pub struct Written<'a> {
+pub struct EncodedCall<'a> {
     pub op: usize,
     pub id: Option<u32>,
     pub backplane: u32,
@@ -56,7 +56,7 @@ pub struct Written<'a> {
 }
 
 /// Reads the calls of a submission, one after the other.
-pub struct Calls<'a> {
+pub struct EncodedCalls<'a> {
     words: &'a [f64],
     text: &'a [u8],
     text_is_ascii: bool,
@@ -74,8 +74,8 @@ pub struct Arguments<'a> {
 }
 
 impl Submission {
-    pub fn calls(&self) -> Calls<'_> {
-        Calls {
+    pub fn calls(&self) -> EncodedCalls<'_> {
+        EncodedCalls {
             words: &self.words,
             text: &self.text,
             text_is_ascii: self.text_is_ascii,
@@ -85,17 +85,17 @@ impl Submission {
     }
 }
 
-impl<'a> Iterator for Calls<'a> {
-    type Item = Written<'a>;
+impl<'a> Iterator for EncodedCalls<'a> {
+    type Item = EncodedCall<'a>;
 
-    fn next(&mut self) -> Option<Written<'a>> {
+    fn next(&mut self) -> Option<EncodedCall<'a>> {
         let header = self.words.get(..CallWord::Arguments as usize)?;
         let word = |word: CallWord| header[word as usize];
         let size = (word(CallWord::Size) as usize).clamp(header.len(), self.words.len());
         let (words, rest) = self.words.split_at(size);
         self.words = rest;
         let id = word(CallWord::Id) as u32;
-        Some(Written {
+        Some(EncodedCall {
             op: word(CallWord::Op) as usize,
             id: (id != NO_ANSWER).then_some(id),
             backplane: word(CallWord::Backplane) as u32,
@@ -110,7 +110,7 @@ impl<'a> Iterator for Calls<'a> {
     }
 }
 
-impl<'a> Calls<'a> {
+impl<'a> EncodedCalls<'a> {
     fn take_text(&mut self, units: usize) -> &'a [u8] {
         let end = utf8_length(self.text, units, self.text_is_ascii);
         let (text, rest) = self.text.split_at(end);

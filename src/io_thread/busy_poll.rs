@@ -23,7 +23,7 @@ const MEAN_SHIFT: u32 = 3;
 const LONGEST_GAP: Duration = Duration::from_millis(1);
 
 /// Written by the I/O thread alone.
-struct Watch {
+struct PollState {
     born: Instant,
     calls: AtomicU32,
     last_event_ns: AtomicU64,
@@ -37,7 +37,7 @@ struct Watch {
 
 struct MeanGap(AtomicU64);
 
-static WATCH: Lazy<Watch> = Lazy::new(|| Watch {
+static WATCH: Lazy<PollState> = Lazy::new(|| PollState {
     born: Instant::now(),
     calls: AtomicU32::new(0),
     last_event_ns: AtomicU64::new(0),
@@ -68,7 +68,7 @@ pub async fn run() {
     }
 }
 
-impl Watch {
+impl PollState {
     fn happened(&self, is_page: bool) {
         let now = self.now_ns();
         let gap = now.saturating_sub(self.last_event_ns.swap(now, Relaxed));

@@ -19,10 +19,10 @@ const LOOPBACK: [IpAddr; 2] = [
     IpAddr::V6(Ipv6Addr::LOCALHOST),
 ];
 
-type Found = Result<Arc<[IpAddr]>, Arc<io::Error>>;
-type Answer = watch::Receiver<Option<Found>>;
+type LookupResult = Result<Arc<[IpAddr]>, Arc<io::Error>>;
+type LookupAnswer = watch::Receiver<Option<LookupResult>>;
 
-static UNDER_WAY: Lazy<Mutex<HashMap<String, Answer>>> = Lazy::new(Mutex::default);
+static UNDER_WAY: Lazy<Mutex<HashMap<String, LookupAnswer>>> = Lazy::new(Mutex::default);
 
 /// In the system's order. An address and `localhost` need no look-up.
 pub async fn addresses_of(host: &str) -> io::Result<Arc<[IpAddr]>> {
@@ -41,7 +41,7 @@ pub async fn addresses_of(host: &str) -> io::Result<Arc<[IpAddr]>> {
     }
 }
 
-fn ask(host: &str) -> io::Result<Answer> {
+fn ask(host: &str) -> io::Result<LookupAnswer> {
     let mut under_way = under_way();
     if let Some(answer) = under_way.get(host) {
         return Ok(answer.clone());
@@ -52,7 +52,7 @@ fn ask(host: &str) -> io::Result<Answer> {
     let (sender, answer) = watch::channel(None);
     let name = host.to_owned();
     let look_up = move || {
-        let asked = Asked(name);
+        let asked = LookupGuard(name);
         let found = look_up(&asked.0);
         drop(asked);
         let _ = sender.send(Some(found));
@@ -64,21 +64,21 @@ fn ask(host: &str) -> io::Result<Answer> {
     Ok(answer)
 }
 
-fn look_up(host: &str) -> Found {
+fn look_up(host: &str) -> LookupResult {
     let found = (host, 0).to_socket_addrs().map_err(Arc::new)?;
     Ok(found.map(|address| address.ip()).collect())
 }
 
 /// A name that is being looked up; whoever asks after the end asks anew.
-struct Asked(String);
+struct LookupGuard(String);
 
-impl Drop for Asked {
+impl Drop for LookupGuard {
     fn drop(&mut self) {
         under_way().remove(&self.0);
     }
 }
 
-fn under_way() -> MutexGuard<'static, HashMap<String, Answer>> {
+fn under_way() -> MutexGuard<'static, HashMap<String, LookupAnswer>> {
     UNDER_WAY.lock().unwrap_or_else(PoisonError::into_inner)
 }
 

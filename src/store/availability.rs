@@ -64,11 +64,11 @@ impl<S> Clone for Availability<S> {
 /// The listener hears of every change, in order, before anybody who reads it can act on it.
 pub struct Switch<S> {
     state: watch::Sender<Availability<S>>,
-    listener: Listener<S>,
+    listener: StateListener<S>,
     was_settled: AtomicBool,
 }
 
-type Listener<S> = Box<dyn Fn(&Availability<S>) + Send + Sync>;
+type StateListener<S> = Box<dyn Fn(&Availability<S>) + Send + Sync>;
 
 impl<S> Switch<S> {
     pub fn new(listener: impl Fn(&Availability<S>) + Send + Sync + 'static) -> Self {

@@ -6,14 +6,14 @@ use std::hash::Hash;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-type Gate = tokio::sync::Mutex<()>;
+type KeyMutex = tokio::sync::Mutex<()>;
 
-pub struct Gates<K: Clone + Eq + Hash> {
+pub struct KeyedMutex<K: Clone + Eq + Hash> {
     places: AtomicUsize,
-    gates: Mutex<HashMap<K, Arc<Gate>>>,
+    gates: Mutex<HashMap<K, Arc<KeyMutex>>>,
 }
 
-impl<K: Clone + Eq + Hash> Default for Gates<K> {
+impl<K: Clone + Eq + Hash> Default for KeyedMutex<K> {
     fn default() -> Self {
         Self {
             places: AtomicUsize::new(0),
@@ -22,16 +22,16 @@ impl<K: Clone + Eq + Hash> Default for Gates<K> {
     }
 }
 
-impl<K: Clone + Eq + Hash> Gates<K> {
+impl<K: Clone + Eq + Hash> KeyedMutex<K> {
     pub fn is_idle(&self) -> bool {
         self.places.load(Ordering::Relaxed) == 0
     }
 
     /// A place at the key's gate, behind those who have one.
-    pub fn place(&self, key: &K) -> Place<'_, K> {
+    pub fn place(&self, key: &K) -> KeyTicket<'_, K> {
         let gate = self.lock().entry(key.clone()).or_default().clone();
         self.places.fetch_add(1, Ordering::Relaxed);
-        Place {
+        KeyTicket {
             all: self,
             key: key.clone(),
             gate,
@@ -42,18 +42,18 @@ impl<K: Clone + Eq + Hash> Gates<K> {
         !self.is_idle() && self.lock().contains_key(key)
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<K, Arc<Gate>>> {
+    fn lock(&self) -> MutexGuard<'_, HashMap<K, Arc<KeyMutex>>> {
         self.gates.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-pub struct Place<'a, K: Clone + Eq + Hash> {
-    all: &'a Gates<K>,
+pub struct KeyTicket<'a, K: Clone + Eq + Hash> {
+    all: &'a KeyedMutex<K>,
     key: K,
-    gate: Arc<Gate>,
+    gate: Arc<KeyMutex>,
 }
 
-impl<K: Clone + Eq + Hash> Place<'_, K> {
+impl<K: Clone + Eq + Hash> KeyTicket<'_, K> {
     /// Its turn, if nobody is before it.
     pub fn turn_now(&self) -> Option<tokio::sync::MutexGuard<'_, ()>> {
         self.gate.try_lock().ok()
@@ -65,7 +65,7 @@ impl<K: Clone + Eq + Hash> Place<'_, K> {
     }
 }
 
-impl<K: Clone + Eq + Hash> Drop for Place<'_, K> {
+impl<K: Clone + Eq + Hash> Drop for KeyTicket<'_, K> {
     fn drop(&mut self) {
         self.all.places.fetch_sub(1, Ordering::Relaxed);
         let mut gates = self.all.lock();

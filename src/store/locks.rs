@@ -40,9 +40,9 @@ impl LockKeys {
 
 /// Where a process hears that one of its waiters is called.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct Address(u64);
+pub struct ProcessAddress(u64);
 
-impl Address {
+impl ProcessAddress {
     pub fn unique() -> Self {
         Self(fastrand::u64(..))
     }
@@ -57,7 +57,7 @@ impl Address {
     }
 }
 
-impl fmt::Display for Address {
+impl fmt::Display for ProcessAddress {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{:016x}", self.0)
     }
@@ -66,14 +66,14 @@ impl fmt::Display for Address {
 /// Owns a lock, or waits for it: one for every attempt. Written as 32 hexadecimal digits, the first
 /// 16 of which are its address.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct Token(Address, u64);
+pub struct Token(ProcessAddress, u64);
 
 impl Token {
     pub fn parse(text: &[u8]) -> Option<Self> {
         let number =
             |digits: Option<&[u8]>| u64::from_str_radix(str::from_utf8(digits?).ok()?, 16).ok();
         Some(Self(
-            Address(number(text.get(..16))?),
+            ProcessAddress(number(text.get(..16))?),
             number(text.get(16..))?,
         ))
     }
@@ -86,10 +86,10 @@ impl fmt::Display for Token {
 }
 
 /// Who is called, and how long from now they are to try again.
-pub type Call = (Token, Duration);
+pub type Wake = (Token, Duration);
 
 /// What [`Locker`]s on Redis publish: a token, and milliseconds.
-pub fn parse_call(payload: &[u8]) -> Option<Call> {
+pub fn parse_wake(payload: &[u8]) -> Option<Wake> {
     let (token, ms) = str::from_utf8(payload).ok()?.split_once(':')?;
     let ms = ms.parse().ok()?;
     Some((Token::parse(token.as_bytes())?, Duration::from_millis(ms)))
@@ -97,7 +97,7 @@ pub fn parse_call(payload: &[u8]) -> Option<Call> {
 
 /// Whether who is denied a lock waits for it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Turn {
+pub enum QueueTurn {
     /// It goes away.
     No,
     /// It comes last.
@@ -128,7 +128,7 @@ pub trait Locker: Send + Sync {
         keys: &LockKeys,
         token: Token,
         lease: Ttl,
-        turn: Turn,
+        turn: QueueTurn,
         known_fence: u64,
     ) -> impl Future<Output = Result<Taken>> + Send;
 
@@ -151,7 +151,7 @@ mod tests {
 
     #[test]
     fn a_token_is_its_text() {
-        let token = Address::unique().token();
+        let token = ProcessAddress::unique().token();
         assert_eq!(Token::parse(token.to_string().as_bytes()), Some(token));
         for text in [
             "",

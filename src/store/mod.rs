@@ -30,10 +30,10 @@ pub use bus::Bus;
 pub use error::{Result, StoreError};
 pub use glob::Pattern;
 pub use locks::Locker;
-pub use presence::{Lives, Roster};
+pub use presence::{ProcessLeases, Roster};
 pub use rate_limits::Limiter;
 pub use tags::{Tag, Tagged, Version};
-pub use types::{Fetched, Json, Key, Lease, Lifetime, Reply, ServerFacts, Ttl};
+pub use types::{Fetched, FillLease, Json, Key, Lifetime, ServerFacts, ServerReply, Ttl};
 
 /// Atomic operations on cached JSON texts.
 pub trait Store: Send + Sync {
@@ -75,17 +75,17 @@ pub trait Store: Send + Sync {
     fn fill(
         &self,
         key: &Key,
-        lease: &Lease,
+        lease: &FillLease,
         value: Json,
         lifetime: Lifetime,
     ) -> impl Future<Output = Result<bool>> + Send;
 
     /// Gives back the lease of an absent key, so that the next [`Store::fetch`] gets a new one. O(1).
-    fn abandon(&self, key: &Key, lease: &Lease) -> impl Future<Output = Result<()>> + Send;
+    fn abandon(&self, key: &Key, lease: &FillLease) -> impl Future<Output = Result<()>> + Send;
 }
 
 /// What only a server can be asked.
-pub trait Server: Send + Sync {
+pub trait ServerInfo: Send + Sync {
     /// Whether it answers at all.
     fn ping(&self) -> impl Future<Output = Result<()>> + Send;
 
@@ -98,5 +98,5 @@ pub trait Server: Send + Sync {
 
 /// Commands of the caller's own; only a server has them.
 pub trait RawCommands: Send + Sync {
-    fn call(&self, words: &[&[u8]]) -> impl Future<Output = Result<Reply>> + Send;
+    fn call(&self, words: &[&[u8]]) -> impl Future<Output = Result<ServerReply>> + Send;
 }

@@ -9,16 +9,16 @@ use bytes::Bytes;
 use tokio::sync::{Notify, oneshot, watch};
 
 use super::bus::{Topic, TopicKind};
-use super::memory::budget::{Account, Kind, allocated, slot};
+use super::memory::budget::{Account, MemoryKind, allocated, slot};
 use super::{Key, Pattern};
 
 /// How the receiver knows a topic. Nothing in the stores looks inside.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Tag(pub u64);
+pub struct SubscriptionTag(pub u64);
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Message {
-    pub tag: Tag,
+    pub tag: SubscriptionTag,
     /// The channel's full name, when the topic alone does not tell.
     pub channel: Option<Bytes>,
     pub payload: Bytes,
@@ -45,13 +45,13 @@ pub struct Topics {
 
 #[derive(Default)]
 struct Wanted {
-    channels: HashMap<Key, Tag>,
-    shards: HashMap<Key, Tag>,
-    patterns: HashMap<Key, (Tag, Pattern)>,
+    channels: HashMap<Key, SubscriptionTag>,
+    shards: HashMap<Key, SubscriptionTag>,
+    patterns: HashMap<Key, (SubscriptionTag, Pattern)>,
 }
 
 impl Wanted {
-    fn tag(&self, topic: &Topic) -> Option<Tag> {
+    fn tag(&self, topic: &Topic) -> Option<SubscriptionTag> {
         match topic.kind {
             TopicKind::Channel => self.channels.get(&topic.name).copied(),
             TopicKind::Shard => self.shards.get(&topic.name).copied(),
@@ -75,8 +75,8 @@ impl Wanted {
 /// What a topic takes: here, and in the feed, which knows what the server sends.
 fn bytes(topic: &Topic) -> u64 {
     let (entry, names) = match topic.kind {
-        TopicKind::Pattern => (size_of::<(Key, (Tag, Pattern))>(), 3),
-        TopicKind::Channel | TopicKind::Shard => (size_of::<(Key, Tag)>(), 2),
+        TopicKind::Pattern => (size_of::<(Key, (SubscriptionTag, Pattern))>(), 3),
+        TopicKind::Channel | TopicKind::Shard => (size_of::<(Key, SubscriptionTag)>(), 2),
     };
     let name = allocated(topic.name.as_bytes().len());
     (slot(entry) + slot(size_of::<Topic>()) + names * name) as u64
@@ -85,7 +85,7 @@ fn bytes(topic: &Topic) -> u64 {
 impl Topics {
     /// Of which nobody counts what they take: they are few.
     pub fn new(deliver: Deliver) -> Arc<Self> {
-        Self::counted(Account::alone(Kind::Subscriptions, u64::MAX), deliver)
+        Self::counted(Account::alone(MemoryKind::Subscriptions, u64::MAX), deliver)
     }
 
     pub fn counted(account: Account, deliver: Deliver) -> Arc<Self> {
@@ -100,7 +100,7 @@ impl Topics {
     }
 
     /// From now on messages of `topic` are delivered with `tag`.
-    pub fn want(&self, topic: &Topic, tag: Tag) {
+    pub fn want(&self, topic: &Topic, tag: SubscriptionTag) {
         let mut wanted = self.wanted();
         let name = topic.name.clone();
         let was_wanted = match topic.kind {
@@ -205,7 +205,7 @@ impl Topics {
         matching.len() as u64
     }
 
-    fn matching(&self, exact: TopicKind, channel: &Key) -> Vec<(Tag, bool)> {
+    fn matching(&self, exact: TopicKind, channel: &Key) -> Vec<(SubscriptionTag, bool)> {
         let wanted = self.wanted();
         let named = match exact {
             TopicKind::Shard => {

@@ -66,9 +66,9 @@ pub struct Lifetime {
 
 /// The right to fill one key once. Opaque; equal leases are the same lease.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct Lease(pub u64);
+pub struct FillLease(pub u64);
 
-impl Lease {
+impl FillLease {
     /// What comes when no lease could be given. It fills nothing.
     pub const NONE: Self = Self(0);
 
@@ -83,8 +83,8 @@ impl Lease {
 pub enum Fetched {
     Fresh(Json),
     /// Past its TTL, kept for a loader that fails.
-    Stale(Json, Lease),
-    Absent(Lease),
+    Stale(Json, FillLease),
+    Absent(FillLease),
 }
 
 /// What a server says of itself, in its own words; nothing, where it does not say.
@@ -103,7 +103,7 @@ pub struct ServerFacts {
 pub type Write = Box<dyn FnOnce(&mut Vec<u8>) + Send>;
 
 /// What a server answers to a command of the caller's own, as JSON.
-pub enum Reply {
+pub enum ServerReply {
     Small(Json),
     Large(Write),
 }

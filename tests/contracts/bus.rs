@@ -8,8 +8,8 @@ use bytes::Bytes;
 use redis_backplane::store::bus::{Bus, Reach, Topic, TopicKind};
 use redis_backplane::store::memory::bus::LocalBus;
 use redis_backplane::store::remote::RedisStore;
-use redis_backplane::store::remote::pubsub_connection::{Feed, FeedEvent};
-use redis_backplane::store::topics::{Message, Tag, Topics};
+use redis_backplane::store::remote::pubsub_connection::{PubsubConnection, PubsubEvent};
+use redis_backplane::store::topics::{Message, SubscriptionTag, Topics};
 use redis_backplane::store::{Key, Store};
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 use tokio::time::timeout;
@@ -48,8 +48,8 @@ impl World for InMemory {
 
 struct OnRedis {
     connected: Connected,
-    feeds: Mutex<Vec<Feed>>,
-    events: Arc<Mutex<Vec<FeedEvent>>>,
+    feeds: Mutex<Vec<PubsubConnection>>,
+    events: Arc<Mutex<Vec<PubsubEvent>>>,
     server: Server,
 }
 
@@ -72,7 +72,7 @@ impl World for OnRedis {
     }
     fn attach(&self, topics: &Arc<Topics>) {
         let events = self.events.clone();
-        let feed = Feed::start(
+        let feed = PubsubConnection::start(
             self.server.endpoint(),
             self.connected.switch.clone(),
             topics.clone(),
@@ -107,7 +107,7 @@ impl<'a, W: World> Receiver<'a, W> {
 
     async fn wants(&self, kind: TopicKind, name: &str, tag: u64) {
         let topic = topic(kind, name);
-        self.topics.want(&topic, Tag(tag));
+        self.topics.want(&topic, SubscriptionTag(tag));
         self.world.settled(&self.topics, &topic).await;
     }
 
@@ -225,7 +225,7 @@ async fn what_is_wanted_again_comes_once(world: &impl World) {
     let mut receiver = Receiver::new(world);
     for tag in 0..5 {
         let topic = topic(TopicKind::Channel, "a");
-        receiver.topics.want(&topic, Tag(tag));
+        receiver.topics.want(&topic, SubscriptionTag(tag));
         receiver.topics.unwant(&topic);
     }
     receiver.wants(TopicKind::Channel, "a", 9).await;
@@ -295,8 +295,11 @@ async fn a_feed_restores_what_is_wanted_when_it_connects_again() {
     assert_eq!(publish(&world, Reach::Everywhere, "pq", "").await, 1);
     assert_eq!(receiver.next().await.0, 200);
     let events = world.events.lock().unwrap();
-    let lost = FeedEvent::Lost("the connection was closed".to_owned());
-    assert_eq!(*events, [FeedEvent::Restored, lost, FeedEvent::Restored]);
+    let lost = PubsubEvent::Lost("the connection was closed".to_owned());
+    assert_eq!(
+        *events,
+        [PubsubEvent::Restored, lost, PubsubEvent::Restored]
+    );
 }
 
 async fn kill_subscribers(world: &OnRedis) {

@@ -2,7 +2,7 @@
 
 use crate::support::OnRedis;
 use redis_backplane::store::memory::Clock;
-use redis_backplane::store::memory::budget::{Account, Kind};
+use redis_backplane::store::memory::budget::{Account, MemoryKind};
 use redis_backplane::store::memory::rate_limits::MemoryLimiter;
 use redis_backplane::store::rate_limits::{Algorithm, Limiter, Rule, Verdict};
 use redis_backplane::store::{Key, RawCommands};
@@ -27,7 +27,7 @@ impl InMemory {
         let clock = Clock::manual();
         clock.advance(BEGIN_MS);
         Self(
-            MemoryLimiter::new(Account::alone(Kind::Limits, 1 << 20), clock.clone()),
+            MemoryLimiter::new(Account::alone(MemoryKind::Limits, 1 << 20), clock.clone()),
             clock,
         )
     }
@@ -217,13 +217,13 @@ async fn a_cost_above_the_limit_is_denied_for_a_window<W: World>(world: &W) {
 
 /// Every request that was allowed, each with its time and cost.
 #[derive(Default)]
-struct Model {
+struct LimitModel {
     allowed: Vec<(u64, u64)>,
     /// Where the windows begin.
     windows: Vec<u64>,
 }
 
-impl Model {
+impl LimitModel {
     fn allows(&mut self, at: u64, rule: Rule, cost: u64) -> bool {
         let (limit, window) = (u128::from(rule.limit), u128::from(rule.window_ms));
         let used = match rule.algorithm {
@@ -295,7 +295,7 @@ async fn agrees_with_a_model_over_random_steps<W: World>(world: &W) {
     for round in 0..340 {
         let algorithm = W::ALGORITHMS[round % W::ALGORITHMS.len()];
         let rule = rule(algorithm, random.u64(1..20), random.u64(10..5000));
-        let (key, mut model) = (key(&format!("r{round}")), Model::default());
+        let (key, mut model) = (key(&format!("r{round}")), LimitModel::default());
         let mut promised: Option<(u64, u64)> = None;
         for step in 0..300 {
             at += match random.u8(0..10) {
@@ -331,7 +331,7 @@ async fn agrees_with_a_model_over_random_steps<W: World>(world: &W) {
     }
 }
 
-impl Model {
+impl LimitModel {
     /// Whether a request would be allowed, without making it.
     fn would_allow(&mut self, at: u64, rule: Rule, cost: u64) -> bool {
         let (allowed, windows) = (self.allowed.clone(), self.windows.clone());

@@ -9,14 +9,14 @@ use std::time::{Duration, Instant};
 use crate::support::{Connected, Server, answer, connect};
 use redis_backplane::store::bus::{Topic, TopicKind};
 use redis_backplane::store::locks::{
-    Address, Call, HANDOVER, LockKeys, Locker, Taken, Token, Turn, parse_call,
+    HANDOVER, LockKeys, Locker, ProcessAddress, QueueTurn, Taken, Token, Wake, parse_wake,
 };
 use redis_backplane::store::memory::Clock;
-use redis_backplane::store::memory::budget::{Account, Kind};
+use redis_backplane::store::memory::budget::{Account, MemoryKind};
 use redis_backplane::store::memory::locks::MemoryLocks;
 use redis_backplane::store::remote::RedisStore;
-use redis_backplane::store::remote::pubsub_connection::Feed;
-use redis_backplane::store::topics::{Tag, Topics};
+use redis_backplane::store::remote::pubsub_connection::PubsubConnection;
+use redis_backplane::store::topics::{SubscriptionTag, Topics};
 use redis_backplane::store::{Key, Ttl};
 use serde_json::Value as Answer;
 use tokio::time::{sleep, timeout};
@@ -38,30 +38,34 @@ trait World {
     /// Lets so much of a lock's time pass.
     async fn pass(&self, keys: &LockKeys, ms: u64);
     /// All calls since this was asked last.
-    async fn calls(&self) -> Vec<Call>;
+    async fn calls(&self) -> Vec<Wake>;
 }
 
 struct InMemory {
     locks: MemoryLocks,
     clock: Clock,
-    address: Address,
-    calls: Arc<Mutex<Vec<Call>>>,
+    address: ProcessAddress,
+    calls: Arc<Mutex<Vec<Wake>>>,
 }
 
 impl InMemory {
     async fn new() -> Self {
-        let (clock, calls) = (Clock::manual(), Arc::<Mutex<Vec<Call>>>::default());
+        let (clock, calls) = (Clock::manual(), Arc::<Mutex<Vec<Wake>>>::default());
         let called = calls.clone();
         let on_call = Box::new(move |call| called.lock().unwrap().push(call));
         Self {
-            locks: MemoryLocks::new(Account::alone(Kind::Locks, 1 << 20), clock.clone(), on_call),
+            locks: MemoryLocks::new(
+                Account::alone(MemoryKind::Locks, 1 << 20),
+                clock.clone(),
+                on_call,
+            ),
             clock,
-            address: Address::unique(),
+            address: ProcessAddress::unique(),
             calls,
         }
     }
 
-    fn called(&self) -> Vec<Call> {
+    fn called(&self) -> Vec<Wake> {
         mem::take(&mut *self.calls.lock().unwrap())
     }
 }
@@ -77,7 +81,7 @@ impl World for InMemory {
     async fn pass(&self, _: &LockKeys, ms: u64) {
         self.clock.advance(ms);
     }
-    async fn calls(&self) -> Vec<Call> {
+    async fn calls(&self) -> Vec<Wake> {
         self.called()
     }
 }
@@ -90,26 +94,26 @@ struct OnRedis {
 
 /// Hears the calls of its waiters until it is dropped.
 struct Process {
-    address: Address,
-    calls: tokio::sync::Mutex<tokio::sync::mpsc::UnboundedReceiver<Call>>,
-    _feed: Feed,
+    address: ProcessAddress,
+    calls: tokio::sync::Mutex<tokio::sync::mpsc::UnboundedReceiver<Wake>>,
+    _feed: PubsubConnection,
 }
 
 impl Process {
     async fn start(server: &Server, connected: &Connected) -> Self {
-        let address = Address::unique();
+        let address = ProcessAddress::unique();
         let (sender, calls) = tokio::sync::mpsc::unbounded_channel();
         let topics = Topics::new(Box::new(move |message| {
-            let call = parse_call(&message.payload).expect("a call");
+            let call = parse_wake(&message.payload).expect("a call");
             let _ = sender.send(call);
         }));
         let channel = Topic {
             kind: TopicKind::Channel,
             name: address.channel(PREFIX),
         };
-        topics.want(&channel, Tag(0));
+        topics.want(&channel, SubscriptionTag(0));
         let switch = connected.switch.clone();
-        let feed = Feed::start(server.endpoint(), switch, topics.clone(), |_| ());
+        let feed = PubsubConnection::start(server.endpoint(), switch, topics.clone(), |_| ());
         let settled = timeout(PATIENCE, topics.settled(&channel)).await;
         assert_eq!(settled, Ok(true), "the process should be reachable");
         Self {
@@ -120,7 +124,7 @@ impl Process {
     }
 
     /// What came before a call that the test makes itself.
-    async fn calls(&self, store: &RedisStore) -> Vec<Call> {
+    async fn calls(&self, store: &RedisStore) -> Vec<Wake> {
         let (last, channel) = (self.address.token(), self.address.channel(PREFIX));
         let text = format!("{last}:0");
         let words: [&[u8]; 3] = [b"PUBLISH", channel.as_bytes(), text.as_bytes()];
@@ -200,7 +204,7 @@ impl World for OnRedis {
             }
         }
     }
-    async fn calls(&self) -> Vec<Call> {
+    async fn calls(&self) -> Vec<Wake> {
         self.here.calls(self.locker()).await
     }
 }
@@ -251,11 +255,11 @@ impl<'a, W: World> Caller<'a, W> {
         Self { world, keys, token }
     }
 
-    async fn take(&self, turn: Turn) -> Taken {
+    async fn take(&self, turn: QueueTurn) -> Taken {
         self.take_with(LEASE, turn, 0).await
     }
 
-    async fn take_with(&self, lease: Ttl, turn: Turn, known_fence: u64) -> Taken {
+    async fn take_with(&self, lease: Ttl, turn: QueueTurn, known_fence: u64) -> Taken {
         let locker = self.world.locker();
         let taken = locker.take(&self.keys, self.token, lease, turn, known_fence);
         taken.await.unwrap()
@@ -267,14 +271,14 @@ impl<'a, W: World> Caller<'a, W> {
     }
 
     async fn gets_with(&self, lease: Ttl, known_fence: u64) -> u64 {
-        match self.take_with(lease, Turn::No, known_fence).await {
+        match self.take_with(lease, QueueTurn::No, known_fence).await {
             Taken::Granted { fence } => fence,
             denied => panic!("{denied:?}"),
         }
     }
 
     /// Is denied the lock; when the lease ends, and the place.
-    async fn is_denied(&self, turn: Turn) -> (Option<Duration>, u64) {
+    async fn is_denied(&self, turn: QueueTurn) -> (Option<Duration>, u64) {
         match self.take(turn).await {
             Taken::Denied { free_in, place } => (free_in, place),
             granted => panic!("{granted:?}"),
@@ -283,13 +287,13 @@ impl<'a, W: World> Caller<'a, W> {
 
     /// Is denied the lock without waiting for it, for about so long.
     async fn is_denied_for(&self, ms: u64) {
-        let (free_in, place) = self.is_denied(Turn::No).await;
+        let (free_in, place) = self.is_denied(QueueTurn::No).await;
         is_about(free_in.expect("a lease that ends"), ms);
         assert_eq!(place, 0, "who does not wait has no place");
     }
 
     async fn waits(&self) -> u64 {
-        self.is_denied(Turn::New).await.1
+        self.is_denied(QueueTurn::New).await.1
     }
 
     async fn extends(&self, ms: u64) -> bool {
@@ -327,11 +331,11 @@ async fn queue<'a, W: World>(world: &'a W, keys: &LockKeys, count: usize) -> Vec
 }
 
 /// A call to look at once.
-fn now<W>(caller: &Caller<W>) -> Call {
+fn now<W>(caller: &Caller<W>) -> Wake {
     (caller.token, Duration::ZERO)
 }
 
-fn after<W>(caller: &Caller<W>, lease: Ttl) -> Call {
+fn after<W>(caller: &Caller<W>, lease: Ttl) -> Wake {
     (caller.token, lease.as_duration())
 }
 
@@ -356,7 +360,7 @@ async fn who_asks_again_has_the_lock_for_a_full_lease_with_a_greater_fence(world
     assert!(one.gets().await > first);
     two.is_denied_for(LEASE_MS).await;
     world.pass(&keys, LEASE_MS - SLACK_MS).await;
-    two.is_denied(Turn::No).await;
+    two.is_denied(QueueTurn::No).await;
     // The second answer was for the same lock: giving it once is enough.
     assert!(one.gives().await);
     two.gets().await;
@@ -502,12 +506,12 @@ async fn a_waiter_does_not_overtake_those_before_it(world: &impl World) {
     Caller::new(world, &keys).gets().await;
     let waiters = queue(world, &keys, 3).await;
     world.pass(&keys, LEASE_MS).await;
-    waiters[2].is_denied(Turn::No).await;
-    waiters[1].is_denied(Turn::New).await;
+    waiters[2].is_denied(QueueTurn::No).await;
+    waiters[1].is_denied(QueueTurn::New).await;
     assert_eq!(world.calls().await[0], now(&waiters[0]));
     waiters[0].gets().await;
     assert!(waiters[0].gives().await);
-    waiters[2].is_denied(Turn::No).await;
+    waiters[2].is_denied(QueueTurn::No).await;
     waiters[1].gets().await;
 }
 
@@ -582,7 +586,7 @@ async fn a_lock_that_is_not_taken_over_goes_to_the_next(world: &impl World) {
     let mut expected = vec![now(&waiters[0]), after(&waiters[1], HANDOVER)];
     assert_eq!(world.calls().await, expected);
     world.pass(&keys, HANDOVER_MS).await;
-    waiters[2].is_denied(Turn::No).await;
+    waiters[2].is_denied(QueueTurn::No).await;
     expected = vec![now(&waiters[1]), after(&waiters[2], HANDOVER)];
     assert_eq!(world.calls().await, expected);
     assert!(!waiters[0].gives().await, "its time is over");
@@ -613,7 +617,7 @@ async fn a_place_is_kept_by_who_was_lost_from_the_queue(world: &impl World) {
     let behind = queue(world, &keys, 2).await;
     assert!(!lost.gives().await);
     world.calls().await;
-    assert_eq!(lost.is_denied(Turn::Place(place)).await.1, place);
+    assert_eq!(lost.is_denied(QueueTurn::Place(place)).await.1, place);
     let last = queue(world, &keys, 1).await;
     assert!(holder.gives().await);
     for next in [&lost, &behind[0], &behind[1], &last[0]] {
@@ -632,10 +636,10 @@ async fn asking_again_neither_loses_nor_doubles_a_place(world: &impl World) {
     let place = first.waits().await;
     let second = queue(world, &keys, 1).await.remove(0);
     for _ in 0..3 {
-        assert_eq!(first.is_denied(Turn::Place(place)).await.1, place);
+        assert_eq!(first.is_denied(QueueTurn::Place(place)).await.1, place);
     }
     // The answer to the first question was lost: it is asked as a new one.
-    first.is_denied(Turn::New).await;
+    first.is_denied(QueueTurn::New).await;
     assert!(holder.gives().await);
     for next in [&first, &second] {
         assert_eq!(world.calls().await[0], now(next));
@@ -739,16 +743,16 @@ fn the_keys_of_a_lock_are_its_own_and_in_one_slot() {
 async fn a_waiter_whose_process_is_gone_is_skipped_and_forgotten() {
     let world = &OnRedis::new().await;
     let keys = keys("a");
-    let gone = Address::unique();
+    let gone = ProcessAddress::unique();
     let holder = Caller::new(world, &keys);
     holder.gets().await;
     // All of them came long ago.
     let alive = Caller::new(world, &keys);
     for place in [1, 2, 3, 5] {
         let dead = Caller::with(world, &keys, gone.token());
-        dead.is_denied(Turn::Place(place)).await;
+        dead.is_denied(QueueTurn::Place(place)).await;
     }
-    alive.is_denied(Turn::Place(4)).await;
+    alive.is_denied(QueueTurn::Place(4)).await;
     assert_eq!(world.ask("ZCARD", &keys.queue, &[]).await, 5);
     assert!(holder.gives().await);
     assert_eq!(world.calls().await, [now(&alive)]);
@@ -768,7 +772,7 @@ async fn a_waiter_that_is_new_is_waited_for_although_it_cannot_be_reached() {
     let keys = keys("a");
     let [holder, newcomer] = [(); 2].map(|()| Caller::new(world, &keys));
     holder.gets().await;
-    let new = Caller::with(world, &keys, Address::unique().token());
+    let new = Caller::with(world, &keys, ProcessAddress::unique().token());
     new.waits().await;
     assert!(holder.gives().await);
     newcomer.is_denied_for(250).await;
@@ -781,13 +785,13 @@ async fn a_lease_that_only_the_dead_wait_for_ends_free() {
     let keys = keys("a");
     let [holder, newcomer] = [(); 2].map(|()| Caller::new(world, &keys));
     holder.gets().await;
-    let dead = Caller::with(world, &keys, Address::unique().token());
-    let place = dead.is_denied(Turn::Place(1)).await.1;
+    let dead = Caller::with(world, &keys, ProcessAddress::unique().token());
+    let place = dead.is_denied(QueueTurn::Place(1)).await.1;
     world.pass(&keys, LEASE_MS).await;
     newcomer.gets().await;
     assert!(!world.is_there(&keys.queue).await);
     // Should it not have been dead after all, it comes again.
-    assert_eq!(dead.is_denied(Turn::Place(place)).await.1, place);
+    assert_eq!(dead.is_denied(QueueTurn::Place(place)).await.1, place);
     assert!(
         newcomer.gives().await,
         "and nobody is called who cannot hear"
@@ -873,9 +877,9 @@ async fn a_key_that_is_no_lock_of_ours_is_somebodys() {
         let rest = if foreign[0] == "RPUSH" { 1..2 } else { 1..3 };
         world.ask(foreign[0], &keys.lock, &foreign[rest]).await;
         let before = world.ask("DUMP", &keys.lock, &[]).await;
-        assert_eq!(one.is_denied(Turn::No).await, (None, 0), "{foreign:?}");
+        assert_eq!(one.is_denied(QueueTurn::No).await, (None, 0), "{foreign:?}");
         assert_eq!(
-            two.is_denied(Turn::New).await.0,
+            two.is_denied(QueueTurn::New).await.0,
             None,
             "nobody knows how long"
         );
@@ -895,7 +899,7 @@ async fn a_lock_whose_lease_somebody_made_endless_is_still_its_owners() {
     let [holder, waiter] = [(); 2].map(|()| Caller::new(world, &keys));
     holder.gets().await;
     world.ask("PERSIST", &keys.lock, &[]).await;
-    assert_eq!(waiter.is_denied(Turn::New).await.0, None);
+    assert_eq!(waiter.is_denied(QueueTurn::New).await.0, None);
     assert!(holder.extends(LEASE_MS).await);
     waiter.is_denied_for(LEASE_MS).await;
     world.ask("PERSIST", &keys.lock, &[]).await;
@@ -937,7 +941,7 @@ async fn whoever_still_waits_keeps_the_queue() {
     let waiter = Caller::new(world, &keys);
     let place = waiter.waits().await;
     world.ask("PEXPIRE", &keys.queue, &["15000"]).await;
-    waiter.is_denied(Turn::Place(place)).await;
+    waiter.is_denied(QueueTurn::Place(place)).await;
     let left = Duration::from_millis(world.ms_left(&keys.queue).await as u64);
     is_about(left, 60_000);
 }
@@ -1065,7 +1069,7 @@ async fn leases_end_by_themselves() {
     );
     world.is_gone(&keys.lock).await;
     assert!(!two.extends(LEASE_MS).await && !two.gives().await);
-    two.is_denied(Turn::No).await;
+    two.is_denied(QueueTurn::No).await;
     assert_eq!(world.calls().await, [now(&three)]);
     assert!(three.gets().await > second);
 }
@@ -1078,7 +1082,7 @@ async fn nobody_is_told_to_come_too_early() {
         let keys = keys(&format!("a{round}"));
         let [one, two] = [(); 2].map(|()| Caller::new(world, &keys));
         one.gets_with(Ttl::from_whole_millis(25), 0).await;
-        if let Taken::Denied { free_in, .. } = two.take(Turn::No).await {
+        if let Taken::Denied { free_in, .. } = two.take(QueueTurn::No).await {
             sleep(free_in.expect("a lease that ends")).await;
             two.gets().await;
         }
@@ -1111,7 +1115,7 @@ async fn many_at_once_have_it_one_after_the_other() {
     let world = &OnRedis::new().await;
     let keys = keys("a");
     let callers: Vec<_> = (0..200).map(|_| Caller::new(world, &keys)).collect();
-    let taken = callers.iter().map(|caller| caller.take(Turn::New));
+    let taken = callers.iter().map(|caller| caller.take(QueueTurn::New));
     let taken = futures_util::future::join_all(taken).await;
     let granted = |taken: &Taken| matches!(taken, Taken::Granted { .. });
     assert_eq!(taken.iter().filter(|taken| granted(taken)).count(), 1);
@@ -1166,8 +1170,12 @@ async fn a_sweep_changes_nothing_for_anybody() {
     let last = held.gets().await;
     world.clock.advance(1);
     world.locks.sweep();
-    Caller::new(world, &held.keys).is_denied(Turn::No).await;
-    Caller::new(world, &awaited.keys).is_denied(Turn::No).await;
+    Caller::new(world, &held.keys)
+        .is_denied(QueueTurn::No)
+        .await;
+    Caller::new(world, &awaited.keys)
+        .is_denied(QueueTurn::No)
+        .await;
     assert_eq!(world.called(), [now(&waiter)]);
     assert!(Caller::new(world, &over.keys).gets().await > last);
     world.locks.clear();
@@ -1177,14 +1185,14 @@ async fn a_sweep_changes_nothing_for_anybody() {
 
 /// One lock, as a list of what everybody knows about it.
 #[derive(Default)]
-struct Model {
+struct LockModel {
     holder: Option<(Token, u64)>,
     /// In order of their places.
     queue: Vec<(u64, Token)>,
-    calls: Vec<Call>,
+    calls: Vec<Wake>,
 }
 
-impl Model {
+impl LockModel {
     fn at(&mut self, now: u64) {
         if self.holder.is_some_and(|(_, until)| until <= now) {
             self.holder = None;
@@ -1264,7 +1272,7 @@ async fn agrees_with_a_model_over_random_steps() {
         let world = &InMemory::new().await;
         let tokens: [Token; TOKENS] = std::array::from_fn(|_| world.token());
         let names: [LockKeys; LOCKS] = std::array::from_fn(|i| keys(&i.to_string()));
-        let mut models: [Model; LOCKS] = Default::default();
+        let mut models: [LockModel; LOCKS] = Default::default();
         let mut places = [[None; TOKENS]; LOCKS];
         let (mut last_place, mut last_fence) = (0, 0);
         let mut granted = 0;
@@ -1278,9 +1286,9 @@ async fn agrees_with_a_model_over_random_steps() {
             match random.u8(0..10) {
                 0..5 => {
                     let turn = match (random.bool(), places[lock][who]) {
-                        (false, _) => Turn::No,
-                        (true, Some(place)) => Turn::Place(place),
-                        (true, None) => Turn::New,
+                        (false, _) => QueueTurn::No,
+                        (true, Some(place)) => QueueTurn::Place(place),
+                        (true, None) => QueueTurn::New,
                     };
                     let known = last_fence + random.u64(0..5) * random.u64(0..2);
                     let known = if random.bool() { known } else { 0 };
@@ -1296,9 +1304,9 @@ async fn agrees_with_a_model_over_random_steps() {
                         (Taken::Denied { free_in, place }, Some(ms)) => {
                             assert_eq!(free_in, Some(Duration::from_millis(ms)), "{seed} {step}");
                             match turn {
-                                Turn::No => assert_eq!(place, 0),
-                                Turn::New => assert!(place > last_place),
-                                Turn::Place(mine) => assert_eq!(place, mine),
+                                QueueTurn::No => assert_eq!(place, 0),
+                                QueueTurn::New => assert!(place > last_place),
+                                QueueTurn::Place(mine) => assert_eq!(place, mine),
                             }
                             if place > 0 {
                                 last_place = last_place.max(place);
@@ -1345,13 +1353,13 @@ async fn whoever_comes_when_called_never_waits_in_vain() {
         let world = &InMemory::new().await;
         let keys = keys("a");
         // When each of them looks next, and its place.
-        let mut waiting: Vec<(Caller<InMemory>, u64, Turn)> = Vec::new();
+        let mut waiting: Vec<(Caller<InMemory>, u64, QueueTurn)> = Vec::new();
         let mut holder: Option<(Caller<InMemory>, u64)> = None;
         let mut alive = 0;
         let mut served = Vec::new();
         for _ in 0..100 {
             let now = world.clock.now_ms();
-            waiting.push((Caller::new(world, &keys), now, Turn::New));
+            waiting.push((Caller::new(world, &keys), now, QueueTurn::New));
         }
         while let Some(next) = next_look(&waiting, holder.as_ref()) {
             let now = world.clock.now_ms();
@@ -1373,7 +1381,7 @@ async fn whoever_comes_when_called_never_waits_in_vain() {
                         let ms = free_in.unwrap().as_millis() as u64;
                         assert!(ms > 0, "nobody is denied a lock that is free now");
                         waiting[at].1 = now + ms;
-                        waiting[at].2 = Turn::Place(place);
+                        waiting[at].2 = QueueTurn::Place(place);
                     }
                 }
             }
@@ -1401,7 +1409,7 @@ async fn whoever_comes_when_called_never_waits_in_vain() {
 }
 
 fn next_look<W>(
-    waiting: &[(Caller<W>, u64, Turn)],
+    waiting: &[(Caller<W>, u64, QueueTurn)],
     holder: Option<&(Caller<W>, u64)>,
 ) -> Option<u64> {
     let looks = waiting.iter().map(|(_, look, _)| *look);

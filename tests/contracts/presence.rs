@@ -14,15 +14,16 @@ use bytes::Bytes;
 use futures_util::future::{join, join_all};
 use redis_backplane::store::bus::{Topic, TopicKind};
 use redis_backplane::store::memory::Clock;
-use redis_backplane::store::memory::budget::{Account, Kind};
+use redis_backplane::store::memory::budget::{Account, MemoryKind};
 use redis_backplane::store::memory::presence::{Doubt, MemoryRoster, Standing};
 use redis_backplane::store::presence::{
-    Condition, Detail, LEASE, LastSeen, Life, Names, News, Place, Present, Socket, field, rooms_of,
+    Condition, Detail, LEASE, LastSeen, Place, PresenceKeys, Present, ProcessLease, RoomEvent,
+    Socket, field, rooms_of,
 };
 use redis_backplane::store::remote::presence::RedisRoster;
-use redis_backplane::store::remote::pubsub_connection::Feed;
-use redis_backplane::store::topics::{Tag, Topics};
-use redis_backplane::store::{Key, Lives, Result, Roster, Ttl};
+use redis_backplane::store::remote::pubsub_connection::PubsubConnection;
+use redis_backplane::store::topics::{SubscriptionTag, Topics};
+use redis_backplane::store::{Key, ProcessLeases, Result, Roster, Ttl};
 use serde_json::Value as Answer;
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 use tokio::time::timeout;
@@ -42,7 +43,7 @@ trait World {
     async fn try_set(
         &self,
         socket: &Socket,
-        life: Option<Life>,
+        life: Option<ProcessLease>,
         ttl: Ttl,
         condition: Condition,
     ) -> Result<Option<u64>>;
@@ -53,7 +54,7 @@ trait World {
     async fn now(&self) -> u64;
     async fn pass(&self, ms: u64);
     /// All news since this was asked last, each with its room.
-    async fn news(&self) -> Vec<(String, News)>;
+    async fn news(&self) -> Vec<(String, RoomEvent)>;
 
     async fn set_if(&self, socket: &Socket, ttl_ms: u64, condition: Condition) -> Option<u64> {
         let ttl = Ttl::from_whole_millis(ttl_ms);
@@ -66,7 +67,7 @@ trait World {
     }
 }
 
-type Heard = Arc<Mutex<Vec<(String, News)>>>;
+type Heard = Arc<Mutex<Vec<(String, RoomEvent)>>>;
 
 struct InMemory {
     roster: MemoryRoster,
@@ -80,12 +81,12 @@ impl InMemory {
         clock.advance(1_000_000_000);
         let hears = heard.clone();
         let on_news = Box::new(move |room: &str, text: &dyn Fn() -> Bytes| {
-            let news = News::parse(&text()).expect("news");
+            let news = RoomEvent::parse(&text()).expect("news");
             hears.lock().unwrap().push((room.to_owned(), news));
         });
         Self {
             roster: MemoryRoster::new(
-                Account::alone(Kind::Presence, 1 << 24),
+                Account::alone(MemoryKind::Presence, 1 << 24),
                 clock.clone(),
                 on_news,
             ),
@@ -99,7 +100,7 @@ impl World for InMemory {
     async fn try_set(
         &self,
         socket: &Socket,
-        life: Option<Life>,
+        life: Option<ProcessLease>,
         ttl: Ttl,
         condition: Condition,
     ) -> Result<Option<u64>> {
@@ -120,15 +121,15 @@ impl World for InMemory {
     async fn pass(&self, ms: u64) {
         self.clock.advance(ms);
     }
-    async fn news(&self) -> Vec<(String, News)> {
+    async fn news(&self) -> Vec<(String, RoomEvent)> {
         mem::take(&mut *self.heard.lock().unwrap())
     }
 }
 
 struct OnRedis {
-    names: Names,
+    names: PresenceKeys,
     heard: tokio::sync::Mutex<UnboundedReceiver<(Vec<u8>, Bytes)>>,
-    _feed: Feed,
+    _feed: PubsubConnection,
     connected: Connected,
     server: Server,
 }
@@ -146,13 +147,13 @@ impl OnRedis {
             kind: TopicKind::Pattern,
             name: Key::new(&[CHANNELS, b"*"]),
         };
-        topics.want(&all, Tag(0));
+        topics.want(&all, SubscriptionTag(0));
         let switch = connected.switch.clone();
-        let feed = Feed::start(server.endpoint(), switch, topics.clone(), |_| ());
+        let feed = PubsubConnection::start(server.endpoint(), switch, topics.clone(), |_| ());
         let settled = timeout(PATIENCE, topics.settled(&all)).await;
         assert_eq!(settled, Ok(true), "the news should be heard");
         Self {
-            names: Names::new(PREFIX),
+            names: PresenceKeys::new(PREFIX),
             heard: tokio::sync::Mutex::new(heard),
             _feed: feed,
             connected,
@@ -197,7 +198,7 @@ impl OnRedis {
         let all = [&keys.members, &keys.records];
         let all: Vec<_> = all.into_iter().chain(&keys.last_seen).collect();
         let (count, version) = (all.len().to_string(), version.to_string());
-        let (life, ttl) = (Life::text(None), TTL_MS.to_string());
+        let (life, ttl) = (ProcessLease::text(None), TTL_MS.to_string());
         let name = match place {
             Place::User(_) => socket.id.as_bytes().to_vec(),
             Place::Room(_) => field(&socket.user, &socket.id),
@@ -238,7 +239,7 @@ impl World for OnRedis {
     async fn try_set(
         &self,
         socket: &Socket,
-        life: Option<Life>,
+        life: Option<ProcessLease>,
         ttl: Ttl,
         condition: Condition,
     ) -> Result<Option<u64>> {
@@ -264,7 +265,7 @@ impl World for OnRedis {
             .await;
     }
     /// What came before something that the test says itself.
-    async fn news(&self) -> Vec<(String, News)> {
+    async fn news(&self) -> Vec<(String, RoomEvent)> {
         let end = [CHANNELS, b"the end of the news"].concat();
         assert_eq!(self.call(&[b"PUBLISH", &end, b"!"]).await, 1, "one listens");
         let mut heard = self.heard.lock().await;
@@ -276,7 +277,7 @@ impl World for OnRedis {
                 return news;
             }
             let room = String::from_utf8(channel[CHANNELS.len()..].to_vec()).unwrap();
-            news.push((room, News::parse(&text).expect("news")));
+            news.push((room, RoomEvent::parse(&text).expect("news")));
         }
     }
 }
@@ -346,9 +347,9 @@ async fn room<W: World>(world: &W, name: &str) -> Vec<String> {
 /// `r +a/s` or `r -a/s`.
 async fn told<W: World>(world: &W) -> Vec<String> {
     let news = world.news().await;
-    let text = |(room, news): (String, News)| match news {
-        News::Is { user, socket, .. } => format!("{room} +{user}/{socket}"),
-        News::Left { user, socket, .. } => format!("{room} -{user}/{socket}"),
+    let text = |(room, news): (String, RoomEvent)| match news {
+        RoomEvent::Is { user, socket, .. } => format!("{room} +{user}/{socket}"),
+        RoomEvent::Left { user, socket, .. } => format!("{room} -{user}/{socket}"),
     };
     news.into_iter().map(text).collect()
 }
@@ -741,7 +742,7 @@ async fn news_tell_all_of_a_socket<W: World>(world: &W) {
     let socket = Socket::new(name, ":s", "{\"roomId\":\"r:*\",\"😀\":1}".as_bytes());
     let set = world.set(&socket).await;
     let removed = world.remove(name, ":s").await;
-    let is = News::Is {
+    let is = RoomEvent::Is {
         user: name.into(),
         socket: ":s".into(),
         life: None,
@@ -749,7 +750,7 @@ async fn news_tell_all_of_a_socket<W: World>(world: &W) {
         left: TTL.as_duration(),
         metadata: socket.metadata.clone(),
     };
-    let left = News::Left {
+    let left = RoomEvent::Left {
         user: name.into(),
         socket: ":s".into(),
         version: removed,
@@ -1046,7 +1047,7 @@ async fn a_large_room_is_complete_while_others_refresh() {
 #[tokio::test]
 async fn who_came_back_in_another_life_is_there_once() {
     let world = &OnRedis::new().await;
-    let (one, other) = (Life::unique(), Life::unique());
+    let (one, other) = (ProcessLease::unique(), ProcessLease::unique());
     let socket = in_rooms("a", "s", &["r"]);
     for life in [Some(one), None, Some(other)] {
         let set = world.try_set(&socket, life, TTL, Condition::Always).await;
@@ -1066,7 +1067,7 @@ async fn a_life_goes_on_while_it_is_heard_of_and_never_again() {
     let world = &OnRedis::new().await;
     let roster = world.roster();
     let lease = LEASE.as_millis() as u64;
-    let (one, other) = (Life::unique(), Life::unique());
+    let (one, other) = (ProcessLease::unique(), ProcessLease::unique());
     assert_eq!(roster.beat(one, false).await, Ok(false), "it has not begun");
     assert_eq!(roster.beat(one, true).await, Ok(true));
     assert_eq!(roster.beat(other, true).await, Ok(true));
@@ -1086,9 +1087,9 @@ async fn a_life_goes_on_while_it_is_heard_of_and_never_again() {
     assert!(roster.lives().await.unwrap().is_empty());
     let last = roster.last_beat(one).await.unwrap().expect("remembered");
     is_about(world.now().await - last, 2 * 3_600_000);
-    assert_eq!(roster.last_beat(Life::unique()).await, Ok(None));
+    assert_eq!(roster.last_beat(ProcessLease::unique()).await, Ok(None));
     world.pass(31 * 24 * 3_600_000).await;
-    assert_eq!(roster.beat(Life::unique(), true).await, Ok(true));
+    assert_eq!(roster.beat(ProcessLease::unique(), true).await, Ok(true));
     assert_eq!(roster.last_beat(one).await, Ok(None));
 }
 
@@ -1096,7 +1097,7 @@ async fn a_life_goes_on_while_it_is_heard_of_and_never_again() {
 async fn only_members_of_the_ended_life_are_forgotten() {
     let world = &OnRedis::new().await;
     let roster = world.roster();
-    let (dead, live) = (Life::unique(), Life::unique());
+    let (dead, live) = (ProcessLease::unique(), ProcessLease::unique());
     let sockets = ["s", "t", "1:t", "v"].map(|id| in_rooms("a", id, &["r"]));
     for socket in &sockets[..3] {
         let set = roster
@@ -1277,7 +1278,7 @@ async fn a_large_room_lists_everybody_once_while_lives_change() {
     let sockets: Vec<_> = (0..5000)
         .map(|i| in_rooms("a", &i.to_string(), &["r"]))
         .collect();
-    let (one, other) = (Some(Life::unique()), Some(Life::unique()));
+    let (one, other) = (Some(ProcessLease::unique()), Some(ProcessLease::unique()));
     let set = |socket, life| world.try_set(socket, life, TTL, Condition::Always);
     for set in join_all(sockets.iter().map(|socket| set(socket, one))).await {
         assert!(set.unwrap().is_some());

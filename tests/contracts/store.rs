@@ -6,7 +6,7 @@ use crate::support::{InMemory, OnRedis};
 use bytes::Bytes;
 use redis_backplane::store::memory::MemoryStore;
 use redis_backplane::store::remote::RedisStore;
-use redis_backplane::store::{Fetched, Json, Key, Lease, Lifetime, Pattern, Store, Ttl};
+use redis_backplane::store::{Fetched, FillLease, Json, Key, Lifetime, Pattern, Store, Ttl};
 
 const MINUTE: Ttl = Ttl::from_whole_millis(60_000);
 
@@ -70,7 +70,7 @@ fn fresh(ms: u64) -> Lifetime {
     }
 }
 
-async fn absent_lease(store: &impl Store, key: &Key) -> Lease {
+async fn absent_lease(store: &impl Store, key: &Key) -> FillLease {
     match store.fetch(key, MINUTE).await.unwrap() {
         Fetched::Absent(lease) => lease,
         other => panic!("expected a lease, found {other:?}"),
@@ -392,13 +392,15 @@ async fn no_lease_fills_nothing(world: &impl World) {
     for text in [b"\"set\"".to_vec(), spaces] {
         let (k, text) = (key("none"), Bytes::from(text));
         store.set(&k, text.clone(), MINUTE).await.unwrap();
-        let filled = store.fill(&k, &Lease::NONE, json("2"), fresh(60_000)).await;
+        let filled = store
+            .fill(&k, &FillLease::NONE, json("2"), fresh(60_000))
+            .await;
         assert_eq!(filled, Ok(false));
-        store.abandon(&k, &Lease::NONE).await.unwrap();
+        store.abandon(&k, &FillLease::NONE).await.unwrap();
         assert_eq!(store.get(&k).await.unwrap(), Some(text));
     }
     let absent = key("none, absent");
-    let filled = store.fill(&absent, &Lease::NONE, json("2"), fresh(60_000));
+    let filled = store.fill(&absent, &FillLease::NONE, json("2"), fresh(60_000));
     assert_eq!(filled.await, Ok(false));
 }
 

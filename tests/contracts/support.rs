@@ -10,11 +10,11 @@ use std::time::{Duration, Instant};
 use redis_backplane::store::availability::{Availability, Recovery, Switch};
 use redis_backplane::store::memory::{Bounds, Clock, MemoryStore};
 use redis_backplane::store::remote::RedisStore;
-use redis_backplane::store::remote::connection::endpoint::{Address, Endpoint};
+use redis_backplane::store::remote::connection::endpoint::{Endpoint, ServerAddress};
 use redis_backplane::store::remote::connection::login::{Credentials, Login};
 use redis_backplane::store::remote::connection::seeds::{Host, Seeds};
 use redis_backplane::store::remote::connection::supervisor::Supervisor;
-use redis_backplane::store::{Key, RawCommands, Reply, Result};
+use redis_backplane::store::{Key, RawCommands, Result, ServerReply};
 use tokio::time::timeout;
 
 static DIRECTORIES: AtomicU32 = AtomicU32::new(0);
@@ -51,7 +51,7 @@ impl Server {
 
     pub fn endpoint(&self) -> Endpoint {
         Endpoint {
-            address: Address::Tcp(Seeds::new(vec![Host {
+            address: ServerAddress::Tcp(Seeds::new(vec![Host {
                 name: "127.0.0.1".into(),
                 port: self.port,
             }])),
@@ -166,8 +166,8 @@ impl OnRedis {
 pub async fn answer(store: &RedisStore, words: &[&[u8]]) -> serde_json::Value {
     let mut json = Vec::new();
     match store.call(words).await.unwrap() {
-        Reply::Small(small) => json.extend(small),
-        Reply::Large(write) => write(&mut json),
+        ServerReply::Small(small) => json.extend(small),
+        ServerReply::Large(write) => write(&mut json),
     }
     serde_json::from_slice(&json).unwrap()
 }

@@ -7,9 +7,9 @@ use std::time::SystemTime;
 
 /// Why, and since when, by the numbers of the feeds.
 #[derive(Default)]
-pub struct Deaf(Mutex<HashMap<u64, (String, SystemTime)>>);
+pub struct DeafConnections(Mutex<HashMap<u64, (String, SystemTime)>>);
 
-impl Deaf {
+impl DeafConnections {
     /// Whether that is news: all others hear.
     pub fn add(&self, feed: u64, reason: &str) -> bool {
         let mut all = self.all();

@@ -11,15 +11,15 @@ const NAMED_FOR: Duration = Duration::from_secs(600);
 const MOST: usize = 64;
 
 #[derive(Default)]
-pub struct Forbidden(Mutex<BTreeMap<String, Refused>>);
+pub struct ForbiddenCommands(Mutex<BTreeMap<String, RefusedCommand>>);
 
-struct Refused {
+struct RefusedCommand {
     times: u64,
     since: SystemTime,
     last: Instant,
 }
 
-impl Forbidden {
+impl ForbiddenCommands {
     /// Whether that is news.
     pub fn note(&self, what: &str) -> bool {
         let mut all = self.all();
@@ -32,7 +32,7 @@ impl Forbidden {
         let is_kept = all.len() < MOST;
         if is_kept {
             let since = SystemTime::now();
-            let refused = Refused {
+            let refused = RefusedCommand {
                 times: 1,
                 since,
                 last,
@@ -58,7 +58,7 @@ impl Forbidden {
             .collect()
     }
 
-    fn all(&self) -> MutexGuard<'_, BTreeMap<String, Refused>> {
+    fn all(&self) -> MutexGuard<'_, BTreeMap<String, RefusedCommand>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -69,7 +69,7 @@ mod tests {
 
     #[test]
     fn each_is_news_once_and_counted() {
-        let forbidden = Forbidden::default();
+        let forbidden = ForbiddenCommands::default();
         assert!(forbidden.note("EVAL"));
         assert!(!forbidden.note("EVAL"));
         assert!(forbidden.note("SCAN"));
@@ -80,7 +80,7 @@ mod tests {
 
     #[test]
     fn names_that_never_end_are_not_kept() {
-        let forbidden = Forbidden::default();
+        let forbidden = ForbiddenCommands::default();
         let news = (0..1000).filter(|i| forbidden.note(&i.to_string()));
         assert_eq!(news.count(), MOST);
         assert_eq!(forbidden.recent().0.len(), MOST);

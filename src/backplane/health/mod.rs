@@ -9,7 +9,7 @@ use std::time::{Duration, SystemTime};
 
 use super::Backplane;
 use crate::store::availability::Availability;
-use crate::store::{Server, StoreError};
+use crate::store::{ServerInfo, StoreError};
 
 /// Between two questions for the server's memory.
 const ASK_MEMORY_EVERY: Duration = Duration::from_secs(5);
@@ -24,7 +24,7 @@ pub enum Status {
 }
 
 #[derive(Clone, Debug)]
-pub struct History {
+pub struct StateHistory {
     pub status: Status,
     pub since: SystemTime,
     /// Why Redis is away; empty otherwise. For people: holds no secret.
@@ -42,15 +42,15 @@ pub struct ServerMemory {
     pub at: SystemTime,
 }
 
-pub struct StatusBoard {
-    history: Mutex<History>,
+pub struct HealthMonitor {
+    history: Mutex<StateHistory>,
     memory: Mutex<Option<ServerMemory>>,
 }
 
-impl Default for StatusBoard {
+impl Default for HealthMonitor {
     fn default() -> Self {
         Self {
-            history: Mutex::new(History {
+            history: Mutex::new(StateHistory {
                 status: Status::Unknown,
                 since: SystemTime::now(),
                 reason: String::new(),
@@ -62,7 +62,7 @@ impl Default for StatusBoard {
     }
 }
 
-impl StatusBoard {
+impl HealthMonitor {
     /// Hears of every change of state.
     pub fn follow<S>(&self, redis: &Availability<S>) {
         match redis {
@@ -88,11 +88,11 @@ impl StatusBoard {
         }
     }
 
-    pub fn read(&self) -> (History, Option<ServerMemory>) {
+    pub fn read(&self) -> (StateHistory, Option<ServerMemory>) {
         (self.history().clone(), *self.memory())
     }
 
-    fn history(&self) -> MutexGuard<'_, History> {
+    fn history(&self) -> MutexGuard<'_, StateHistory> {
         self.history.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -101,7 +101,7 @@ impl StatusBoard {
     }
 }
 
-impl History {
+impl StateHistory {
     /// Whether that is a change.
     fn turn(&mut self, status: Status) -> bool {
         let is_new = self.status != status;
@@ -113,8 +113,8 @@ impl History {
     }
 }
 
-pub struct Health {
-    pub history: History,
+pub struct HealthReport {
+    pub history: StateHistory,
     /// Of a question and its answer; `None`: there was no answer.
     pub latency: Option<Duration>,
     /// What the server lets this user not do.
@@ -123,7 +123,7 @@ pub struct Health {
 
 impl Backplane {
     /// Asks the server whether it is there.
-    pub async fn health(&self) -> Health {
+    pub async fn health(&self) -> HealthReport {
         let answered = self.on_remote(|store| async move {
             let sent = std::time::Instant::now();
             match store.ping().await {
@@ -145,7 +145,7 @@ impl Backplane {
             history.since = trouble.since;
             history.reason.clone_from(&trouble.reason);
         }
-        Health {
+        HealthReport {
             history,
             latency,
             forbidden: trouble.map_or_else(Vec::new, |trouble| trouble.forbidden),
@@ -188,7 +188,7 @@ mod tests {
 
     #[test]
     fn an_outage_is_one_change_however_often_it_is_tried() {
-        let board = StatusBoard::default();
+        let board = HealthMonitor::default();
         board.follow(&Availability::Ready(std::sync::Arc::new(())));
         let (before, _) = board.read();
         for reason in ["first", "second"] {

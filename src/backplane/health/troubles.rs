@@ -2,13 +2,13 @@
 
 use std::time::SystemTime;
 
-use super::deaf::Deaf;
-use super::forbidden::Forbidden;
+use super::deaf::DeafConnections;
+use super::forbidden::ForbiddenCommands;
 
 #[derive(Default)]
 pub struct Troubles {
-    pub forbidden: Forbidden,
-    pub deaf: Deaf,
+    pub forbidden: ForbiddenCommands,
+    pub deaf: DeafConnections,
 }
 
 /// For people: holds no secret.

@@ -12,13 +12,13 @@ use bytes::Bytes;
 use tokio::task::AbortHandle;
 use tokio::time::sleep;
 
-use super::LocalLayer;
+use super::LocalCache;
 use crate::backplane::Backplane;
 use crate::backplane::pubsub::subscriber::Surroundings;
 use crate::store::availability::{Availability, Switch};
 use crate::store::bus::{Bus, Reach, Topic, TopicKind};
 use crate::store::remote::RedisStore;
-use crate::store::remote::pubsub_connection::{Feed, FeedEvent};
+use crate::store::remote::pubsub_connection::{PubsubConnection, PubsubEvent};
 use crate::store::topics::{Message, Topics};
 use crate::store::{Key, Result, StoreError, Tag, Tagged, Ttl};
 
@@ -27,7 +27,7 @@ const LOOK_EVERY: Duration = Duration::from_secs(1);
 const A_DAY: Ttl = Ttl::from_whole_millis(24 * 60 * 60 * 1000);
 const SENDER_BYTES: usize = 16;
 
-pub struct News {
+pub struct InvalidationBus {
     layers: Arc<Layers>,
     channel: Key,
     mark: Tag,
@@ -38,7 +38,7 @@ pub struct News {
     untold: AtomicBool,
 }
 
-struct Layers(Vec<Arc<LocalLayer>>);
+struct Layers(Vec<Arc<LocalCache>>);
 
 impl Layers {
     fn clear(&self) {
@@ -55,7 +55,7 @@ struct Hearing {
 
 /// From the first use to `close`.
 struct Listening {
-    _feed: Feed,
+    _feed: PubsubConnection,
     look: AbortHandle,
 }
 
@@ -65,8 +65,8 @@ impl Drop for Listening {
     }
 }
 
-impl News {
-    pub fn new(prefix: &[u8], layers: Vec<Arc<LocalLayer>>) -> Self {
+impl InvalidationBus {
+    pub fn new(prefix: &[u8], layers: Vec<Arc<LocalCache>>) -> Self {
         Self {
             layers: Arc::new(Layers(layers)),
             channel: Key::new(&[prefix, b"backplane:changes"]),
@@ -88,21 +88,21 @@ impl News {
         let deliver = move |message: Message| hear(&layers, &sender, &message.payload);
         let topics = Topics::new(Box::new(deliver));
         let (layers, hearing) = (self.layers.clone(), self.hearing.clone());
-        let feed = Feed::start(
+        let feed = PubsubConnection::start(
             around.endpoint.clone(),
             around.switch.clone(),
             topics.clone(),
             move |event| match event {
-                FeedEvent::Restored => change(&hearing, &layers, |it| it.feed = true),
-                FeedEvent::Lost(_) => change(&hearing, &layers, |it| it.feed = false),
-                FeedEvent::Refused => change(&hearing, &layers, |it| it.is_refused = true),
+                PubsubEvent::Restored => change(&hearing, &layers, |it| it.feed = true),
+                PubsubEvent::Lost(_) => change(&hearing, &layers, |it| it.feed = false),
+                PubsubEvent::Refused => change(&hearing, &layers, |it| it.is_refused = true),
             },
         );
         let topic = Topic {
             kind: TopicKind::Channel,
             name: self.channel.clone(),
         };
-        topics.want(&topic, crate::store::topics::Tag(0));
+        topics.want(&topic, crate::store::topics::SubscriptionTag(0));
         let (switch, mark) = (around.switch.clone(), self.mark.clone());
         let layers = self.layers.clone();
         let look = move || look(switch.clone(), mark.clone(), layers.clone());

@@ -12,27 +12,27 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use crate::store::memory::{Bounds, Clock, MemoryStore};
 use crate::store::{Json, Key, Ttl};
 
-pub struct LocalLayer {
+pub struct LocalCache {
     texts: MemoryStore,
-    state: Mutex<State>,
+    state: Mutex<LocalCacheState>,
 }
 
 #[derive(Default)]
-struct State {
+struct LocalCacheState {
     /// What others change is heard.
     hears: bool,
     /// What is being read or written on Redis, and may be kept then.
-    pending: HashMap<Key, Pending>,
+    pending: HashMap<Key, PendingPassages>,
 }
 
 #[derive(Default)]
-struct Pending {
+struct PendingPassages {
     open: usize,
     /// How often somebody has changed it meanwhile. A passage that began after a change is good.
     changes: u64,
 }
 
-impl LocalLayer {
+impl LocalCache {
     pub fn new(bounds: Bounds) -> Self {
         Self {
             texts: MemoryStore::new(bounds, Clock::system()),
@@ -92,21 +92,21 @@ impl LocalLayer {
         self.empty(&mut state);
     }
 
-    fn empty(&self, state: &mut State) {
+    fn empty(&self, state: &mut LocalCacheState) {
         for pending in state.pending.values_mut() {
             pending.changes += 1;
         }
         self.texts.clear();
     }
 
-    fn state(&self) -> MutexGuard<'_, State> {
+    fn state(&self) -> MutexGuard<'_, LocalCacheState> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 /// One reading or writing of a key on Redis.
 pub struct Passage<'a> {
-    layer: &'a LocalLayer,
+    layer: &'a LocalCache,
     key: &'a Key,
     /// The changes of its key before it began.
     begun_at: u64,
@@ -155,8 +155,8 @@ mod tests {
 
     const TTL: Ttl = Ttl::from_whole_millis(60_000);
 
-    fn layer() -> LocalLayer {
-        let layer = LocalLayer::new(Bounds {
+    fn layer() -> LocalCache {
+        let layer = LocalCache::new(Bounds {
             max_entries: 10,
             max_bytes: 1 << 20,
         });
@@ -185,7 +185,7 @@ mod tests {
     #[test]
     fn what_somebody_changed_meanwhile_is_not_kept() {
         let (layer, key) = (layer(), key());
-        for change in [LocalLayer::clear, |layer: &LocalLayer| {
+        for change in [LocalCache::clear, |layer: &LocalCache| {
             layer.forget(&Key::new(&[b"key"]));
         }] {
             let passage = layer.begin(&key);

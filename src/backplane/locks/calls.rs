@@ -6,10 +6,10 @@ use std::time::{Duration, Instant};
 
 use tokio::time::timeout_at;
 
-use super::{Lease, Listener, Term, WhenAway};
+use super::{LeaseTerm, LockLease, WakeListener, WhenAway};
 use crate::backplane::Backplane;
 use crate::store::availability::Availability;
-use crate::store::locks::{LockKeys, Locker, Taken, Token, Turn};
+use crate::store::locks::{LockKeys, Locker, QueueTurn, Taken, Token};
 use crate::store::{StoreError, Ttl};
 
 /// Should a call have been lost, whoever waits looks by itself this often.
@@ -47,7 +47,7 @@ pub enum LockOutcome {
 }
 
 /// One call, and what it owns if it gets it.
-struct Attempt {
+struct LockAttempt {
     request: LockRequest,
     keys: LockKeys,
     token: Token,
@@ -56,10 +56,10 @@ struct Attempt {
 }
 
 /// What one try came to.
-enum Try {
+enum AttemptOutcome {
     Granted {
         fence: u64,
-        term: Term,
+        term: LeaseTerm,
     },
     Denied {
         /// When to look again, if that is known.
@@ -69,7 +69,7 @@ enum Try {
     },
 }
 
-impl Try {
+impl AttemptOutcome {
     const NOT_ANSWERED: Self = Self::Denied {
         free_in: None,
         place: None,
@@ -78,7 +78,7 @@ impl Try {
 
 impl Backplane {
     pub async fn lock_take(self: &Arc<Self>, request: LockRequest) -> LockOutcome {
-        let attempt = Attempt {
+        let attempt = LockAttempt {
             keys: self.locks.keys(&request.name),
             token: self.locks.address.token(),
             was_sent: AtomicBool::new(false),
@@ -87,8 +87,8 @@ impl Backplane {
         if attempt.request.wait != Some(Duration::ZERO) {
             return Box::pin(self.lock_wait(attempt)).await;
         }
-        let tried = Box::pin(self.lock_try(&attempt, Turn::No, Turn::No)).await;
-        if let Try::Granted { fence, term } = tried
+        let tried = Box::pin(self.lock_try(&attempt, QueueTurn::No, QueueTurn::No)).await;
+        if let AttemptOutcome::Granted { fence, term } = tried
             && let Some(granted) = self.lock_hold(&attempt, fence, term)
         {
             return granted;
@@ -135,7 +135,12 @@ impl Backplane {
     }
 
     /// Tries once, with its turn in the queue on Redis and in the one here.
-    async fn lock_try(&self, attempt: &Attempt, on_redis: Turn, here: Turn) -> Try {
+    async fn lock_try(
+        &self,
+        attempt: &LockAttempt,
+        on_redis: QueueTurn,
+        here: QueueTurn,
+    ) -> AttemptOutcome {
         let (keys, token, ttl) = (&attempt.keys, attempt.token, attempt.request.ttl);
         let known_fence = self.locks.fences.greatest();
         let asked = self
@@ -146,17 +151,17 @@ impl Backplane {
                 if !matches!(taken, Err(StoreError::Lost | StoreError::TimedOut)) {
                     attempt.was_sent.store(false, Ordering::Relaxed);
                 }
-                taken.map(|taken| (taken, Term::new(since, ttl, true)))
+                taken.map(|taken| (taken, LeaseTerm::new(since, ttl, true)))
             })
             .await;
         let (taken, term) = match asked {
             Some(Ok((taken, term))) => (taken, term),
-            Some(Err(_)) => return Try::NOT_ANSWERED,
-            None if self.locks.when_away == WhenAway::Deny => return Try::NOT_ANSWERED,
+            Some(Err(_)) => return AttemptOutcome::NOT_ANSWERED,
+            None if self.locks.when_away == WhenAway::Deny => return AttemptOutcome::NOT_ANSWERED,
             None => {
                 let (known, term) = (
                     self.locks.fences.estimate(),
-                    Term::new(Instant::now(), ttl, false),
+                    LeaseTerm::new(Instant::now(), ttl, false),
                 );
                 (
                     self.locks.memory.take_now(keys, token, ttl, here, known),
@@ -165,8 +170,8 @@ impl Backplane {
             }
         };
         match taken {
-            Taken::Granted { fence } => Try::Granted { fence, term },
-            Taken::Denied { free_in, place } => Try::Denied {
+            Taken::Granted { fence } => AttemptOutcome::Granted { fence, term },
+            Taken::Denied { free_in, place } => AttemptOutcome::Denied {
                 free_in,
                 place: Some((place, term.on_redis)),
             },
@@ -176,18 +181,18 @@ impl Backplane {
     /// Writes down what was granted; nothing, if that is over already or there is no room: it is given back.
     fn lock_hold(
         self: &Arc<Self>,
-        attempt: &Attempt,
+        attempt: &LockAttempt,
         fence: u64,
-        term: Term,
+        term: LeaseTerm,
     ) -> Option<LockOutcome> {
         let (request, token) = (&attempt.request, attempt.token);
         let is_ready = matches!(self.switch.now(), Availability::Ready(_));
-        let lease = Arc::new(Lease {
+        let lease = Arc::new(LockLease {
             handle: request.handle,
             name: request.name.clone(),
             token,
             is_named: request.keeping == Keeping::Named,
-            term: Mutex::new(Term {
+            term: Mutex::new(LeaseTerm {
                 in_doubt: !term.on_redis || !is_ready,
                 ..term
             }),
@@ -211,7 +216,7 @@ impl Backplane {
         Some(LockOutcome::Granted { token, fence })
     }
 
-    async fn lock_wait(self: &Arc<Self>, mut attempt: Attempt) -> LockOutcome {
+    async fn lock_wait(self: &Arc<Self>, mut attempt: LockAttempt) -> LockOutcome {
         let request = &attempt.request;
         let until = request
             .wait
@@ -224,12 +229,14 @@ impl Backplane {
             return LockOutcome::Denied;
         };
         let mut can_be_called = self.locks.listener().is_some();
-        let (mut on_redis, mut here) = (Turn::New, Turn::New);
+        let (mut on_redis, mut here) = (QueueTurn::New, QueueTurn::New);
         loop {
             let free_in = match self.lock_try(&attempt, on_redis, here).await {
                 // The other end of this has been told that it is over.
-                Try::Granted { .. } if wait.is_cancelled() => break,
-                Try::Granted { fence, term } => match self.lock_hold(&attempt, fence, term) {
+                AttemptOutcome::Granted { .. } if wait.is_cancelled() => break,
+                AttemptOutcome::Granted { fence, term } => match self
+                    .lock_hold(&attempt, fence, term)
+                {
                     Some(granted) => return granted,
                     None => {
                         // What came too late is given back by its token, whenever that comes to the server: so it must
@@ -242,16 +249,16 @@ impl Backplane {
                             return LockOutcome::Denied;
                         };
                         wait = again;
-                        (on_redis, here) = (Turn::New, Turn::New);
+                        (on_redis, here) = (QueueTurn::New, QueueTurn::New);
                         Some(TOO_LATE_AGAIN)
                     }
                 },
-                Try::Denied { free_in, place } => {
+                AttemptOutcome::Denied { free_in, place } => {
                     match place {
                         // There was no room in the queue.
                         Some((0, _)) => {}
-                        Some((place, true)) => on_redis = Turn::Place(place),
-                        Some((place, false)) => here = Turn::Place(place),
+                        Some((place, true)) => on_redis = QueueTurn::Place(place),
+                        Some((place, false)) => here = QueueTurn::Place(place),
                         None => {}
                     }
                     free_in
@@ -285,7 +292,7 @@ impl Backplane {
         let listener = {
             let mut known = self.locks.listener();
             let new = || {
-                Arc::new(Listener::new(
+                Arc::new(WakeListener::new(
                     &self.locks,
                     &self.surroundings,
                     self.prefix(),

@@ -7,10 +7,10 @@ use std::time::{Instant, SystemTime, UNIX_EPOCH};
 const LATEST: u64 = 1 << 52;
 
 #[derive(Default)]
-pub struct Fences(Mutex<Known>);
+pub struct Fences(Mutex<KnownFences>);
 
 #[derive(Default)]
-struct Known {
+struct KnownFences {
     greatest: u64,
     /// The last one from Redis, and when. There they follow the server's clock, in µs.
     from_redis: Option<(u64, Instant)>,
@@ -44,7 +44,7 @@ impl Fences {
         }
     }
 
-    fn known(&self) -> MutexGuard<'_, Known> {
+    fn known(&self) -> MutexGuard<'_, KnownFences> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -19,7 +19,7 @@ use crate::store::memory::steps;
 const DRIFT_PARTS: u32 = 100;
 const DRIFT: Duration = Duration::from_millis(2);
 
-pub struct Lease {
+pub struct LockLease {
     /// As JavaScript knows it.
     pub handle: u64,
     /// Of the lock.
@@ -27,7 +27,7 @@ pub struct Lease {
     pub token: Token,
     /// It may be released by the name.
     pub is_named: bool,
-    pub term: Mutex<Term>,
+    pub term: Mutex<LeaseTerm>,
     /// How often it was asked to be extended.
     pub asked: AtomicU64,
     pub renewal: OnceLock<AbortHandle>,
@@ -35,7 +35,7 @@ pub struct Lease {
 
 /// Counted on the monotonic clock, from before it was asked for.
 #[derive(Clone, Copy, Debug)]
-pub struct Term {
+pub struct LeaseTerm {
     pub since: Instant,
     pub ttl: Ttl,
     /// Granted by Redis, or taken there since; else known to this process only.
@@ -44,7 +44,7 @@ pub struct Term {
     pub in_doubt: bool,
 }
 
-impl Term {
+impl LeaseTerm {
     pub fn new(since: Instant, ttl: Ttl, on_redis: bool) -> Self {
         Self {
             since,
@@ -67,8 +67,8 @@ impl Term {
     }
 }
 
-impl Lease {
-    pub fn term(&self) -> Term {
+impl LockLease {
+    pub fn term(&self) -> LeaseTerm {
         *self.lock()
     }
 
@@ -98,7 +98,7 @@ impl Lease {
     /// An extension is asked for, of which the number is answered. If that makes it shorter, it is from now on.
     pub fn ask(&self, ttl: Ttl) -> u64 {
         let mut term = self.lock();
-        let shorter = Term {
+        let shorter = LeaseTerm {
             since: Instant::now(),
             ttl,
             ..*term
@@ -116,12 +116,12 @@ impl Lease {
         own + by_name + allocated(self.name.len() + ARC_BYTES)
     }
 
-    fn lock(&self) -> MutexGuard<'_, Term> {
+    fn lock(&self) -> MutexGuard<'_, LeaseTerm> {
         self.term.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl Drop for Lease {
+impl Drop for LockLease {
     fn drop(&mut self) {
         if let Some(renewal) = self.renewal.get() {
             renewal.abort();
@@ -134,18 +134,18 @@ const SWEEP_AGAIN: Duration = Duration::from_secs(1);
 /// Two counts before what is shared.
 const ARC_BYTES: usize = 2 * size_of::<usize>();
 
-pub struct Leases(Mutex<Table>);
+pub struct LockLeases(Mutex<LeaseTable>);
 
-struct Table {
-    by_handle: BTreeMap<u64, Arc<Lease>>,
+struct LeaseTable {
+    by_handle: BTreeMap<u64, Arc<LockLease>>,
     names: HashMap<Arc<[u8]>, u64>,
     swept: Instant,
     account: Account,
 }
 
-impl Leases {
+impl LockLeases {
     pub fn new(account: Account) -> Self {
-        Self(Mutex::new(Table {
+        Self(Mutex::new(LeaseTable {
             by_handle: BTreeMap::new(),
             names: HashMap::new(),
             swept: Instant::now(),
@@ -154,7 +154,7 @@ impl Leases {
     }
 
     /// `false`: there is no room.
-    pub fn add(&self, lease: &Arc<Lease>) -> bool {
+    pub fn add(&self, lease: &Arc<LockLease>) -> bool {
         let mut table = self.table();
         let bytes = lease.bytes();
         if !table.account.has_room(bytes) && table.swept.elapsed() > SWEEP_AGAIN {
@@ -173,15 +173,15 @@ impl Leases {
         true
     }
 
-    pub fn get(&self, handle: u64) -> Option<Arc<Lease>> {
+    pub fn get(&self, handle: u64) -> Option<Arc<LockLease>> {
         self.table().by_handle.get(&handle).cloned()
     }
 
-    pub fn remove(&self, handle: u64) -> Option<Arc<Lease>> {
+    pub fn remove(&self, handle: u64) -> Option<Arc<LockLease>> {
         self.table().remove(handle)
     }
 
-    pub fn remove_named(&self, name: &[u8]) -> Option<Arc<Lease>> {
+    pub fn remove_named(&self, name: &[u8]) -> Option<Arc<LockLease>> {
         let mut table = self.table();
         let handle = table.names.get(name).copied()?;
         table.remove(handle)
@@ -194,7 +194,7 @@ impl Leases {
     }
 
     /// Takes it that Redis may lose what it has granted; answers that.
-    pub fn doubt(&self) -> Vec<Arc<Lease>> {
+    pub fn doubt(&self) -> Vec<Arc<LockLease>> {
         let table = self.table();
         let granted = table.by_handle.values().filter(|lease| {
             let mut term = lease.lock();
@@ -205,8 +205,8 @@ impl Leases {
     }
 
     /// Those that Redis has to be asked about.
-    pub fn in_doubt(&self) -> Vec<Arc<Lease>> {
-        let is_in_doubt = |lease: &&Arc<Lease>| {
+    pub fn in_doubt(&self) -> Vec<Arc<LockLease>> {
+        let is_in_doubt = |lease: &&Arc<LockLease>| {
             let term = lease.term();
             term.in_doubt && !term.left().is_zero()
         };
@@ -230,13 +230,13 @@ impl Leases {
         table.account.set(0);
     }
 
-    fn table(&self) -> MutexGuard<'_, Table> {
+    fn table(&self) -> MutexGuard<'_, LeaseTable> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl Table {
-    fn remove(&mut self, handle: u64) -> Option<Arc<Lease>> {
+impl LeaseTable {
+    fn remove(&mut self, handle: u64) -> Option<Arc<LockLease>> {
         let lease = self.by_handle.remove(&handle)?;
         if lease.is_named && self.names.get(&lease.name) == Some(&handle) {
             self.names.remove(&lease.name);
@@ -247,7 +247,7 @@ impl Table {
 
     fn sweep(&mut self) {
         self.swept = Instant::now();
-        let ended = |lease: &&Arc<Lease>| lease.term().left().is_zero();
+        let ended = |lease: &&Arc<LockLease>| lease.term().left().is_zero();
         let ended = self.by_handle.values().filter(ended);
         for handle in ended.map(|lease| lease.handle).collect::<Vec<_>>() {
             self.remove(handle);
@@ -259,16 +259,16 @@ impl Table {
 mod tests {
     use super::*;
     use crate::measure::{is_counted, kept, long_names, short_names};
-    use crate::store::locks::Address;
-    use crate::store::memory::budget::Kind;
+    use crate::store::locks::ProcessAddress;
+    use crate::store::memory::budget::MemoryKind;
 
-    fn lease(handle: u64, name: &str) -> Arc<Lease> {
-        Arc::new(Lease {
+    fn lease(handle: u64, name: &str) -> Arc<LockLease> {
+        Arc::new(LockLease {
             handle,
             name: name.as_bytes().into(),
-            token: Address::unique().token(),
+            token: ProcessAddress::unique().token(),
             is_named: true,
-            term: Mutex::new(Term::new(
+            term: Mutex::new(LeaseTerm::new(
                 Instant::now(),
                 Ttl::from_whole_millis(60_000),
                 true,
@@ -284,8 +284,8 @@ mod tests {
             (long_names(300).collect::<Vec<_>>(), 0.1),
             (short_names(20_000).collect(), 0.34),
         ] {
-            let account = Account::alone(Kind::Leases, 1 << 30);
-            let leases = Leases::new(account.clone());
+            let account = Account::alone(MemoryKind::Leases, 1 << 30);
+            let leases = LockLeases::new(account.clone());
             let taken = kept(|| {
                 for (handle, name) in names.iter().enumerate() {
                     assert!(leases.add(&lease(handle as u64, name)));
@@ -301,8 +301,8 @@ mod tests {
 
     #[test]
     fn beyond_the_bound_none_is_added_and_none_forgotten() {
-        let account = Account::alone(Kind::Leases, 100_000);
-        let leases = Leases::new(account.clone());
+        let account = Account::alone(MemoryKind::Leases, 100_000);
+        let leases = LockLeases::new(account.clone());
         let added = (0..1000).filter(|handle| leases.add(&lease(*handle, &handle.to_string())));
         let added: Vec<u64> = added.collect();
         assert!((10..1000).contains(&added.len()));

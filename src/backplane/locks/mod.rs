@@ -19,18 +19,18 @@ use super::pubsub::subscriber::Surroundings;
 use super::{Event, OnEvent};
 use crate::store::availability::Availability;
 use crate::store::bus::{Topic, TopicKind};
-use crate::store::locks::{Address, LockKeys, Locker, Taken, Token, Turn, parse_call};
+use crate::store::locks::{LockKeys, Locker, ProcessAddress, QueueTurn, Taken, Token, parse_wake};
 use crate::store::memory::Clock;
-use crate::store::memory::budget::{Account, Budget, Kind, allocated};
+use crate::store::memory::budget::{Account, Budget, MemoryKind, allocated};
 use crate::store::memory::locks::MemoryLocks;
-use crate::store::remote::pubsub_connection::{Feed, FeedEvent};
-use crate::store::topics::{Tag, Topics};
+use crate::store::remote::pubsub_connection::{PubsubConnection, PubsubEvent};
+use crate::store::topics::{SubscriptionTag, Topics};
 use crate::store::{Result, StoreError, Ttl};
 
 pub use calls::{Keeping, LockOutcome, LockRequest};
 use fences::Fences;
-use leases::{Lease, Leases, Term};
-use waiters::Waits;
+use leases::{LeaseTerm, LockLease, LockLeases};
+use waiters::Waiters;
 
 /// Questions that are sent to Redis at once.
 const AT_ONCE: usize = 1024;
@@ -49,15 +49,15 @@ pub struct Locks {
     /// Before the names of locks.
     prefix: Box<[u8]>,
     /// Of this process.
-    address: Address,
+    address: ProcessAddress,
     memory: MemoryLocks,
-    leases: Leases,
-    waits: Arc<Waits>,
+    leases: LockLeases,
+    waits: Arc<Waiters>,
     fences: Fences,
     /// To be given on Redis, should it have them. Bounded; beyond, leases end by themselves.
     gifts: Mutex<Vec<Gift>>,
     gifts_account: Account,
-    listener: Mutex<Option<Arc<Listener>>>,
+    listener: Mutex<Option<Arc<WakeListener>>>,
     on_event: OnEvent,
 }
 
@@ -76,19 +76,19 @@ impl Locks {
         budget: &Arc<Budget>,
         on_event: OnEvent,
     ) -> Self {
-        let waits = Arc::new(Waits::new(budget.account(Kind::Waiters)));
+        let waits = Arc::new(Waiters::new(budget.account(MemoryKind::Waiters)));
         let called = waits.clone();
         let on_call = Box::new(move |(token, after)| called.call(token, after));
         Self {
             when_away,
             prefix: prefix.into(),
-            address: Address::unique(),
-            memory: MemoryLocks::new(budget.account(Kind::Locks), Clock::system(), on_call),
-            leases: Leases::new(budget.account(Kind::Leases)),
+            address: ProcessAddress::unique(),
+            memory: MemoryLocks::new(budget.account(MemoryKind::Locks), Clock::system(), on_call),
+            leases: LockLeases::new(budget.account(MemoryKind::Leases)),
             waits,
             fences: Fences::default(),
             gifts: Mutex::default(),
-            gifts_account: budget.account(Kind::Gifts),
+            gifts_account: budget.account(MemoryKind::Gifts),
             listener: Mutex::default(),
             on_event,
         }
@@ -171,11 +171,11 @@ impl Locks {
         self.memory.clear();
     }
 
-    async fn take_again<S: Locker>(&self, lease: &Arc<Lease>, store: &S) -> Result<()> {
+    async fn take_again<S: Locker>(&self, lease: &Arc<LockLease>, store: &S) -> Result<()> {
         let (left, latest) = (Ttl::from(lease.term().left()), lease.latest());
         let known_fence = self.fences.greatest();
         let keys = &self.keys(&lease.name);
-        let taken = store.take(keys, lease.token, left, Turn::No, known_fence);
+        let taken = store.take(keys, lease.token, left, QueueTurn::No, known_fence);
         match taken.await {
             Ok(Taken::Granted { fence }) => {
                 self.fences.given(fence, true);
@@ -188,7 +188,7 @@ impl Locks {
     }
 
     /// Somebody else has it, or may.
-    fn lose(&self, lease: &Lease) {
+    fn lose(&self, lease: &LockLease) {
         if self.leases.remove(lease.handle).is_some() {
             let handle = lease.handle;
             (self.on_event)(Event::LockLost { handle });
@@ -196,7 +196,7 @@ impl Locks {
     }
 
     /// Nobody in this process gets what Redis has granted.
-    fn occupy(&self, lease: &Lease) {
+    fn occupy(&self, lease: &LockLease) {
         let left = Ttl::from(lease.term().left());
         self.memory
             .occupy(&self.keys(&lease.name), lease.token, left);
@@ -221,7 +221,7 @@ impl Locks {
         self.gifts.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn listener(&self) -> MutexGuard<'_, Option<Arc<Listener>>> {
+    fn listener(&self) -> MutexGuard<'_, Option<Arc<WakeListener>>> {
         self.listener.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -232,18 +232,18 @@ pub(super) fn first_error<T>(outcomes: Vec<Result<T>>) -> Option<StoreError> {
 }
 
 /// Hears when a waiter of this process is called.
-struct Listener {
+struct WakeListener {
     topics: Arc<Topics>,
     channel: Topic,
-    _feed: Feed,
+    _feed: PubsubConnection,
 }
 
-impl Listener {
+impl WakeListener {
     /// To be called on the I/O thread.
     fn new(locks: &Locks, around: &Surroundings, prefix: &[u8]) -> Self {
         let (waits, restored) = (locks.waits.clone(), locks.waits.clone());
         let topics = Topics::new(Box::new(move |message| {
-            if let Some((token, after)) = parse_call(&message.payload) {
+            if let Some((token, after)) = parse_wake(&message.payload) {
                 waits.call(token, after);
             }
         }));
@@ -251,15 +251,15 @@ impl Listener {
             kind: TopicKind::Channel,
             name: locks.address.channel(prefix),
         };
-        topics.want(&channel, Tag(0));
-        let feed = Feed::start(
+        topics.want(&channel, SubscriptionTag(0));
+        let feed = PubsubConnection::start(
             around.endpoint.clone(),
             around.switch.clone(),
             topics.clone(),
             move |event| match event {
                 // Calls may have been missed.
-                FeedEvent::Restored => restored.call_all(),
-                FeedEvent::Lost(_) | FeedEvent::Refused => {}
+                PubsubEvent::Restored => restored.call_all(),
+                PubsubEvent::Lost(_) | PubsubEvent::Refused => {}
             },
         );
         Self {

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use tokio::task::AbortHandle;
 use tokio::time::sleep;
 
-use super::Lease;
+use super::LockLease;
 use crate::backplane::Backplane;
 use crate::io_thread::panics::caught;
 use crate::store::Ttl;
@@ -19,7 +19,7 @@ const RENEW_AGAIN: (Duration, Duration) = (Duration::from_millis(20), Duration::
 
 impl Backplane {
     /// Has a lease end so long from now, where it is held; whether it does.
-    pub(super) async fn lock_extend_lease(&self, lease: &Arc<Lease>, ttl: Ttl) -> bool {
+    pub(super) async fn lock_extend_lease(&self, lease: &Arc<LockLease>, ttl: Ttl) -> bool {
         if lease.term().certain().is_zero() {
             return false;
         }

@@ -11,7 +11,7 @@ use crate::store::locks::Token;
 use crate::store::memory::budget::{Account, allocated};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Signal {
+enum WaiterSignal {
     TryAt(Instant),
     Leave,
 }
@@ -21,20 +21,20 @@ const WAITER_BYTES: usize = 2048;
 /// How often it holds the name: in the call, and in the keys of the lock.
 const NAMES: usize = 4;
 
-pub struct Waits {
-    waiting: Mutex<Waiting>,
+pub struct Waiters {
+    waiting: Mutex<WaiterTable>,
     account: Account,
 }
 
 #[derive(Default)]
-struct Waiting {
+struct WaiterTable {
     /// In the order in which they came.
-    by_handle: BTreeMap<u64, watch::Sender<Signal>>,
+    by_handle: BTreeMap<u64, watch::Sender<WaiterSignal>>,
     handles: HashMap<Token, u64>,
     are_over: bool,
 }
 
-impl Waits {
+impl Waiters {
     pub fn new(account: Account) -> Self {
         Self {
             waiting: Mutex::default(),
@@ -43,7 +43,7 @@ impl Waits {
     }
 
     /// `None`: there are too many.
-    pub fn enter(self: &Arc<Self>, handle: u64, token: Token, name: &[u8]) -> Option<Wait> {
+    pub fn enter(self: &Arc<Self>, handle: u64, token: Token, name: &[u8]) -> Option<Waiter> {
         let mut waiting = self.waiting();
         let bytes = WAITER_BYTES + NAMES * allocated(name.len());
         if !self.account.has_room(bytes) {
@@ -51,13 +51,13 @@ impl Waits {
         }
         self.account.add(bytes as u64);
         let sender = watch::Sender::new(match waiting.are_over {
-            true => Signal::Leave,
-            false => Signal::TryAt(Instant::now()),
+            true => WaiterSignal::Leave,
+            false => WaiterSignal::TryAt(Instant::now()),
         });
         let signal = sender.subscribe();
         waiting.by_handle.insert(handle, sender);
         waiting.handles.insert(token, handle);
-        Some(Wait {
+        Some(Waiter {
             waits: self.clone(),
             handle,
             token,
@@ -70,46 +70,46 @@ impl Waits {
     pub fn call(&self, token: Token, after: Duration) {
         let waiting = self.waiting();
         if let Some(handle) = waiting.handles.get(&token) {
-            waiting.signal(*handle, Signal::TryAt(Instant::now() + after));
+            waiting.signal(*handle, WaiterSignal::TryAt(Instant::now() + after));
         }
     }
 
     /// Has everybody try again, first come first.
     pub fn call_all(&self) {
-        self.signal_all(Signal::TryAt(Instant::now()));
+        self.signal_all(WaiterSignal::TryAt(Instant::now()));
     }
 
     pub fn cancel(&self, handle: u64) {
-        self.waiting().signal(handle, Signal::Leave);
+        self.waiting().signal(handle, WaiterSignal::Leave);
     }
 
     /// Whoever waits or comes to wait goes away, for good.
     pub fn end(&self) {
         self.waiting().are_over = true;
-        self.signal_all(Signal::Leave);
+        self.signal_all(WaiterSignal::Leave);
     }
 
     pub fn are_over(&self) -> bool {
         self.waiting().are_over
     }
 
-    fn signal_all(&self, signal: Signal) {
+    fn signal_all(&self, signal: WaiterSignal) {
         let waiting = self.waiting();
         for handle in waiting.by_handle.keys() {
             waiting.signal(*handle, signal);
         }
     }
 
-    fn waiting(&self) -> MutexGuard<'_, Waiting> {
+    fn waiting(&self) -> MutexGuard<'_, WaiterTable> {
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl Waiting {
-    fn signal(&self, handle: u64, signal: Signal) {
+impl WaiterTable {
+    fn signal(&self, handle: u64, signal: WaiterSignal) {
         if let Some(sender) = self.by_handle.get(&handle) {
             sender.send_if_modified(|known| {
-                let stays = *known != Signal::Leave;
+                let stays = *known != WaiterSignal::Leave;
                 if stays {
                     *known = signal;
                 }
@@ -120,17 +120,17 @@ impl Waiting {
 }
 
 /// One waiter's place here; ends when it is dropped.
-pub struct Wait {
-    waits: Arc<Waits>,
+pub struct Waiter {
+    waits: Arc<Waiters>,
     handle: u64,
     token: Token,
     bytes: usize,
-    signal: watch::Receiver<Signal>,
+    signal: watch::Receiver<WaiterSignal>,
 }
 
-impl Wait {
+impl Waiter {
     pub fn is_cancelled(&self) -> bool {
-        *self.signal.borrow() == Signal::Leave
+        *self.signal.borrow() == WaiterSignal::Leave
     }
 
     /// Waits until it is time to try again: at `try_at`, unless it is called at another time. `false`:
@@ -145,7 +145,7 @@ impl Wait {
             }
             let called = timeout_at(next.into(), self.signal.changed()).await;
             if called.is_ok()
-                && let Signal::TryAt(at) = *self.signal.borrow_and_update()
+                && let WaiterSignal::TryAt(at) = *self.signal.borrow_and_update()
             {
                 try_at = at;
             }
@@ -154,7 +154,7 @@ impl Wait {
     }
 }
 
-impl Drop for Wait {
+impl Drop for Waiter {
     fn drop(&mut self) {
         let mut waiting = self.waits.waiting();
         waiting.by_handle.remove(&self.handle);

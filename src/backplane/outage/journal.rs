@@ -17,13 +17,13 @@ const MAX_TAGS: usize = 50_000;
 
 /// Bounded in bytes; beyond, single keys are no longer told apart.
 pub struct Journal {
-    entries: Mutex<Entries>,
+    entries: Mutex<JournalEntries>,
     account: Account,
     on_overflow: Box<dyn Fn() + Send + Sync>,
 }
 
 #[derive(Default)]
-pub struct Entries {
+pub struct JournalEntries {
     pub keys: Parts<Key, ()>,
     pub patterns: HashSet<Pattern>,
     pub tags: HashSet<Tag>,
@@ -77,7 +77,7 @@ impl Journal {
     }
 
     /// What has to be deleted; `None` when there is nothing.
-    pub fn take(&self) -> Option<Entries> {
+    pub fn take(&self) -> Option<JournalEntries> {
         let mut known = self.lock();
         let entries = mem::take(&mut *known);
         self.account.set(0);
@@ -96,7 +96,7 @@ impl Journal {
     }
 
     /// Gives back what could not be deleted.
-    pub fn put_back(&self, taken: Entries) {
+    pub fn put_back(&self, taken: JournalEntries) {
         self.add(|entries| {
             entries.everything |= taken.everything;
             entries.bytes += taken.bytes;
@@ -107,7 +107,7 @@ impl Journal {
         });
     }
 
-    fn add(&self, change: impl FnOnce(&mut Entries)) {
+    fn add(&self, change: impl FnOnce(&mut JournalEntries)) {
         let mut entries = self.lock();
         let known = entries.everything;
         if !known {
@@ -115,9 +115,9 @@ impl Journal {
         }
         self.account.set(entries.bytes);
         if self.account.is_over() || entries.are_too_many() {
-            let everything = Entries {
+            let everything = JournalEntries {
                 everything: true,
-                ..Entries::default()
+                ..JournalEntries::default()
             };
             mem::replace(&mut *entries, everything).let_go();
             self.account.set(0);
@@ -128,12 +128,12 @@ impl Journal {
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, Entries> {
+    fn lock(&self) -> MutexGuard<'_, JournalEntries> {
         self.entries.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl Entries {
+impl JournalEntries {
     fn are_none(&self) -> bool {
         let patterns = self.patterns.len() + self.tag_patterns.len();
         !self.everything && self.keys.is_empty() && self.tags.is_empty() && patterns == 0
@@ -162,12 +162,12 @@ mod tests {
 
     use super::*;
     use crate::measure::{is_counted, kept, long_names, short_names};
-    use crate::store::memory::budget::Kind;
+    use crate::store::memory::budget::MemoryKind;
 
     fn counting() -> (Journal, Arc<AtomicUsize>) {
         let overflows = Arc::new(AtomicUsize::new(0));
         let counter = overflows.clone();
-        let account = Account::alone(Kind::Journal, 4 << 20);
+        let account = Account::alone(MemoryKind::Journal, 4 << 20);
         let journal = Journal::new(account, move || {
             counter.fetch_add(1, Ordering::Relaxed);
         });
@@ -233,7 +233,7 @@ mod tests {
             (long_names(300).collect::<Vec<_>>(), 0.1),
             (short_names(20_000).collect(), 0.34),
         ] {
-            let journal = Journal::new(Account::alone(Kind::Journal, 1 << 30), || ());
+            let journal = Journal::new(Account::alone(MemoryKind::Journal, 1 << 30), || ());
             let taken = kept(|| {
                 for name in &names {
                     journal.add_key(&Key::new(&[name.as_bytes()]));

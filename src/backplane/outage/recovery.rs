@@ -5,12 +5,12 @@ use std::sync::Arc;
 use futures_util::future::join_all;
 use tokio::sync::watch;
 
-use super::journal::{Entries, Journal};
-use crate::backplane::local_cache::invalidation_bus::News;
+use super::journal::{Journal, JournalEntries};
+use crate::backplane::local_cache::invalidation_bus::InvalidationBus;
 use crate::backplane::locks::{Locks, first_error};
 use crate::backplane::presence::Presence;
 use crate::backplane::pubsub::subscriber::Subscribers;
-use crate::backplane::session_cache::Sessions;
+use crate::backplane::session_cache::OutageSessions;
 use crate::store::availability::Recovery;
 use crate::store::memory::MemoryStore;
 use crate::store::memory::rate_limits::MemoryLimiter;
@@ -28,27 +28,27 @@ const ROUNDS_BESIDE_CALLS: usize = 2;
 
 /// Has every subscriber hear the server again, deletes on the store what the journal holds, then
 /// puts sessions, locks and presence in order, and drops what was kept and counted in memory.
-pub struct Replay {
+pub struct OutageRecovery {
     pub journal: Arc<Journal>,
     /// Of the rate limits that were reset.
     pub resets: Arc<Journal>,
     pub memory: Arc<MemoryStore>,
     pub limiter: Arc<MemoryLimiter>,
     pub subscribers: Arc<Subscribers>,
-    pub cached: Spaces,
-    pub limited: Spaces,
-    pub sessions: Arc<Sessions>,
-    pub news: Arc<News>,
+    pub cached: JournalSpaces,
+    pub limited: JournalSpaces,
+    pub sessions: Arc<OutageSessions>,
+    pub news: Arc<InvalidationBus>,
     pub locks: Arc<Locks>,
     pub presence: Arc<Presence>,
-    pub recovering: Arc<Recovering>,
+    pub recovering: Arc<RecoveryState>,
 }
 
 /// Whether a recovery is under way: until calls go to Redis, or it has failed.
 #[derive(Default)]
-pub struct Recovering(watch::Sender<bool>);
+pub struct RecoveryState(watch::Sender<bool>);
 
-impl Recovering {
+impl RecoveryState {
     pub fn is_under_way(&self) -> bool {
         *self.0.borrow()
     }
@@ -65,22 +65,22 @@ impl Recovering {
         }
     }
 
-    fn begin(&self) -> UnderWay<'_> {
+    fn begin(&self) -> RecoveryGuard<'_> {
         self.0.send_replace(true);
-        UnderWay(self)
+        RecoveryGuard(self)
     }
 }
 
-struct UnderWay<'a>(&'a Recovering);
+struct RecoveryGuard<'a>(&'a RecoveryState);
 
-impl Drop for UnderWay<'_> {
+impl Drop for RecoveryGuard<'_> {
     fn drop(&mut self) {
         self.0.0.send_replace(false);
     }
 }
 
 /// Where the keys of a journal are.
-pub struct Spaces {
+pub struct JournalSpaces {
     /// What the keys begin with that its patterns are about.
     pub keys: Key,
     /// What the tags begin with that its patterns are about.
@@ -89,7 +89,7 @@ pub struct Spaces {
     pub others: Vec<Key>,
 }
 
-impl Recovery<RedisStore> for Replay {
+impl Recovery<RedisStore> for OutageRecovery {
     async fn recover(
         &self,
         store: &RedisStore,
@@ -133,7 +133,7 @@ impl Recovery<RedisStore> for Replay {
 }
 
 /// Deletes what a journal holds; what could not be deleted is put back.
-async fn carry_out<S: Tagged>(store: &S, journal: &Journal, spaces: &Spaces) -> Result<()> {
+async fn carry_out<S: Tagged>(store: &S, journal: &Journal, spaces: &JournalSpaces) -> Result<()> {
     let Some(entries) = journal.take() else {
         return Ok(());
     };
@@ -145,7 +145,11 @@ async fn carry_out<S: Tagged>(store: &S, journal: &Journal, spaces: &Spaces) -> 
     deleted
 }
 
-async fn delete<S: Tagged>(store: &S, entries: &Entries, spaces: &Spaces) -> Result<()> {
+async fn delete<S: Tagged>(
+    store: &S,
+    entries: &JournalEntries,
+    spaces: &JournalSpaces,
+) -> Result<()> {
     if entries.everything {
         let all: Vec<&Key> = spaces.others.iter().chain([&spaces.keys]).collect();
         return forgive(store.delete_matching(&all, &[Pattern::new(b"*")]).await);

@@ -7,15 +7,17 @@ use std::time::Instant;
 use futures_util::future::{join_all, try_join};
 
 use super::keeper::HELD;
-use super::utf16_order::InUtf16;
+use super::utf16_order::Utf16Order;
 use super::{AT_ONCE, Presence, Removal};
 use crate::backplane::Backplane;
 use crate::backplane::routing::deadline::within;
 use crate::io_thread::steps::for_each;
 use crate::store::availability::Availability;
-use crate::store::memory::presence::{Doubt, Kept, Order, Standing};
+use crate::store::memory::presence::{Doubt, OwnSocket, SocketOrder, Standing};
 use crate::store::parts::Parts;
-use crate::store::presence::{Condition, Detail, Lives, Place, Present, Roster, Socket, rooms_of};
+use crate::store::presence::{
+    Condition, Detail, Place, Present, ProcessLeases, Roster, Socket, rooms_of,
+};
 use crate::store::remote::RedisStore;
 use crate::store::{Result, Ttl};
 
@@ -171,7 +173,7 @@ impl Backplane {
         }
     }
 
-    fn presence_forget_own(&self, user: &str, id: &str, order: Order) {
+    fn presence_forget_own(&self, user: &str, id: &str, order: SocketOrder) {
         let own = &self.presence.own;
         if own.get(id).is_some_and(|kept| &*kept.socket.user == user) {
             own.forget(id, order);
@@ -195,11 +197,11 @@ impl Backplane {
             .await;
         let mut users = BTreeSet::new();
         for_each(there, |present| {
-            users.insert(InUtf16(present.user));
+            users.insert(Utf16Order(present.user));
         })
         .await;
         let mut in_order = Vec::with_capacity(users.len());
-        for_each(users, |InUtf16(user)| in_order.push(user)).await;
+        for_each(users, |Utf16Order(user)| in_order.push(user)).await;
         in_order
     }
 
@@ -236,7 +238,7 @@ impl Backplane {
         let mut in_order = BTreeMap::new();
         for_each(there, |present| {
             let names = (&present.user, &present.socket);
-            let names = (InUtf16(names.0.clone()), InUtf16(names.1.clone()));
+            let names = (Utf16Order(names.0.clone()), Utf16Order(names.1.clone()));
             let last_seen = seen(&present);
             in_order.insert(names, (present, last_seen));
         })
@@ -324,7 +326,7 @@ impl Backplane {
     async fn presence_look_for(
         self: &Arc<Self>,
         store: &RedisStore,
-        missing: Vec<Kept>,
+        missing: Vec<OwnSocket>,
     ) -> Result<()> {
         let (first, others) = missing.split_at(missing.len().min(AT_ONCE));
         self.presence_set_lost(store, first).await?;

@@ -12,7 +12,7 @@ use super::{AT_ONCE, Presence};
 use crate::backplane::Backplane;
 use crate::backplane::locks::first_error;
 use crate::store::availability::Availability;
-use crate::store::memory::presence::{Doubt, Kept};
+use crate::store::memory::presence::{Doubt, OwnSocket};
 use crate::store::presence::Socket;
 use crate::store::remote::RedisStore;
 use crate::store::{Result, Ttl};
@@ -137,7 +137,7 @@ impl Backplane {
                 Ok((!is_there).then_some(kept))
             });
             let found = try_join_all(found).await?;
-            let lost: Vec<Kept> = found.into_iter().flatten().collect();
+            let lost: Vec<OwnSocket> = found.into_iter().flatten().collect();
             if !lost.is_empty() {
                 self.presence_set_lost(store, &lost).await?;
             }
@@ -149,7 +149,7 @@ impl Backplane {
     pub(super) async fn presence_set_lost(
         &self,
         store: &RedisStore,
-        sockets: &[Kept],
+        sockets: &[OwnSocket],
     ) -> Result<()> {
         self.presence_beat(store).await?;
         self.presence_set_again(store, sockets).await
@@ -159,7 +159,7 @@ impl Backplane {
     async fn presence_set_chosen_again(
         &self,
         store: &RedisStore,
-        choose: impl Fn(usize) -> Option<Vec<Kept>>,
+        choose: impl Fn(usize) -> Option<Vec<OwnSocket>>,
         mut most: usize,
     ) -> Result<()> {
         for part in 0.. {
@@ -175,7 +175,7 @@ impl Backplane {
     }
 
     /// Sets sockets anew, a few at a time.
-    async fn presence_set_again(&self, store: &RedisStore, sockets: &[Kept]) -> Result<()> {
+    async fn presence_set_again(&self, store: &RedisStore, sockets: &[OwnSocket]) -> Result<()> {
         for step in sockets.chunks(AT_ONCE) {
             let set = step
                 .iter()
@@ -188,7 +188,7 @@ impl Backplane {
         Ok(())
     }
 
-    async fn presence_set_one_again(&self, store: &RedisStore, kept: &Kept) -> Result<()> {
+    async fn presence_set_one_again(&self, store: &RedisStore, kept: &OwnSocket) -> Result<()> {
         let own = &self.presence.own;
         let gate = self.presence.gates.place(&(&*kept.socket.id).into());
         let _turn = gate.turn().await;

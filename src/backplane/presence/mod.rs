@@ -20,16 +20,16 @@ use tokio::task::AbortHandle;
 use super::locks::first_error;
 use crate::store::Result;
 use crate::store::availability::Availability;
-use crate::store::keyed_mutex::Gates;
+use crate::store::keyed_mutex::KeyedMutex;
 use crate::store::memory::Clock;
-use crate::store::memory::budget::{Account, Budget, Kind, allocated};
+use crate::store::memory::budget::{Account, Budget, MemoryKind, allocated};
 use crate::store::memory::presence::MemoryRoster;
-use crate::store::presence::{Names, Roster};
+use crate::store::presence::{PresenceKeys, Roster};
 use crate::store::remote::RedisStore;
 use crate::store::remote::presence::RedisRoster;
 
-use process_leases::{KnownLives, Pulse};
-use watch::Watches;
+use process_leases::{KnownLeases, OwnLease};
+use watch::RoomWatches;
 
 /// Sockets that are sent to Redis at once.
 const AT_ONCE: usize = 128;
@@ -37,19 +37,19 @@ const AT_ONCE: usize = 128;
 pub struct Presence {
     /// Whether this process keeps its own sockets alive.
     heartbeat: bool,
-    names: Names,
+    names: PresenceKeys,
     own: MemoryRoster,
-    pulse: Pulse,
-    lives: KnownLives,
+    pulse: OwnLease,
+    lives: KnownLeases,
     /// Bounded; beyond, sockets end by themselves, and whoever removes them is told.
     removals: Mutex<Vec<Removal>>,
     removals_account: Account,
     keeper: Mutex<Option<AbortHandle>>,
     has_work: Notify,
-    watches: Arc<Watches>,
+    watches: Arc<RoomWatches>,
     watches_account: Account,
     /// What is done with a socket in this process is done one after the other.
-    gates: Gates<Box<str>>,
+    gates: KeyedMutex<Box<str>>,
 }
 
 /// A socket that was removed.
@@ -71,22 +71,26 @@ impl Removal {
 
 impl Presence {
     pub fn new(heartbeat: bool, prefix: &[u8], budget: &Arc<Budget>) -> Self {
-        let watches = Arc::new(Watches::default());
+        let watches = Arc::new(RoomWatches::default());
         let told = watches.clone();
         let on_news = Box::new(move |room: &str, text: &dyn Fn() -> Bytes| told.hear(room, text));
         Self {
             heartbeat,
-            names: Names::new(prefix),
-            own: MemoryRoster::new(budget.account(Kind::Presence), Clock::system(), on_news),
-            pulse: Pulse::default(),
-            lives: KnownLives::default(),
+            names: PresenceKeys::new(prefix),
+            own: MemoryRoster::new(
+                budget.account(MemoryKind::Presence),
+                Clock::system(),
+                on_news,
+            ),
+            pulse: OwnLease::default(),
+            lives: KnownLeases::default(),
             removals: Mutex::default(),
-            removals_account: budget.account(Kind::Removals),
+            removals_account: budget.account(MemoryKind::Removals),
             keeper: Mutex::default(),
             has_work: Notify::new(),
             watches,
-            watches_account: budget.account(Kind::Watches),
-            gates: Gates::default(),
+            watches_account: budget.account(MemoryKind::Watches),
+            gates: KeyedMutex::default(),
         }
     }
 

@@ -6,7 +6,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use crate::store::Result;
-use crate::store::presence::{Beat, Life, Lives, Present};
+use crate::store::presence::{Heartbeat, Present, ProcessLease, ProcessLeases};
 
 /// How old what is known of others may be.
 const FRESH: Duration = Duration::from_secs(1);
@@ -14,32 +14,32 @@ const FRESH: Duration = Duration::from_secs(1);
 const MOST_LOST: usize = 10_000;
 
 /// The life in which this process sets its sockets. One that has ended is followed by another.
-pub struct Pulse(Mutex<Current>);
+pub struct OwnLease(Mutex<CurrentLease>);
 
 #[derive(Clone, Copy)]
-struct Current {
-    life: Life,
+struct CurrentLease {
+    life: ProcessLease,
     has_begun: bool,
 }
 
-impl Current {
+impl CurrentLease {
     fn new() -> Self {
         Self {
-            life: Life::unique(),
+            life: ProcessLease::unique(),
             has_begun: false,
         }
     }
 }
 
-impl Default for Pulse {
+impl Default for OwnLease {
     fn default() -> Self {
-        Self(Mutex::new(Current::new()))
+        Self(Mutex::new(CurrentLease::new()))
     }
 }
 
-impl Pulse {
+impl OwnLease {
     /// The life, which the store has heard of.
-    pub async fn life<L: Lives>(&self, store: &L) -> Result<Life> {
+    pub async fn life<L: ProcessLeases>(&self, store: &L) -> Result<ProcessLease> {
         let current = *self.current();
         if !current.has_begun {
             store.beat(current.life, true).await?;
@@ -49,12 +49,12 @@ impl Pulse {
     }
 
     /// The life, which the store may not have heard of.
-    pub fn current_life(&self) -> Life {
+    pub fn current_life(&self) -> ProcessLease {
         self.current().life
     }
 
     /// Whether it is still the life, so that what was set in it is there.
-    pub fn is(&self, life: Life) -> bool {
+    pub fn is(&self, life: ProcessLease) -> bool {
         self.current().life == life
     }
 
@@ -63,7 +63,7 @@ impl Pulse {
     }
 
     /// Has the life go on; `false`: it had ended, and another begins. Of those who find that at once one is told.
-    pub async fn beat<L: Lives>(&self, store: &L) -> Result<bool> {
+    pub async fn beat<L: ProcessLeases>(&self, store: &L) -> Result<bool> {
         let life = self.life(store).await?;
         if store.beat(life, false).await? {
             return Ok(true);
@@ -71,38 +71,38 @@ impl Pulse {
         let mut current = self.current();
         let is_first = current.life == life;
         if is_first {
-            *current = Current::new();
+            *current = CurrentLease::new();
         }
         Ok(!is_first)
     }
 
-    fn begun(&self, life: Life) {
+    fn begun(&self, life: ProcessLease) {
         let mut current = self.current();
         current.has_begun |= current.life == life;
     }
 
-    fn current(&self) -> MutexGuard<'_, Current> {
+    fn current(&self) -> MutexGuard<'_, CurrentLease> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 /// Which lives go on, as of a moment ago.
 #[derive(Default)]
-pub struct KnownLives(Mutex<Known>);
+pub struct KnownLeases(Mutex<ProcessLeaseTable>);
 
 #[derive(Default)]
-struct Known {
-    beats: HashMap<Life, Beat>,
+struct ProcessLeaseTable {
+    beats: HashMap<ProcessLease, Heartbeat>,
     /// Those that the store knows nothing of, for ever.
-    lost: HashSet<Life>,
+    lost: HashSet<ProcessLease>,
     asked: Option<Instant>,
     /// As of the last look of those who watch: readers ask as well, and tell nobody.
-    watched: HashMap<Life, Beat>,
+    watched: HashMap<ProcessLease, Heartbeat>,
 }
 
-impl KnownLives {
+impl KnownLeases {
     /// Finds out which of the lives go on that sockets depend on.
-    pub async fn look<L: Lives>(&self, store: &L, present: &[Present]) -> Result<()> {
+    pub async fn look<L: ProcessLeases>(&self, store: &L, present: &[Present]) -> Result<()> {
         if self.has_to_ask(present) {
             self.ask(store).await?;
             let mut known = self.known();
@@ -110,14 +110,14 @@ impl KnownLives {
                 known.lost.clear();
             }
             let lost = lives(present).filter(|life| !known.beats.contains_key(life));
-            let lost: Vec<Life> = lost.collect();
+            let lost: Vec<ProcessLease> = lost.collect();
             known.lost.extend(lost);
         }
         Ok(())
     }
 
     /// Asks again, for those who watch; whether one does not go on of which they have not been told.
-    pub async fn look_again<L: Lives>(&self, store: &L) -> Result<bool> {
+    pub async fn look_again<L: ProcessLeases>(&self, store: &L) -> Result<bool> {
         self.ask(store).await?;
         let mut known = self.known();
         let now = known.beats.clone();
@@ -128,20 +128,20 @@ impl KnownLives {
     }
 
     /// Whether a socket is there, as far as its life is concerned.
-    pub fn is_alive(&self, life: Option<Life>) -> bool {
+    pub fn is_alive(&self, life: Option<ProcessLease>) -> bool {
         life.is_none_or(|life| self.known().goes_on(life) == Some(true))
     }
 
     /// Whether it is certain that a life does not go on. One that the store has lost may have a successor.
-    pub fn has_ended(&self, life: Option<Life>) -> bool {
+    pub fn has_ended(&self, life: Option<ProcessLease>) -> bool {
         life.is_some_and(|life| self.known().goes_on(life) == Some(false))
     }
 
-    pub fn last_beat(&self, life: Life) -> Option<u64> {
+    pub fn last_beat(&self, life: ProcessLease) -> Option<u64> {
         self.known().beats.get(&life).map(|beat| beat.at_ms)
     }
 
-    async fn ask<L: Lives>(&self, store: &L) -> Result<()> {
+    async fn ask<L: ProcessLeases>(&self, store: &L) -> Result<()> {
         let asked = Instant::now();
         let beats = store.lives().await?;
         let mut known = self.known();
@@ -165,19 +165,19 @@ impl KnownLives {
         })
     }
 
-    fn known(&self) -> MutexGuard<'_, Known> {
+    fn known(&self) -> MutexGuard<'_, ProcessLeaseTable> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl Known {
+impl ProcessLeaseTable {
     /// `None`: nothing is known.
-    fn goes_on(&self, life: Life) -> Option<bool> {
+    fn goes_on(&self, life: ProcessLease) -> Option<bool> {
         self.beats.get(&life).map(|beat| !beat.left.is_zero())
     }
 }
 
-fn lives(present: &[Present]) -> impl Iterator<Item = Life> {
+fn lives(present: &[Present]) -> impl Iterator<Item = ProcessLease> {
     present.iter().filter_map(|present| present.life)
 }
 
@@ -189,24 +189,24 @@ mod tests {
     use crate::store::presence::{LEASE, Place};
 
     /// A server that knows one life, of whose lease so much is left whenever it is asked.
-    struct Server {
-        life: Life,
+    struct OneProcess {
+        life: ProcessLease,
         left: Vec<Duration>,
         asked: AtomicUsize,
     }
 
-    impl Lives for Server {
-        async fn beat(&self, _: Life, _: bool) -> Result<bool> {
+    impl ProcessLeases for OneProcess {
+        async fn beat(&self, _: ProcessLease, _: bool) -> Result<bool> {
             Ok(true)
         }
 
-        async fn lives(&self) -> Result<HashMap<Life, Beat>> {
+        async fn lives(&self) -> Result<HashMap<ProcessLease, Heartbeat>> {
             let asked = self.asked.fetch_add(1, Ordering::Relaxed);
             let left = self.left[asked];
-            Ok(HashMap::from([(self.life, Beat { at_ms: 1, left })]))
+            Ok(HashMap::from([(self.life, Heartbeat { at_ms: 1, left })]))
         }
 
-        async fn last_beat(&self, _: Life) -> Result<Option<u64>> {
+        async fn last_beat(&self, _: ProcessLease) -> Result<Option<u64>> {
             Ok(None)
         }
 
@@ -217,8 +217,8 @@ mod tests {
 
     /// What each of three looks finds, and how often the server was asked.
     async fn look_three_times(left: [Duration; 3]) -> ([bool; 3], usize) {
-        let server = Server {
-            life: Life::unique(),
+        let server = OneProcess {
+            life: ProcessLease::unique(),
             left: left.into(),
             asked: AtomicUsize::default(),
         };
@@ -228,7 +228,7 @@ mod tests {
             life: Some(server.life),
             record: None,
         }];
-        let (lives, mut found) = (KnownLives::default(), [false; 3]);
+        let (lives, mut found) = (KnownLeases::default(), [false; 3]);
         for found in &mut found {
             lives.look(&server, &present).await.unwrap();
             *found = lives.is_alive(Some(server.life));

@@ -3,15 +3,15 @@
 use std::cmp::Ordering;
 
 #[derive(PartialEq, Eq)]
-pub struct InUtf16(pub Box<str>);
+pub struct Utf16Order(pub Box<str>);
 
-impl Ord for InUtf16 {
+impl Ord for Utf16Order {
     fn cmp(&self, other: &Self) -> Ordering {
         compare(&self.0, &other.0)
     }
 }
 
-impl PartialOrd for InUtf16 {
+impl PartialOrd for Utf16Order {
     fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
         Some(self.cmp(other))
     }

@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::SystemTime;
 
-use crate::backplane::stats::pubsub_stats::Traffic;
+use crate::backplane::stats::pubsub_stats::PubsubStats;
 use crate::store::topics::Message;
 
 /// What a message takes beside its texts.
@@ -41,7 +41,7 @@ pub struct Mailbox {
     pub receiver: u32,
     bounds: MailBounds,
     contents: Mutex<Contents>,
-    traffic: Arc<Traffic>,
+    traffic: Arc<PubsubStats>,
     on_mail: OnMail,
 }
 
@@ -56,7 +56,7 @@ impl Mailbox {
     pub fn new(
         receiver: u32,
         bounds: MailBounds,
-        traffic: Arc<Traffic>,
+        traffic: Arc<PubsubStats>,
         on_mail: OnMail,
     ) -> Arc<Self> {
         Arc::new(Self {
@@ -120,7 +120,7 @@ impl Contents {
             && (self.mail.len() > bounds.max_messages || self.bytes > bounds.max_bytes)
     }
 
-    fn drop_oldest(&mut self, traffic: &Traffic) {
+    fn drop_oldest(&mut self, traffic: &PubsubStats) {
         let Some(mail) = self.mail.pop_front() else {
             return;
         };
@@ -161,11 +161,11 @@ mod tests {
     use std::sync::atomic::{AtomicU32, Ordering};
 
     use super::*;
-    use crate::store::topics::Tag;
+    use crate::store::topics::SubscriptionTag;
 
     fn message(tag: u64, payload: &'static [u8]) -> Mail {
         Mail::Message(Message {
-            tag: Tag(tag),
+            tag: SubscriptionTag(tag),
             channel: None,
             payload: payload.into(),
         })

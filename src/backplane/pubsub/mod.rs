@@ -9,10 +9,10 @@ use bytes::Bytes;
 use tokio::time::timeout_at;
 
 use super::Backplane;
-use super::routing::Once;
+use super::routing::AtMostOnce;
 use crate::store::availability::Availability;
 use crate::store::bus::{Bus, Reach, Topic, TopicKind};
-use crate::store::topics::Tag;
+use crate::store::topics::SubscriptionTag;
 use crate::store::{Key, glob};
 
 impl Backplane {
@@ -27,9 +27,9 @@ impl Backplane {
         let published = published.await;
         self.traffic.published();
         match published {
-            Once::Answered(Ok(reached)) => reached,
-            Once::Answered(Err(_)) | Once::Unknown => 0,
-            Once::Away => self.publish_here(reach, channel, payload).await,
+            AtMostOnce::Answered(Ok(reached)) => reached,
+            AtMostOnce::Answered(Err(_)) | AtMostOnce::Unknown => 0,
+            AtMostOnce::Away => self.publish_here(reach, channel, payload).await,
         }
     }
 
@@ -55,7 +55,13 @@ impl Backplane {
     /// From now on what is published to the topic comes into the subscriber's mailbox, with `tag`.
     /// Answers whether that is so already: the server has confirmed it, or Redis is away and this
     /// process is all there is. It is wanted in any case, until it is unsubscribed.
-    pub async fn subscribe(&self, number: u32, kind: TopicKind, name: &[u8], tag: Tag) -> bool {
+    pub async fn subscribe(
+        &self,
+        number: u32,
+        kind: TopicKind,
+        name: &[u8],
+        tag: SubscriptionTag,
+    ) -> bool {
         let subscriber = self.subscribers.get_or_make(number, &self.surroundings);
         let topic = self.topic(kind, name);
         subscriber.topics.want(&topic, tag);

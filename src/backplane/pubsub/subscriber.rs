@@ -8,7 +8,7 @@ use std::time::SystemTime;
 use tokio::task::AbortHandle;
 
 use super::mailbox::{Gap, Mail, MailBounds, Mailbox, OnMail};
-use crate::backplane::stats::pubsub_stats::Traffic;
+use crate::backplane::stats::pubsub_stats::PubsubStats;
 use crate::backplane::{Event, OnEvent};
 use crate::io_thread::panics::keep;
 use crate::store::availability::{Availability, Switch};
@@ -16,12 +16,12 @@ use crate::store::memory::budget::Account;
 use crate::store::memory::bus::LocalBus;
 use crate::store::remote::RedisStore;
 use crate::store::remote::connection::endpoint::Endpoint;
-use crate::store::remote::pubsub_connection::{Feed, FeedEvent};
+use crate::store::remote::pubsub_connection::{PubsubConnection, PubsubEvent};
 use crate::store::topics::{Message, Topics};
 
 pub struct Subscriber {
     pub topics: Arc<Topics>,
-    feed: Feed,
+    feed: PubsubConnection,
     watch: Arc<GapWatch>,
 }
 
@@ -34,7 +34,7 @@ pub struct Surroundings {
     pub bounds: MailBounds,
     /// Of what is subscribed to.
     pub subscriptions: Account,
-    pub traffic: Arc<Traffic>,
+    pub traffic: Arc<PubsubStats>,
     pub on_mail: OnMail,
     pub on_event: OnEvent,
 }
@@ -69,20 +69,20 @@ impl Subscriber {
         let watch = Arc::new(GapWatch {
             topics: topics.clone(),
             mailbox,
-            state: Mutex::new(Watched {
+            state: Mutex::new(GapReasons {
                 outage,
-                ..Watched::default()
+                ..GapReasons::default()
             }),
         });
         let watched = watch.clone();
-        let feed = Feed::start(
+        let feed = PubsubConnection::start(
             around.endpoint.clone(),
             around.switch.clone(),
             topics.clone(),
             move |event| match event {
-                FeedEvent::Restored => watched.feed_restored(),
-                FeedEvent::Lost(reason) => watched.feed_lost(&reason),
-                FeedEvent::Refused => {}
+                PubsubEvent::Restored => watched.feed_restored(),
+                PubsubEvent::Lost(reason) => watched.feed_lost(&reason),
+                PubsubEvent::Refused => {}
             },
         );
         Arc::new(Self {
@@ -110,11 +110,11 @@ fn without_prefix(message: Message, prefix_bytes: usize) -> Message {
 struct GapWatch {
     topics: Arc<Topics>,
     mailbox: Arc<Mailbox>,
-    state: Mutex<Watched>,
+    state: Mutex<GapReasons>,
 }
 
 #[derive(Default)]
-struct Watched {
+struct GapReasons {
     /// Why Redis is away.
     outage: Option<String>,
     feed_is_lost: bool,
@@ -156,13 +156,13 @@ impl GapWatch {
         }
     }
 
-    fn open(&self, state: &mut Watched, reason: &str) {
+    fn open(&self, state: &mut GapReasons, reason: &str) {
         if state.open.is_none() && !self.topics.is_empty() {
             state.open = Some((SystemTime::now(), reason.to_owned()));
         }
     }
 
-    fn close_if_whole(&self, state: &mut Watched) {
+    fn close_if_whole(&self, state: &mut GapReasons) {
         if state.feed_is_lost || state.outage.is_some() {
             return;
         }
@@ -176,7 +176,7 @@ impl GapWatch {
         }
     }
 
-    fn state(&self) -> MutexGuard<'_, Watched> {
+    fn state(&self) -> MutexGuard<'_, GapReasons> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

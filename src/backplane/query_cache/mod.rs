@@ -11,11 +11,11 @@ use std::time::Instant;
 use ring::digest::{Context, SHA256};
 
 use super::Backplane;
-use super::stats::cache_stats::From;
-use super::tagged_entries::{Entry, Looked};
+use super::stats::cache_stats::AnsweredBy;
+use super::tagged_entries::{TaggedEntry, TaggedLookup};
 use crate::store::tags::Tagged;
-use crate::store::{Fetched, Json, Key, Lease, Pattern, Ttl};
-use query_fence::Fence;
+use crate::store::{Fetched, FillLease, Json, Key, Pattern, Ttl};
+use query_fence::SetCondition;
 
 const SPACE: &[u8] = b"query:";
 pub(super) const NAMES: &[u8] = b"query-name:";
@@ -40,8 +40,8 @@ impl Backplane {
         let looked = self.look(&entry, Instant::now()).await;
         looked.count(&self.counts.queries);
         match looked {
-            Looked::Hit(value, _) => Some(value),
-            Looked::Miss(seen) => {
+            TaggedLookup::Hit(value, _) => Some(value),
+            TaggedLookup::Miss(seen) => {
                 self.fills.missed(&entry.key, seen);
                 None
             }
@@ -52,12 +52,12 @@ impl Backplane {
     pub async fn query_set(&self, query: &Query, value: Json, ttl: Ttl) -> bool {
         let entry = self.query_entry(query);
         let seen = match self.fills.fence(&entry.key) {
-            Fence::Shut => {
+            SetCondition::Shut => {
                 self.counts.queries.fenced();
                 return false;
             }
-            Fence::None => None,
-            Fence::Seen(seen) => Some(seen),
+            SetCondition::None => None,
+            SetCondition::Seen(seen) => Some(seen),
         };
         let ttl_here = self.options.degraded_query_ttl;
         let kept = self
@@ -76,23 +76,23 @@ impl Backplane {
             let begun = self.fills.begin();
             let looked = self.look(&entry, asked).await;
             match looked {
-                Looked::Hit(value, from) => {
+                TaggedLookup::Hit(value, from) => {
                     self.counts.queries.read(true, from);
                     return Fetched::Fresh(value);
                 }
-                Looked::Miss(seen) => {
+                TaggedLookup::Miss(seen) => {
                     if let Some(lease) = self.fills.lease(&entry.key, seen, begun) {
-                        self.counts.queries.read(false, From::Redis);
+                        self.counts.queries.read(false, AnsweredBy::Redis);
                         return Fetched::Absent(lease);
                     }
                 }
             }
         }
-        Fetched::Absent(Lease::NONE)
+        Fetched::Absent(FillLease::NONE)
     }
 
     /// Whether the loaded value was kept.
-    pub async fn query_fill(&self, query: &Query, lease: Lease, value: Json, ttl: Ttl) -> bool {
+    pub async fn query_fill(&self, query: &Query, lease: FillLease, value: Json, ttl: Ttl) -> bool {
         let entry = self.query_entry(query);
         let Some(seen) = self.fills.redeem(&entry.key, lease) else {
             self.counts.queries.fenced();
@@ -107,7 +107,7 @@ impl Backplane {
         kept
     }
 
-    pub fn query_abandon(&self, query: &Query, lease: Lease) {
+    pub fn query_abandon(&self, query: &Query, lease: FillLease) {
         let key = self.query_key(query);
         if self.fills.redeem(&key, lease).is_some() {
             self.fills.settled(&key, lease, false);
@@ -145,10 +145,10 @@ impl Backplane {
         removed.unwrap_or(0)
     }
 
-    fn query_entry(&self, query: &Query) -> Entry {
+    fn query_entry(&self, query: &Query) -> TaggedEntry {
         let rooms = query.rooms.iter();
         let rooms = rooms.map(|room| self.tag(ROOMS, room.as_bytes()));
-        Entry {
+        TaggedEntry {
             key: self.query_key(query),
             tags: std::iter::once(self.tag(NAMES, &query.name))
                 .chain(rooms)

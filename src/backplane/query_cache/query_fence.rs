@@ -10,10 +10,10 @@ use std::ops::{Deref, DerefMut};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use super::recent::{Recent, Remembered};
+use super::recent::{RecentMap, Remembered};
 use crate::store::memory::budget::Account;
 use crate::store::memory::steps;
-use crate::store::{Key, Lease, Version};
+use crate::store::{FillLease, Key, Version};
 
 /// Whoever has not come with a value by then will not come any more, unless nobody else asks.
 const GIVEN_UP_AFTER: Duration = Duration::from_secs(60);
@@ -23,15 +23,15 @@ const CAREFUL_FOR: Duration = Duration::from_secs(60);
 type Versions = Vec<Version>;
 
 /// Misses, and leases, that are remembered; each may take half of the room.
-pub struct Fills {
-    open: Mutex<Open>,
+pub struct QueryFence {
+    open: Mutex<OpenMisses>,
     account: Account,
 }
 
 #[derive(Default)]
-struct Open {
-    misses: Recent<Miss>,
-    leases: Recent<Leased>,
+struct OpenMisses {
+    misses: RecentMap<Miss>,
+    leases: RecentMap<LeasedFill>,
     /// How many values have been set under leases.
     filled: u64,
 }
@@ -39,13 +39,13 @@ struct Open {
 impl Remembered for Miss {
     fn versions(&self) -> usize {
         match &self.seen {
-            Seen::Same(seen) => seen.len(),
-            Seen::Different(_) => 0,
+            SeenVersions::Same(seen) => seen.len(),
+            SeenVersions::Different(_) => 0,
         }
     }
 }
 
-impl Remembered for Leased {
+impl Remembered for LeasedFill {
     fn versions(&self) -> usize {
         match self {
             Self::Out(_, seen) | Self::Filling(_, seen) => seen.len(),
@@ -54,22 +54,22 @@ impl Remembered for Leased {
     }
 }
 
-enum Leased {
-    Out(Lease, Versions),
+enum LeasedFill {
+    Out(FillLease, Versions),
     /// The value is being set.
-    Filling(Lease, Versions),
+    Filling(FillLease, Versions),
     /// The value came, as the one of this number.
     Filled(u64),
 }
 
 /// What is open for one entry.
 struct Miss {
-    seen: Seen,
+    seen: SeenVersions,
     open: usize,
     last: Instant,
 }
 
-enum Seen {
+enum SeenVersions {
     Same(Versions),
     /// They saw different ones, since then.
     Different(Instant),
@@ -77,7 +77,7 @@ enum Seen {
 
 /// Under which conditions a value may be set.
 #[derive(Debug, PartialEq, Eq)]
-pub enum Fence {
+pub enum SetCondition {
     /// Nobody missed it.
     None,
     Seen(Versions),
@@ -85,7 +85,7 @@ pub enum Fence {
     Shut,
 }
 
-impl Fills {
+impl QueryFence {
     pub fn new(account: Account) -> Self {
         Self {
             open: Mutex::default(),
@@ -102,17 +102,17 @@ impl Fills {
         let before = open.misses.remove(entry);
         let before = before.filter(|before| {
             let since = match before.seen {
-                Seen::Same(_) => before.last,
-                Seen::Different(since) => since,
+                SeenVersions::Same(_) => before.last,
+                SeenVersions::Different(since) => since,
             };
             now - since < GIVEN_UP_AFTER
         });
         let opened = before.as_ref().map_or(0, |before| before.open);
         let miss = Miss {
             seen: match before.map(|before| before.seen) {
-                Some(Seen::Same(others)) if others != seen => Seen::Different(now),
-                Some(Seen::Different(since)) => Seen::Different(since),
-                _ => Seen::Same(seen),
+                Some(SeenVersions::Same(others)) if others != seen => SeenVersions::Different(now),
+                Some(SeenVersions::Different(since)) => SeenVersions::Different(since),
+                _ => SeenVersions::Same(seen),
             },
             open: opened + 1,
             last: now,
@@ -121,15 +121,19 @@ impl Fills {
     }
 
     /// What a set without a lease has to heed.
-    pub fn fence(&self, entry: &Key) -> Fence {
+    pub fn fence(&self, entry: &Key) -> SetCondition {
         let mut open = self.open();
         let Some(mut miss) = open.misses.remove(entry) else {
             let is_careful = open.misses.has_forgotten_within(CAREFUL_FOR);
-            return if is_careful { Fence::Shut } else { Fence::None };
+            return if is_careful {
+                SetCondition::Shut
+            } else {
+                SetCondition::None
+            };
         };
         let fence = match &miss.seen {
-            Seen::Same(seen) => Fence::Seen(seen.clone()),
-            Seen::Different(_) => Fence::Shut,
+            SeenVersions::Same(seen) => SetCondition::Seen(seen.clone()),
+            SeenVersions::Different(_) => SetCondition::Shut,
         };
         miss.open -= 1;
         if miss.open > 0 {
@@ -145,50 +149,53 @@ impl Fills {
 
     /// The right to set what was missed; the same one for all who saw the same. `None`: a value was
     /// set since the look began, and may be there.
-    pub fn lease(&self, entry: &Key, seen: Versions, begun: u64) -> Option<Lease> {
+    pub fn lease(&self, entry: &Key, seen: Versions, begun: u64) -> Option<FillLease> {
         if seen.is_empty() {
-            return Some(Lease::NONE);
+            return Some(FillLease::NONE);
         }
         let mut open = self.open();
         let lease = match open.leases.remove(entry) {
-            Some(Leased::Filled(number)) if number > begun => {
-                open.leases.insert(entry.clone(), Leased::Filled(number));
+            Some(LeasedFill::Filled(number)) if number > begun => {
+                open.leases
+                    .insert(entry.clone(), LeasedFill::Filled(number));
                 return None;
             }
-            Some(Leased::Filling(lease, others)) if others == seen => {
+            Some(LeasedFill::Filling(lease, others)) if others == seen => {
                 open.leases
-                    .insert(entry.clone(), Leased::Filling(lease, seen));
+                    .insert(entry.clone(), LeasedFill::Filling(lease, seen));
                 return Some(lease);
             }
-            Some(Leased::Out(lease, others)) if others == seen => lease,
-            _ => Lease::unique(),
+            Some(LeasedFill::Out(lease, others)) if others == seen => lease,
+            _ => FillLease::unique(),
         };
-        open.leases.insert(entry.clone(), Leased::Out(lease, seen));
+        open.leases
+            .insert(entry.clone(), LeasedFill::Out(lease, seen));
         Some(lease)
     }
 
     /// What became of a value whose lease was redeemed.
-    pub fn settled(&self, entry: &Key, lease: Lease, is_kept: bool) {
+    pub fn settled(&self, entry: &Key, lease: FillLease, is_kept: bool) {
         let mut open = self.open();
         match open.leases.remove(entry) {
-            Some(Leased::Filling(current, _)) if current == lease => {}
+            Some(LeasedFill::Filling(current, _)) if current == lease => {}
             Some(newer) => return open.leases.insert(entry.clone(), newer),
             None => {}
         }
         if is_kept {
             open.filled += 1;
             let number = open.filled;
-            open.leases.insert(entry.clone(), Leased::Filled(number));
+            open.leases
+                .insert(entry.clone(), LeasedFill::Filled(number));
         }
     }
 
     /// The versions that came with a lease, for a value that is to be set now, and then [`Self::settled`];
     /// `None`: it has ended already.
-    pub fn redeem(&self, entry: &Key, lease: Lease) -> Option<Versions> {
+    pub fn redeem(&self, entry: &Key, lease: FillLease) -> Option<Versions> {
         let mut open = self.open();
         match open.leases.remove(entry)? {
-            Leased::Out(current, seen) if current == lease => {
-                let filling = Leased::Filling(lease, seen.clone());
+            LeasedFill::Out(current, seen) if current == lease => {
+                let filling = LeasedFill::Filling(lease, seen.clone());
                 open.leases.insert(entry.clone(), filling);
                 Some(seen)
             }
@@ -206,12 +213,12 @@ impl Fills {
         steps::let_go(gone.leases.into_items());
     }
 
-    fn open(&self) -> Opened<'_> {
+    fn open(&self) -> OpenMissesGuard<'_> {
         let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
         let most = self.account.most() as usize / 2;
         open.misses.limit(most);
         open.leases.limit(most);
-        Opened {
+        OpenMissesGuard {
             open,
             account: &self.account,
         }
@@ -219,26 +226,26 @@ impl Fills {
 }
 
 /// Says what is remembered when it has changed.
-struct Opened<'a> {
-    open: MutexGuard<'a, Open>,
+struct OpenMissesGuard<'a> {
+    open: MutexGuard<'a, OpenMisses>,
     account: &'a Account,
 }
 
-impl Deref for Opened<'_> {
-    type Target = Open;
+impl Deref for OpenMissesGuard<'_> {
+    type Target = OpenMisses;
 
-    fn deref(&self) -> &Open {
+    fn deref(&self) -> &OpenMisses {
         &self.open
     }
 }
 
-impl DerefMut for Opened<'_> {
-    fn deref_mut(&mut self) -> &mut Open {
+impl DerefMut for OpenMissesGuard<'_> {
+    fn deref_mut(&mut self) -> &mut OpenMisses {
         &mut self.open
     }
 }
 
-impl Drop for Opened<'_> {
+impl Drop for OpenMissesGuard<'_> {
     fn drop(&mut self) {
         self.account
             .set(self.open.misses.bytes() + self.open.leases.bytes());
@@ -249,10 +256,10 @@ impl Drop for Opened<'_> {
 mod tests {
     use super::*;
     use crate::measure::{is_counted, kept, short_names};
-    use crate::store::memory::budget::Kind;
+    use crate::store::memory::budget::MemoryKind;
 
-    fn fills() -> Fills {
-        Fills::new(Account::alone(Kind::Fills, 1 << 20))
+    fn fills() -> QueryFence {
+        QueryFence::new(Account::alone(MemoryKind::Fills, 1 << 20))
     }
 
     fn key(name: usize) -> Key {
@@ -266,11 +273,11 @@ mod tests {
     #[test]
     fn a_set_heeds_what_its_miss_saw_once() {
         let (fills, seen) = (fills(), versions());
-        assert_eq!(fills.fence(&key(1)), Fence::None);
+        assert_eq!(fills.fence(&key(1)), SetCondition::None);
         fills.missed(&key(1), seen.clone());
-        assert_eq!(fills.fence(&key(2)), Fence::None);
-        assert_eq!(fills.fence(&key(1)), Fence::Seen(seen));
-        assert_eq!(fills.fence(&key(1)), Fence::None);
+        assert_eq!(fills.fence(&key(2)), SetCondition::None);
+        assert_eq!(fills.fence(&key(1)), SetCondition::Seen(seen));
+        assert_eq!(fills.fence(&key(1)), SetCondition::None);
     }
 
     #[test]
@@ -279,12 +286,12 @@ mod tests {
         fills.missed(&key(1), versions());
         let later = versions();
         fills.missed(&key(1), later.clone());
-        assert_eq!(fills.fence(&key(1)), Fence::Shut);
+        assert_eq!(fills.fence(&key(1)), SetCondition::Shut);
         fills.missed(&key(1), later.clone());
-        assert_eq!(fills.fence(&key(1)), Fence::Shut);
-        assert_eq!(fills.fence(&key(1)), Fence::Shut);
+        assert_eq!(fills.fence(&key(1)), SetCondition::Shut);
+        assert_eq!(fills.fence(&key(1)), SetCondition::Shut);
         fills.missed(&key(1), later.clone());
-        assert_eq!(fills.fence(&key(1)), Fence::Seen(later));
+        assert_eq!(fills.fence(&key(1)), SetCondition::Seen(later));
     }
 
     #[test]
@@ -295,11 +302,11 @@ mod tests {
         for second in 1..60 {
             let now = begun + Duration::from_secs(second);
             fills.missed_at(&key(1), later.clone(), now);
-            assert_eq!(fills.fence(&key(1)), Fence::Shut);
+            assert_eq!(fills.fence(&key(1)), SetCondition::Shut);
         }
         let now = begun + GIVEN_UP_AFTER + Duration::from_secs(1);
         fills.missed_at(&key(1), later.clone(), now);
-        assert_eq!(fills.fence(&key(1)), Fence::Seen(later));
+        assert_eq!(fills.fence(&key(1)), SetCondition::Seen(later));
     }
 
     #[test]
@@ -317,7 +324,7 @@ mod tests {
         assert_eq!(ask(later.clone()), newer, "its value is on the way");
         fills.settled(&key(1), newer, false);
         assert_ne!(ask(later), newer);
-        assert_eq!(ask(Vec::new()), Lease::NONE);
+        assert_eq!(ask(Vec::new()), FillLease::NONE);
     }
 
     #[test]
@@ -340,24 +347,24 @@ mod tests {
             fills.missed(&key(i), versions());
             assert!(!fills.account.is_over());
         }
-        assert_eq!(fills.fence(&key(0)), Fence::Shut);
-        assert!(matches!(fills.fence(&key(MANY - 1)), Fence::Seen(_)));
+        assert_eq!(fills.fence(&key(0)), SetCondition::Shut);
+        assert!(matches!(fills.fence(&key(MANY - 1)), SetCondition::Seen(_)));
         fills.clear();
         assert_eq!(fills.account.bytes(), 0);
     }
 
     #[test]
     fn what_there_is_no_room_for_is_not_set() {
-        let fills = Fills::new(Account::alone(Kind::Fills, 100));
+        let fills = QueryFence::new(Account::alone(MemoryKind::Fills, 100));
         fills.missed(&key(1), versions());
-        assert_eq!(fills.fence(&key(1)), Fence::Shut);
+        assert_eq!(fills.fence(&key(1)), SetCondition::Shut);
         let lease = fills.lease(&key(1), versions(), fills.begin());
         assert_eq!(fills.redeem(&key(1), lease.unwrap()), None);
     }
 
     #[test]
     fn is_counted_as_it_is() {
-        let fills = Fills::new(Account::alone(Kind::Fills, 1 << 30));
+        let fills = QueryFence::new(Account::alone(MemoryKind::Fills, 1 << 30));
         let taken = kept(|| {
             for name in short_names(20_000) {
                 let key = Key::new(&[name.as_bytes()]);

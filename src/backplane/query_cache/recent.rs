@@ -14,7 +14,7 @@ pub trait Remembered {
 }
 
 /// A map that forgets its older half when it is full.
-pub struct Recent<V> {
+pub struct RecentMap<V> {
     young: HashMap<Key, V>,
     old: HashMap<Key, V>,
     young_bytes: usize,
@@ -24,7 +24,7 @@ pub struct Recent<V> {
     forgot_at: Option<Instant>,
 }
 
-impl<V> Default for Recent<V> {
+impl<V> Default for RecentMap<V> {
     fn default() -> Self {
         Self {
             young: HashMap::new(),
@@ -42,7 +42,7 @@ fn bytes<V: Remembered>(key: &Key, value: &V) -> usize {
     slot(size_of::<(Key, V)>()) + allocated(key.as_bytes().len()) + versions
 }
 
-impl<V: Remembered + Send + 'static> Recent<V> {
+impl<V: Remembered + Send + 'static> RecentMap<V> {
     /// How many bytes it may take from now on.
     pub fn limit(&mut self, most: usize) {
         self.most = most;

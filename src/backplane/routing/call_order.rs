@@ -13,13 +13,13 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::oneshot;
 
 #[derive(Default)]
-pub struct Turns {
+pub struct CallOrder {
     tickets: AtomicU64,
-    state: Mutex<State>,
+    state: Mutex<OrderState>,
 }
 
 #[derive(Default)]
-struct State {
+struct OrderState {
     /// Where calls go is known.
     settled: bool,
     /// Calls that have been sent and not been answered.
@@ -31,7 +31,7 @@ struct State {
     taken: bool,
 }
 
-impl Turns {
+impl CallOrder {
     /// The place of a call, for all of its life.
     pub fn ticket(&self) -> u64 {
         self.tickets.fetch_add(1, Ordering::Relaxed)
@@ -48,7 +48,7 @@ impl Turns {
         state.is_free() && state.on_the_way == 0
     }
 
-    /// Waits for a turn; what comes is to be made a [`Turn`] at once.
+    /// Waits for a turn; what comes is to be made a [`CallTurn`] at once.
     pub fn queue(&self, ticket: u64) -> oneshot::Receiver<()> {
         let (sender, receiver) = oneshot::channel();
         let mut state = self.lock();
@@ -76,12 +76,12 @@ impl Turns {
         state.advance();
     }
 
-    fn lock(&self) -> MutexGuard<'_, State> {
+    fn lock(&self) -> MutexGuard<'_, OrderState> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl State {
+impl OrderState {
     fn is_free(&self) -> bool {
         self.settled && self.waiting.is_empty() && !self.taken
     }
@@ -104,7 +104,7 @@ impl State {
     }
 }
 
-pub struct OnTheWay(Arc<Turns>);
+pub struct OnTheWay(Arc<CallOrder>);
 
 impl Drop for OnTheWay {
     fn drop(&mut self) {
@@ -115,15 +115,15 @@ impl Drop for OnTheWay {
 }
 
 /// A turn, over when it is dropped: when the call has set out, or is about to be answered here.
-pub struct Turn(Arc<Turns>);
+pub struct CallTurn(Arc<CallOrder>);
 
-impl Turn {
-    pub fn new(turns: &Arc<Turns>) -> Self {
+impl CallTurn {
+    pub fn new(turns: &Arc<CallOrder>) -> Self {
         Self(turns.clone())
     }
 }
 
-impl Drop for Turn {
+impl Drop for CallTurn {
     fn drop(&mut self) {
         let mut state = self.0.lock();
         state.taken = false;
@@ -137,7 +137,7 @@ mod tests {
 
     #[test]
     fn nobody_waits_while_the_state_is_known() {
-        let turns = Arc::new(Turns::default());
+        let turns = Arc::new(CallOrder::default());
         assert!(!turns.are_free());
         turns.settle(true);
         let _first = turns.set_out();
@@ -147,7 +147,7 @@ mod tests {
 
     #[test]
     fn turns_come_one_by_one_in_the_order_of_tickets() {
-        let turns = Arc::new(Turns::default());
+        let turns = Arc::new(CallOrder::default());
         let (early, late) = (turns.ticket(), turns.ticket());
         let on_the_way = turns.set_out();
         turns.settle(true);
@@ -156,18 +156,18 @@ mod tests {
         assert!(early.try_recv().is_err() && late.try_recv().is_err());
         drop(on_the_way);
         assert!(early.try_recv().is_ok() && late.try_recv().is_err());
-        let turn = Turn::new(&turns);
+        let turn = CallTurn::new(&turns);
         let _sets_out = turns.set_out();
         assert!(!turns.are_free(), "the procession goes first");
         drop(turn);
         assert!(late.try_recv().is_ok());
-        drop(Turn::new(&turns));
+        drop(CallTurn::new(&turns));
         assert!(turns.are_free());
     }
 
     #[test]
     fn whoever_gave_up_lets_the_next_one_pass() {
-        let turns = Arc::new(Turns::default());
+        let turns = Arc::new(CallOrder::default());
         drop(turns.queue(turns.ticket()));
         let mut second = turns.queue(turns.ticket());
         turns.settle(true);
@@ -176,12 +176,12 @@ mod tests {
 
     #[test]
     fn a_procession_ends_when_the_state_changes() {
-        let turns = Arc::new(Turns::default());
+        let turns = Arc::new(CallOrder::default());
         let mut first = turns.queue(turns.ticket());
         let mut second = turns.queue(turns.ticket());
         turns.settle(true);
         assert!(first.try_recv().is_ok());
-        let turn = Turn::new(&turns);
+        let turn = CallTurn::new(&turns);
         let on_the_way = turns.set_out();
         turns.settle(true);
         drop(turn);

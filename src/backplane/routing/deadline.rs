@@ -20,7 +20,7 @@ impl Backplane {
         }
     }
 
-    pub(crate) fn wait(&self, begun: Instant) -> Wait {
+    pub(crate) fn wait(&self, begun: Instant) -> CallDeadline {
         let endpoint = &self.options.endpoint;
         let own = begun + endpoint.command_timeout;
         let first_attempt = match &*self.running() {
@@ -29,14 +29,14 @@ impl Backplane {
             }
             _ => None,
         };
-        Wait {
+        CallDeadline {
             own,
             first_attempt,
             command_timeout: endpoint.command_timeout,
         }
     }
 
-    pub(crate) async fn store_within(&self, wait: &Wait) -> Option<Arc<RedisStore>> {
+    pub(crate) async fn store_within(&self, wait: &CallDeadline) -> Option<Arc<RedisStore>> {
         let until = wait.first_attempt.unwrap_or(wait.own);
         timeout_at(until.into(), self.switch.settled()).await.ok()?
     }
@@ -62,14 +62,14 @@ pub(crate) async fn within<T>(left: TimeLeft, work: impl Future<Output = Result<
 }
 
 /// How long a call waits for Redis, and then for its answer.
-pub(crate) struct Wait {
+pub(crate) struct CallDeadline {
     pub(crate) own: Instant,
     /// A call during the very first attempt waits for its outcome, and has its own time after.
     pub(crate) first_attempt: Option<Instant>,
     pub(crate) command_timeout: Duration,
 }
 
-impl Wait {
+impl CallDeadline {
     /// When the call has to be answered, whatever comes.
     pub(crate) fn latest(&self) -> Instant {
         match self.first_attempt {

@@ -18,8 +18,8 @@ use crate::store::availability::Availability;
 use crate::store::remote::RedisStore;
 use crate::store::remote::connection::deadline::{heard, scoped};
 use crate::store::{Result, StoreError};
-use call_order::{OnTheWay, Turn};
-use deadline::Wait;
+use call_order::{CallTurn, OnTheWay};
+use deadline::CallDeadline;
 
 /// How long a call beyond its deadline waits for calls before it, to stay in order.
 const STRAGGLERS: Duration = Duration::from_millis(50);
@@ -29,7 +29,7 @@ const VERDICT: Duration = Duration::from_millis(40);
 
 /// What a call is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Kind {
+enum Purpose {
     /// To hear something: nobody is interested when its time is over.
     Ask,
     /// To have something known, which is not dropped: see [`Backplane::told`].
@@ -37,7 +37,7 @@ enum Kind {
 }
 
 /// What became of something that is done at most once.
-pub(super) enum Once<T> {
+pub(super) enum AtMostOnce<T> {
     Answered(Result<T>),
     /// It was sent, and its answer was lost.
     Unknown,
@@ -70,7 +70,7 @@ impl Backplane {
     where
         F: Future<Output = Result<T>>,
     {
-        let outcome = self.on_remote_or_away(Kind::Ask, begun, operation).await;
+        let outcome = self.on_remote_or_away(Purpose::Ask, begun, operation).await;
         if outcome.is_none() {
             answered_here();
         }
@@ -88,7 +88,9 @@ impl Backplane {
     where
         F: Future<Output = Result<T>>,
     {
-        let outcome = self.on_remote_or_away(Kind::Tell, begun, operation).await;
+        let outcome = self
+            .on_remote_or_away(Purpose::Tell, begun, operation)
+            .await;
         if outcome.is_none() {
             answered_here();
         }
@@ -113,7 +115,7 @@ impl Backplane {
 
     async fn on_remote_or_away<T, F>(
         &self,
-        kind: Kind,
+        kind: Purpose,
         begun: Instant,
         operation: impl Fn(Arc<RedisStore>) -> F,
     ) -> Option<Result<T>>
@@ -122,7 +124,7 @@ impl Backplane {
     {
         let ticket = self.turns.ticket();
         if let Some((store, on_the_way)) = self.at_once() {
-            let outcome = match kind == Kind::Tell && store.has_large_writes() {
+            let outcome = match kind == Purpose::Tell && store.has_large_writes() {
                 true => Box::pin(self.told(begun, operation(store))).await,
                 false => operation(store).await,
             };
@@ -144,7 +146,7 @@ impl Backplane {
     /// `was_on_the_way` ends when the call waits for its turn.
     async fn on_remote_later<T, F>(
         &self,
-        kind: Kind,
+        kind: Purpose,
         ticket: u64,
         begun: Instant,
         operation: impl Fn(Arc<RedisStore>) -> F,
@@ -154,11 +156,11 @@ impl Backplane {
         F: Future<Output = Result<T>>,
     {
         match kind {
-            Kind::Ask => {
+            Purpose::Ask => {
                 self.ask_in_turn(ticket, begun, operation, was_on_the_way)
                     .await
             }
-            Kind::Tell => {
+            Purpose::Tell => {
                 let work = self.tell_in_turn(ticket, begun, operation, was_on_the_way);
                 self.told(begun, work).await
             }
@@ -166,11 +168,11 @@ impl Backplane {
     }
 
     /// Like [`Self::on_remote`], for what must not be done twice: once it may have been carried out it
-    /// is not sent again, and whether it was is [`Once::Unknown`].
+    /// is not sent again, and whether it was is [`AtMostOnce::Unknown`].
     pub(super) async fn on_remote_once<T, F>(
         &self,
         operation: impl Fn(Arc<RedisStore>) -> F,
-    ) -> Once<T>
+    ) -> AtMostOnce<T>
     where
         F: Future<Output = Result<T>>,
     {
@@ -189,12 +191,12 @@ impl Backplane {
             }
         });
         match answered.await {
-            Some(Ok(Some(answer))) => Once::Answered(Ok(answer)),
+            Some(Ok(Some(answer))) => AtMostOnce::Answered(Ok(answer)),
             Some(Err(StoreError::TimedOut)) | None if !was_sent.load(Ordering::Relaxed) => {
-                Once::Away
+                AtMostOnce::Away
             }
-            Some(Ok(None) | Err(StoreError::TimedOut)) | None => Once::Unknown,
-            Some(Err(error)) => Once::Answered(Err(error)),
+            Some(Ok(None) | Err(StoreError::TimedOut)) | None => AtMostOnce::Unknown,
+            Some(Err(error)) => AtMostOnce::Answered(Err(error)),
         }
     }
 
@@ -296,9 +298,9 @@ impl Backplane {
     async fn turn(
         &self,
         ticket: u64,
-        wait: &Wait,
+        wait: &CallDeadline,
         on_the_way: Option<OnTheWay>,
-    ) -> Option<Option<Turn>> {
+    ) -> Option<Option<CallTurn>> {
         let stay = matches!(
             self.switch.now(),
             Availability::Degraded(_) | Availability::Closed
@@ -315,7 +317,7 @@ impl Backplane {
         }
         let came = timeout_at(until.into(), &mut turn).await.is_ok() || turn.try_recv().is_ok();
         if came {
-            return Some(Some(Turn::new(&self.turns)));
+            return Some(Some(CallTurn::new(&self.turns)));
         }
         self.turns.give_up(ticket);
         None

@@ -13,12 +13,12 @@ use futures_util::future::try_join_all;
 
 use super::Backplane;
 use super::routing::deadline::within;
-use super::stats::cache_stats::From;
+use super::stats::cache_stats::AnsweredBy;
 use crate::store::memory::budget::{Account, allocated, slot};
 use crate::store::memory::{MemoryStore, steps};
 use crate::store::tags::{Tagged, unstamp, with_names};
 use crate::store::{Json, Key, Result, StoreError, Tag, Ttl};
-use owners::Owners;
+use owners::SessionOwners;
 
 pub(super) const SPACE: &[u8] = b"session:";
 pub(super) const USERS: &[u8] = b"session-user:";
@@ -29,9 +29,9 @@ const ATTEMPTS: usize = 5;
 
 /// The sessions that were set here while Redis was away, with their users. Bounded in bytes; beyond,
 /// sessions of an outage end with it.
-pub struct Sessions {
+pub struct OutageSessions {
     unwritten: Mutex<HashMap<Key, Vec<Tag>>>,
-    owners: Owners,
+    owners: SessionOwners,
     account: Account,
 }
 
@@ -44,11 +44,11 @@ fn bytes(key: &Key, tags: &[Tag]) -> usize {
 /// Sessions, each with its users.
 type Unwritten = Vec<(Key, Vec<Tag>)>;
 
-impl Sessions {
+impl OutageSessions {
     pub fn new(account: Account) -> Self {
         Self {
             unwritten: Mutex::default(),
-            owners: Owners::default(),
+            owners: SessionOwners::default(),
             account,
         }
     }
@@ -146,8 +146,11 @@ impl Backplane {
             within(left, store.get_named(key, space, guess)).await
         });
         let (found, from) = match remote.await {
-            Some(outcome) => (outcome, From::Redis),
-            None => (self.memory.get_named(key, space, &[]).await, From::Memory),
+            Some(outcome) => (outcome, AnsweredBy::Redis),
+            None => (
+                self.memory.get_named(key, space, &[]).await,
+                AnsweredBy::Memory,
+            ),
         };
         let found = found.ok().flatten();
         self.counts.sessions.read(found.is_some(), from);

@@ -16,12 +16,12 @@ const ESTIMATED: usize = 64;
 /// The key, the tags and the table, beside the bytes of their names.
 const OVERHEAD_BYTES: usize = 200;
 
-pub struct Owners(Mutex<Cache<Key, Arc<[Tag]>, Bytes>>);
+pub struct SessionOwners(Mutex<Cache<Key, Arc<[Tag]>, OwnerWeight>>);
 
 #[derive(Clone)]
-struct Bytes;
+struct OwnerWeight;
 
-impl Weighter<Key, Arc<[Tag]>> for Bytes {
+impl Weighter<Key, Arc<[Tag]>> for OwnerWeight {
     fn weight(&self, session: &Key, users: &Arc<[Tag]>) -> u64 {
         let names = users
             .iter()
@@ -31,15 +31,17 @@ impl Weighter<Key, Arc<[Tag]>> for Bytes {
     }
 }
 
-impl Default for Owners {
+impl Default for SessionOwners {
     fn default() -> Self {
         Self(Mutex::new(Cache::with_weighter(
-            ESTIMATED, MAX_BYTES, Bytes,
+            ESTIMATED,
+            MAX_BYTES,
+            OwnerWeight,
         )))
     }
 }
 
-impl Owners {
+impl SessionOwners {
     pub fn of(&self, session: &Key) -> Option<Arc<[Tag]>> {
         self.known().get(session).cloned()
     }
@@ -61,7 +63,7 @@ impl Owners {
         self.known().clear();
     }
 
-    fn known(&self) -> MutexGuard<'_, Cache<Key, Arc<[Tag]>, Bytes>> {
+    fn known(&self) -> MutexGuard<'_, Cache<Key, Arc<[Tag]>, OwnerWeight>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

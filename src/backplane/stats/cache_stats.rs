@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use super::call_stats::answered_here;
 
 #[derive(Default)]
-pub struct CacheCounts {
+pub struct CacheStats {
     hits: AtomicU64,
     /// Those of the hits that this process answered, from a layer of memory or in an outage.
     memory_hits: AtomicU64,
@@ -15,17 +15,17 @@ pub struct CacheCounts {
 
 /// Who answered.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub enum From {
+pub enum AnsweredBy {
     Redis,
     Memory,
 }
 
-impl CacheCounts {
-    pub fn read(&self, is_hit: bool, from: From) {
+impl CacheStats {
+    pub fn read(&self, is_hit: bool, from: AnsweredBy) {
         match is_hit {
             true => {
                 self.hits.fetch_add(1, Ordering::Relaxed);
-                if from == From::Memory {
+                if from == AnsweredBy::Memory {
                     self.memory_hits.fetch_add(1, Ordering::Relaxed);
                     answered_here();
                 }
@@ -47,12 +47,12 @@ impl CacheCounts {
 }
 
 #[derive(Default)]
-pub struct LimitCounts {
+pub struct RateLimitStats {
     allowed: AtomicU64,
     denied: AtomicU64,
 }
 
-impl LimitCounts {
+impl RateLimitStats {
     pub fn judged(&self, allowed: bool) {
         let count = if allowed { &self.allowed } else { &self.denied };
         count.fetch_add(1, Ordering::Relaxed);
@@ -65,10 +65,10 @@ impl LimitCounts {
 }
 
 #[derive(Default)]
-pub struct Counts {
-    pub limits: LimitCounts,
-    pub cache: CacheCounts,
-    pub queries: CacheCounts,
-    pub sessions: CacheCounts,
-    pub messages: CacheCounts,
+pub struct FeatureStats {
+    pub limits: RateLimitStats,
+    pub cache: CacheStats,
+    pub queries: CacheStats,
+    pub sessions: CacheStats,
+    pub messages: CacheStats,
 }

@@ -38,7 +38,7 @@ pub(crate) fn overdue() {
 pin_project! {
     /// A call on its way; `done` hears its answer, and whether it was answered here. No async block:
     /// that would hold the call twice, and every call is copied when its task is made.
-    pub struct Watched<F: Future, D, G> {
+    pub struct MeasuredCall<F: Future, D, G> {
         #[pin]
         call: F,
         is_answered_here: bool,
@@ -49,7 +49,7 @@ pin_project! {
     }
 }
 
-impl<F: Future, D: FnOnce(F::Output, bool), G> Watched<F, D, G> {
+impl<F: Future, D: FnOnce(F::Output, bool), G> MeasuredCall<F, D, G> {
     /// `under_way` is dropped when the call is over, which may be after its answer.
     pub fn new(call: F, when_overdue: Option<fn() -> F::Output>, done: D, under_way: G) -> Self {
         Self {
@@ -62,7 +62,7 @@ impl<F: Future, D: FnOnce(F::Output, bool), G> Watched<F, D, G> {
     }
 }
 
-impl<F: Future, D: FnOnce(F::Output, bool), G> Future for Watched<F, D, G> {
+impl<F: Future, D: FnOnce(F::Output, bool), G> Future for MeasuredCall<F, D, G> {
     type Output = ();
 
     fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
@@ -91,23 +91,23 @@ impl<F: Future, D: FnOnce(F::Output, bool), G> Future for Watched<F, D, G> {
 
 /// What came of a call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Outcome {
+pub enum CallOutcome {
     Found,
     /// Asked for something that is not there.
     Missing,
     Failed,
 }
 
-pub struct Calls(Box<[Mutex<Series>]>);
+pub struct CallStats(Box<[Mutex<CallSeries>]>);
 
 #[derive(Default)]
-struct Series {
-    counts: CallCounts,
-    recent: Option<Recent>,
+struct CallSeries {
+    counts: CallTotals,
+    recent: Option<RecentDurations>,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct CallCounts {
+pub struct CallTotals {
     pub calls: u64,
     pub failed: u64,
     pub missing: u64,
@@ -118,7 +118,7 @@ pub struct CallCounts {
 }
 
 /// Durations in µs.
-struct Recent {
+struct RecentDurations {
     since: Instant,
     current: Histogram<u32>,
     previous: Histogram<u32>,
@@ -134,12 +134,12 @@ pub struct Latency {
     pub max: Duration,
 }
 
-impl Calls {
+impl CallStats {
     pub fn new(kinds: usize) -> Self {
         Self((0..kinds).map(|_| Mutex::default()).collect())
     }
 
-    pub fn ended(&self, kind: usize, begun: Instant, outcome: Outcome, from_memory: bool) {
+    pub fn ended(&self, kind: usize, begun: Instant, outcome: CallOutcome, from_memory: bool) {
         let now = Instant::now();
         let Some(mut series) = self.series(kind) else {
             return;
@@ -148,7 +148,9 @@ impl Calls {
         let duration = now - begun;
         series.counts.timed += 1;
         series.counts.total += duration;
-        let recent = series.recent.get_or_insert_with(|| Recent::new(now));
+        let recent = series
+            .recent
+            .get_or_insert_with(|| RecentDurations::new(now));
         recent.turn(now);
         recent.record(duration);
     }
@@ -156,12 +158,12 @@ impl Calls {
     /// Counts a call that was answered at once.
     pub fn found_at_hand(&self, kind: usize) {
         if let Some(mut series) = self.series(kind) {
-            series.count(Outcome::Found, true);
+            series.count(CallOutcome::Found, true);
         }
     }
 
     /// Of every kind, in their order.
-    pub fn read(&self) -> Vec<(CallCounts, Option<Latency>)> {
+    pub fn read(&self) -> Vec<(CallTotals, Option<Latency>)> {
         let now = Instant::now();
         let each = self.0.iter().map(lock);
         each.map(|mut series| {
@@ -174,25 +176,25 @@ impl Calls {
         .collect()
     }
 
-    fn series(&self, kind: usize) -> Option<MutexGuard<'_, Series>> {
+    fn series(&self, kind: usize) -> Option<MutexGuard<'_, CallSeries>> {
         self.0.get(kind).map(lock)
     }
 }
 
-fn lock(series: &Mutex<Series>) -> MutexGuard<'_, Series> {
+fn lock(series: &Mutex<CallSeries>) -> MutexGuard<'_, CallSeries> {
     series.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-impl Series {
-    fn count(&mut self, outcome: Outcome, from_memory: bool) {
+impl CallSeries {
+    fn count(&mut self, outcome: CallOutcome, from_memory: bool) {
         self.counts.calls += 1;
-        self.counts.failed += u64::from(outcome == Outcome::Failed);
-        self.counts.missing += u64::from(outcome == Outcome::Missing);
+        self.counts.failed += u64::from(outcome == CallOutcome::Failed);
+        self.counts.missing += u64::from(outcome == CallOutcome::Missing);
         self.counts.from_memory += u64::from(from_memory);
     }
 }
 
-impl Recent {
+impl RecentDurations {
     fn new(now: Instant) -> Self {
         let histogram = Histogram::new(DIGITS).expect("a number of digits that histograms have");
         Self {
@@ -245,16 +247,16 @@ impl Recent {
 mod tests {
     use super::*;
 
-    fn series(calls: &Calls, kind: usize) -> (CallCounts, Option<Latency>) {
+    fn series(calls: &CallStats, kind: usize) -> (CallTotals, Option<Latency>) {
         calls.read()[kind]
     }
 
     #[test]
     fn counts_each_kind_by_itself() {
-        let calls = Calls::new(2);
-        calls.ended(0, Instant::now(), Outcome::Found, false);
-        calls.ended(0, Instant::now(), Outcome::Missing, true);
-        calls.ended(0, Instant::now(), Outcome::Failed, false);
+        let calls = CallStats::new(2);
+        calls.ended(0, Instant::now(), CallOutcome::Found, false);
+        calls.ended(0, Instant::now(), CallOutcome::Missing, true);
+        calls.ended(0, Instant::now(), CallOutcome::Failed, false);
         calls.found_at_hand(1);
         let (first, latency) = series(&calls, 0);
         let counted = (first.calls, first.missing, first.failed, first.from_memory);
@@ -268,7 +270,7 @@ mod tests {
     #[test]
     fn percentiles_are_within_a_hundredth() {
         let now = Instant::now();
-        let mut recent = Recent::new(now);
+        let mut recent = RecentDurations::new(now);
         for micros in 1..=100_000 {
             recent.record(Duration::from_micros(micros));
         }
@@ -288,7 +290,7 @@ mod tests {
     #[test]
     fn what_is_old_is_forgotten() {
         let now = Instant::now();
-        let mut recent = Recent::new(now);
+        let mut recent = RecentDurations::new(now);
         recent.record(Duration::from_millis(1));
         assert!(recent.latency(now + SPAN).is_some());
         recent.record(Duration::from_millis(2));
@@ -315,8 +317,8 @@ mod tests {
             }
         };
         tokio::join!(
-            Watched::new(first, None, |(), is_here| here = Some(is_here), ()),
-            Watched::new(second, None, |(), is_here| there = Some(is_here), ()),
+            MeasuredCall::new(first, None, |(), is_here| here = Some(is_here), ()),
+            MeasuredCall::new(second, None, |(), is_here| there = Some(is_here), ()),
         );
         assert_eq!((here, there), (Some(true), Some(false)));
     }
@@ -331,7 +333,7 @@ mod tests {
             "done"
         };
         let told: fn() -> &'static str = || "told";
-        Watched::new(
+        MeasuredCall::new(
             call,
             Some(told),
             |answer, is_here| answers.push((answer, is_here)),

@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 
 #[derive(Default)]
-pub struct Traffic {
+pub struct PubsubStats {
     published: AtomicU64,
     received: AtomicU64,
     /// Those of the received that had to go before anybody took them.
@@ -11,7 +11,7 @@ pub struct Traffic {
     gaps: AtomicU64,
 }
 
-impl Traffic {
+impl PubsubStats {
     pub fn published(&self) {
         self.published.fetch_add(1, Ordering::Relaxed);
     }

@@ -5,42 +5,42 @@ use napi::bindgen_prelude::*;
 use napi::{check_status, sys};
 use napi_derive::napi;
 
-use super::Page;
+use super::Completion;
 use super::shaped::Shaped;
-use crate::binding::buffer_pool::Pooled;
+use crate::binding::buffer_pool::PooledBuffer;
 
 /// Arguments of the JavaScript function that takes a page: the number of records, the separator, both texts, each after the number
 /// of values in it, and the bytes of binary messages; then the strings of values that are built, short, narrow and wide, and
 /// the news of shapes, or null. What is empty is undefined.
-pub type PageArgs = FnArgs<(
+pub type CompletionArgs = FnArgs<(
     u32,
     u32,
     u32,
-    PageText,
+    CompletionText,
     u32,
-    PageText,
-    PageBytes,
-    PageText,
-    PageText,
-    PageText,
+    CompletionText,
+    CompletionBytes,
+    CompletionText,
+    CompletionText,
+    CompletionText,
     Option<JsonText>,
 )>;
 
 /// Where JavaScript reads what of a page is numbers (layout.rs): the records; the codes and doubles of
 /// which values are built; and where each short string begins, and the last one ends.
 #[napi(object, object_to_js = false)]
-pub struct PageMemory {
+pub struct CompletionMemory {
     pub records: Uint32Array,
     pub codes: Int32Array,
     pub doubles: Float64Array,
     pub shorts: Uint32Array,
 }
 
-impl PageMemory {
-    pub fn open(&mut self, page: Page) -> PageArgs {
+impl CompletionMemory {
+    pub fn open(&mut self, page: Completion) -> CompletionArgs {
         let count = page.records();
         self.fill(&page);
-        let text = |bytes, is_ascii| PageText { bytes, is_ascii };
+        let text = |bytes, is_ascii| CompletionText { bytes, is_ascii };
         let Shaped {
             short,
             narrow,
@@ -54,7 +54,7 @@ impl PageMemory {
             text(page.narrow.joined, true),
             page.wide.values,
             text(page.wide.joined, false),
-            PageBytes(page.binary),
+            CompletionBytes(page.binary),
             text(short.joined, true),
             text(narrow.joined, true),
             text(wide.joined, false),
@@ -63,7 +63,7 @@ impl PageMemory {
             .into()
     }
 
-    fn fill(&mut self, page: &Page) {
+    fn fill(&mut self, page: &Completion) {
         let shaped = &page.shaped;
         // SAFETY: this runs on the JavaScript thread, while no JavaScript runs.
         unsafe {
@@ -82,13 +82,13 @@ fn copy<T: Copy>(from: &[T], to: &mut [T]) {
 
 /// A text of a page, made a JavaScript string when it is handed over; undefined when it is empty, or when
 /// V8 has no room for it: then the answers that stand in it fail, and no others.
-pub struct PageText {
+pub struct CompletionText {
     /// UTF-8.
-    bytes: Pooled,
+    bytes: PooledBuffer,
     is_ascii: bool,
 }
 
-impl ToNapiValue for PageText {
+impl ToNapiValue for CompletionText {
     unsafe fn to_napi_value(env: sys::napi_env, text: Self) -> Result<sys::napi_value> {
         match text.bytes.is_empty() {
             true => undefined(env),
@@ -126,9 +126,9 @@ fn create_string(env: sys::napi_env, text: &[u8], is_ascii: bool) -> Result<sys:
 }
 
 /// The bytes of a page, made a Buffer; undefined when there are none, or no room for them.
-pub struct PageBytes(Pooled);
+pub struct CompletionBytes(PooledBuffer);
 
-impl ToNapiValue for PageBytes {
+impl ToNapiValue for CompletionBytes {
     unsafe fn to_napi_value(env: sys::napi_env, binary: Self) -> Result<sys::napi_value> {
         if binary.0.is_empty() {
             return undefined(env);

@@ -10,10 +10,10 @@ mod texts;
 
 use serde_json::Value as JsonValue;
 
-use super::buffer_pool::{Pool, Pooled};
+use super::buffer_pool::{BufferPool, PooledBuffer};
 use super::completion_queue::Receipt;
-use crate::backplane::Outcome;
-use crate::store::Lease;
+use crate::backplane::CallOutcome;
+use crate::store::FillLease;
 use crate::store::topics::Message;
 use layout::{AnswerForm, AnswerRole, NO_CHANNEL, PAGE_RECORDS, RecordWord};
 use shaped::Shaped;
@@ -40,8 +40,8 @@ pub enum Answer {
     Unreadable,
     /// The answers of a fetch. A text as above; a lease is for JavaScript to give back.
     Fresh(Text),
-    Stale(Text, Lease),
-    Absent(Lease),
+    Stale(Text, FillLease),
+    Absent(FillLease),
     /// For JavaScript to read in its own time.
     Bytes(Text),
     Error {
@@ -54,11 +54,11 @@ pub enum Answer {
 
 impl Answer {
     /// What it says of its call.
-    pub fn outcome(&self) -> Outcome {
+    pub fn outcome(&self) -> CallOutcome {
         match self {
-            Self::Null | Self::Absent(_) | Self::Stale(..) => Outcome::Missing,
-            Self::Error { .. } => Outcome::Failed,
-            _ => Outcome::Found,
+            Self::Null | Self::Absent(_) | Self::Stale(..) => CallOutcome::Missing,
+            Self::Error { .. } => CallOutcome::Failed,
+            _ => CallOutcome::Found,
         }
     }
 }
@@ -68,19 +68,19 @@ pub type Text = bytes::Bytes;
 /// How JavaScript takes the messages of a topic, as it is told by the topic's tag: the number of
 /// the topic and, in the last bit, whether its payloads are JSON.
 pub mod tag {
-    use crate::store::topics::Tag;
+    use crate::store::topics::SubscriptionTag;
 
-    pub fn new(id: u32, is_json: bool) -> Tag {
-        Tag(u64::from(id) << 1 | u64::from(is_json))
+    pub fn new(id: u32, is_json: bool) -> SubscriptionTag {
+        SubscriptionTag(u64::from(id) << 1 | u64::from(is_json))
     }
 
-    pub fn read(tag: Tag) -> (u32, bool) {
+    pub fn read(tag: SubscriptionTag) -> (u32, bool) {
         ((tag.0 >> 1) as u32, tag.0 & 1 == 1)
     }
 }
 
 #[derive(Debug)]
-pub struct Page {
+pub struct Completion {
     /// Records, one behind the other (layout.rs).
     pub words: Vec<u32>,
     pub separator: u32,
@@ -89,7 +89,7 @@ pub struct Page {
     /// Texts that hold anything else, in UTF-8.
     pub wide: Texts,
     /// Binary messages and answers, one behind the other.
-    pub binary: Pooled,
+    pub binary: PooledBuffer,
     pub shaped: Shaped,
     /// JSON for JavaScript to learn before it builds a value.
     pub news: Option<String>,
@@ -101,13 +101,13 @@ pub struct Page {
 
 /// Where a value has been written.
 #[derive(Clone, Copy)]
-struct Written {
+struct WrittenValue {
     form: AnswerForm,
     at: u32,
     end: u32,
 }
 
-impl Written {
+impl WrittenValue {
     /// The form says it all.
     fn nowhere(form: AnswerForm) -> Self {
         let (at, end) = (0, 0);
@@ -119,8 +119,8 @@ impl Written {
     }
 }
 
-impl Page {
-    pub fn new(pool: &Pool) -> Self {
+impl Completion {
+    pub fn new(pool: &BufferPool) -> Self {
         Self {
             words: Vec::new(),
             // A small integer in V8 on every platform.
@@ -152,20 +152,26 @@ impl Page {
     pub fn push(&mut self, id: u32, answer: Answer, shaper: &mut Shaper) {
         self.completed += u32::from(!matches!(answer, Answer::Event(_)));
         let (role, value) = match answer {
-            Answer::Undefined => (AnswerRole::Value, Written::nowhere(AnswerForm::Undefined)),
-            Answer::Null => (AnswerRole::Value, Written::nowhere(AnswerForm::Null)),
-            Answer::Bool(true) => (AnswerRole::Value, Written::nowhere(AnswerForm::True)),
-            Answer::Bool(false) => (AnswerRole::Value, Written::nowhere(AnswerForm::False)),
+            Answer::Undefined => (
+                AnswerRole::Value,
+                WrittenValue::nowhere(AnswerForm::Undefined),
+            ),
+            Answer::Null => (AnswerRole::Value, WrittenValue::nowhere(AnswerForm::Null)),
+            Answer::Bool(true) => (AnswerRole::Value, WrittenValue::nowhere(AnswerForm::True)),
+            Answer::Bool(false) => (AnswerRole::Value, WrittenValue::nowhere(AnswerForm::False)),
             Answer::Json(text) => (AnswerRole::Value, self.write_json(&text, shaper)),
             Answer::Begun(begun) => (AnswerRole::Value, self.begin(begun)),
-            Answer::Unreadable => (AnswerRole::Value, Written::nowhere(AnswerForm::Unreadable)),
+            Answer::Unreadable => (
+                AnswerRole::Value,
+                WrittenValue::nowhere(AnswerForm::Unreadable),
+            ),
             Answer::Fresh(text) => (AnswerRole::Fresh, self.write_json(&text, shaper)),
             Answer::Stale(text, lease) => {
                 let value = self.write_json(&text, shaper);
                 return self.record(id, AnswerRole::Stale, value, NO_CHANNEL, lease);
             }
             Answer::Absent(lease) => {
-                let nothing = Written::nowhere(AnswerForm::Undefined);
+                let nothing = WrittenValue::nowhere(AnswerForm::Undefined);
                 return self.record(id, AnswerRole::Absent, nothing, NO_CHANNEL, lease);
             }
             Answer::Bytes(bytes) => (AnswerRole::Value, self.write_bytes(&bytes)),
@@ -175,7 +181,7 @@ impl Page {
             }
             Answer::Event(event) => (AnswerRole::Event, self.write_value(&event)),
         };
-        self.record(id, role, value, NO_CHANNEL, Lease(0));
+        self.record(id, role, value, NO_CHANNEL, FillLease(0));
     }
 
     pub fn push_message(&mut self, message: &Message, shaper: &mut Shaper) {
@@ -189,16 +195,16 @@ impl Page {
             }
             self.write_bytes(&message.payload)
         };
-        self.record(id, AnswerRole::Message, value, channel_at, Lease(0));
+        self.record(id, AnswerRole::Message, value, channel_at, FillLease(0));
     }
 
     fn record(
         &mut self,
         id: u32,
         role: AnswerRole,
-        value: Written,
+        value: WrittenValue,
         channel_at: u32,
-        Lease(lease): Lease,
+        FillLease(lease): FillLease,
     ) {
         let mut record = [0; RecordWord::Size as usize];
         record[RecordWord::Id as usize] = id;
@@ -223,51 +229,51 @@ impl Page {
         self.news = shaper.end_page();
     }
 
-    fn write_json(&mut self, text: &[u8], shaper: &mut Shaper) -> Written {
+    fn write_json(&mut self, text: &[u8], shaper: &mut Shaper) -> WrittenValue {
         // What is not UTF-8 is not JSON.
         let text = std::str::from_utf8(text).ok();
         let Some(text) = text.filter(|text| text.len() <= LONGEST_TEXT) else {
-            return Written::nowhere(AnswerForm::Unreadable);
+            return WrittenValue::nowhere(AnswerForm::Unreadable);
         };
         match self.shaped.push(text, shaper) {
-            Some(at) => Written::at(AnswerForm::Shaped, at),
+            Some(at) => WrittenValue::at(AnswerForm::Shaped, at),
             None if text.is_ascii() => self.write_narrow(text),
             None => self.write_wide(text),
         }
     }
 
-    fn begin(&mut self, begun: Begun) -> Written {
+    fn begin(&mut self, begun: Begun) -> WrittenValue {
         if begun.bytes() > LONGEST_TEXT {
-            return Written::nowhere(AnswerForm::Unreadable);
+            return WrittenValue::nowhere(AnswerForm::Unreadable);
         }
         let (form, texts) = match begun.is_ascii {
             true => (AnswerForm::Narrow, &mut self.narrow),
             false => (AnswerForm::Wide, &mut self.wide),
         };
-        Written::at(form, texts.begin(begun, self.separator))
+        WrittenValue::at(form, texts.begin(begun, self.separator))
     }
 
-    fn write_narrow(&mut self, text: &str) -> Written {
+    fn write_narrow(&mut self, text: &str) -> WrittenValue {
         let at = self.narrow.append(text.as_bytes(), self.separator);
-        Written::at(AnswerForm::Narrow, at)
+        WrittenValue::at(AnswerForm::Narrow, at)
     }
 
-    fn write_wide(&mut self, text: &str) -> Written {
+    fn write_wide(&mut self, text: &str) -> WrittenValue {
         let at = self.wide.append(text.as_bytes(), self.separator);
-        Written::at(AnswerForm::Wide, at)
+        WrittenValue::at(AnswerForm::Wide, at)
     }
 
     /// Errors and events: rare, and always in the wide text, whatever they hold.
-    fn write_value(&mut self, value: &JsonValue) -> Written {
+    fn write_value(&mut self, value: &JsonValue) -> WrittenValue {
         self.write_wide(&value.to_string())
     }
 
-    fn write_bytes(&mut self, bytes: &[u8]) -> Written {
+    fn write_bytes(&mut self, bytes: &[u8]) -> WrittenValue {
         let at = self.binary.len() as u32;
         self.binary.extend_from_slice(bytes);
         let end = self.binary.len() as u32;
         let form = AnswerForm::Binary;
-        Written { form, at, end }
+        WrittenValue { form, at, end }
     }
 }
 
@@ -279,8 +285,8 @@ mod tests {
         Answer::Json(Text::from_static(text.as_bytes()))
     }
 
-    fn page_of(answers: Vec<Answer>, shaper: &mut Shaper) -> Page {
-        let mut page = Page::new(&Pool::default());
+    fn page_of(answers: Vec<Answer>, shaper: &mut Shaper) -> Completion {
+        let mut page = Completion::new(&BufferPool::default());
         for (id, answer) in answers.into_iter().enumerate() {
             page.push(id as u32, answer, shaper);
         }
@@ -289,12 +295,12 @@ mod tests {
     }
 
     /// One word of each record.
-    fn words(page: &Page, word: RecordWord) -> Vec<u32> {
+    fn words(page: &Completion, word: RecordWord) -> Vec<u32> {
         let records = page.words.chunks(RecordWord::Size as usize);
         records.map(|record| record[word as usize]).collect()
     }
 
-    fn forms(page: &Page) -> Vec<u32> {
+    fn forms(page: &Completion) -> Vec<u32> {
         words(page, RecordWord::Form)
     }
 
@@ -358,9 +364,9 @@ mod tests {
 
     #[test]
     fn a_lease_is_in_the_record_never_in_a_text() {
-        let stale = Answer::Stale(Text::from_static(b"1,2"), Lease(1 << 32 | 7));
+        let stale = Answer::Stale(Text::from_static(b"1,2"), FillLease(1 << 32 | 7));
         let page = page_of(
-            vec![stale, Answer::Absent(Lease(3))],
+            vec![stale, Answer::Absent(FillLease(3))],
             &mut Shaper::new(false),
         );
         let s = page.separator;
@@ -378,7 +384,7 @@ mod tests {
             channel: channel.map(Text::from),
             payload: Text::from_static(b"[1]"),
         };
-        let mut page = Page::new(&Pool::default());
+        let mut page = Completion::new(&BufferPool::default());
         let shaper = &mut Shaper::new(false);
         page.push_message(&message(tag::new(7, true), None), shaper);
         page.push_message(&message(tag::new(8, false), None), shaper);
@@ -409,7 +415,7 @@ mod tests {
         let answers = vec![
             Answer::Json(gzip()),
             Answer::Fresh(gzip()),
-            Answer::Stale(gzip(), Lease(5)),
+            Answer::Stale(gzip(), FillLease(5)),
         ];
         let page = page_of(answers, &mut Shaper::new(false));
         assert_eq!(forms(&page), [AnswerForm::Unreadable as u32; 3]);

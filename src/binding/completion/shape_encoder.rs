@@ -14,12 +14,12 @@ use super::strings::{SHORT_BYTES, Strings};
 const SMALL_LIMIT: i64 = 1 << (31 - CODE_BITS);
 
 /// Reads one node, and what is in it.
-pub struct Writer<'a> {
+pub struct ShapeEncoder<'a> {
     pub page: &'a mut Shaped,
     pub shaper: &'a mut Shaper,
 }
 
-impl Writer<'_> {
+impl ShapeEncoder<'_> {
     fn push_code(&mut self, kind: CodeKind, number: i32) {
         self.page.codes.push(number << CODE_BITS | kind as i32);
     }
@@ -48,7 +48,7 @@ impl Writer<'_> {
     }
 }
 
-impl<'de> DeserializeSeed<'de> for &mut Writer<'_> {
+impl<'de> DeserializeSeed<'de> for &mut ShapeEncoder<'_> {
     type Value = ();
 
     fn deserialize<D: Deserializer<'de>>(self, json: D) -> Result<(), D::Error> {
@@ -56,7 +56,7 @@ impl<'de> DeserializeSeed<'de> for &mut Writer<'_> {
     }
 }
 
-impl<'de> Visitor<'de> for &mut Writer<'_> {
+impl<'de> Visitor<'de> for &mut ShapeEncoder<'_> {
     type Value = ();
 
     fn expecting(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -9,10 +9,10 @@
 use serde::de::DeserializeSeed;
 
 use super::layout::{PAGE_CODES, PAGE_DOUBLES, PAGE_SHORTS};
-use super::shape_encoder::Writer;
+use super::shape_encoder::ShapeEncoder;
 use super::shapes::Shapes;
-use super::strings::{Seen, Strings};
-use crate::binding::buffer_pool::Pool;
+use super::strings::{SeenStrings, Strings};
+use crate::binding::buffer_pool::BufferPool;
 
 /// One that takes longer would hold up what comes behind it on the I/O thread.
 const MOST_BYTES: usize = 64 * 1024;
@@ -38,11 +38,11 @@ pub struct Shaped {
 pub struct Shaper {
     is_on: bool,
     pub shapes: Shapes,
-    pub seen: Seen,
+    pub seen: SeenStrings,
 }
 
 impl Shaped {
-    pub fn new(pool: &Pool) -> Self {
+    pub fn new(pool: &BufferPool) -> Self {
         Self {
             codes: Vec::new(),
             doubles: Vec::new(),
@@ -63,7 +63,7 @@ impl Shaped {
         let (short, starts) = (self.short.mark(), self.short_starts.len());
         let (narrow, wide) = (self.narrow.mark(), self.wide.mark());
         let mut json = serde_json::Deserializer::from_str(text);
-        let mut writer = Writer {
+        let mut writer = ShapeEncoder {
             page: self,
             shaper: &mut *shaper,
         };
@@ -83,7 +83,7 @@ impl Shaped {
     }
 
     /// Answers the number of the string.
-    pub fn push_short(&mut self, text: &str, seen: &mut Seen) -> u32 {
+    pub fn push_short(&mut self, text: &str, seen: &mut SeenStrings) -> u32 {
         let start = self.short.joined.len() as u32;
         let (number, is_there) = seen.find_or_push(text, &mut self.short);
         if !is_there {
@@ -117,7 +117,7 @@ impl Shaper {
         Self {
             is_on,
             shapes: Shapes::default(),
-            seen: Seen::default(),
+            seen: SeenStrings::default(),
         }
     }
 
@@ -199,7 +199,7 @@ mod tests {
 
     /// Pushes a text until it is taken; the shapes that were new.
     fn learn(text: &str, shaper: &mut Shaper) -> Vec<Vec<String>> {
-        let mut page = Shaped::new(&Pool::default());
+        let mut page = Shaped::new(&BufferPool::default());
         let tries = (0..100).find(|_| page.push(text, shaper).is_some());
         assert!(tries.is_some(), "{text}");
         let news = shaper
@@ -230,7 +230,7 @@ mod tests {
         for text in texts {
             shapes.extend(learn(text, &mut shaper));
         }
-        let mut page = Shaped::new(&Pool::default());
+        let mut page = Shaped::new(&BufferPool::default());
         for text in texts {
             assert!(page.push(text, &mut shaper).is_some());
         }
@@ -255,7 +255,7 @@ mod tests {
 
     #[test]
     fn minus_zero_stays_one() {
-        let mut page = Shaped::new(&Pool::default());
+        let mut page = Shaped::new(&BufferPool::default());
         assert!(page.push("[-0,-0.0,0]", &mut Shaper::new(true)).is_some());
         assert_eq!(page.doubles.len(), 2);
         assert!(page.doubles.iter().all(|zero| zero.is_sign_negative()));
@@ -280,13 +280,13 @@ mod tests {
             r#"[0.5,"c","é",{"new":1}]"#,
         ];
         for text in texts {
-            let mut page = Shaped::new(&Pool::default());
+            let mut page = Shaped::new(&BufferPool::default());
             assert!(page.push(text, &mut shaper).is_none(), "{text}");
             assert!(is_untouched(&page), "{text}");
         }
         let deep = format!("{}{}", "[".repeat(500), "]".repeat(500));
         assert!(
-            Shaped::new(&Pool::default())
+            Shaped::new(&BufferPool::default())
                 .push(&deep, &mut shaper)
                 .is_none()
         );
@@ -302,18 +302,18 @@ mod tests {
         ] {
             let body = item.repeat((MOST_BYTES - 4) / item.len());
             let value = format!("[{body}0]");
-            let mut page = Shaped::new(&Pool::default());
+            let mut page = Shaped::new(&BufferPool::default());
             while page.push(&value, &mut shaper).is_some() {}
             page.finish();
             let used = page.codes.len().max(page.doubles.len());
             let used = used.max(page.short_starts.len());
             assert!(page.bytes > 0 && used <= most as usize);
-            let mut page = Shaped::new(&Pool::default());
+            let mut page = Shaped::new(&BufferPool::default());
             assert!(page.push("[0,-0]", &mut shaper).is_some());
         }
         let large = format!("\"{}\"", "x".repeat(MOST_BYTES));
         assert!(
-            Shaped::new(&Pool::default())
+            Shaped::new(&BufferPool::default())
                 .push(&large, &mut shaper)
                 .is_none()
         );
@@ -321,7 +321,7 @@ mod tests {
 
     #[test]
     fn one_that_is_off_takes_nothing() {
-        let mut page = Shaped::new(&Pool::default());
+        let mut page = Shaped::new(&BufferPool::default());
         assert!(page.push("1", &mut Shaper::new(false)).is_none());
         assert!(is_untouched(&page));
     }

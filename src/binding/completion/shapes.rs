@@ -20,7 +20,7 @@ const ROOT: u32 = 0;
 
 #[derive(Debug)]
 pub struct Shapes {
-    nodes: Vec<Node>,
+    nodes: Vec<ShapeTreeNode>,
     told: u32,
     /// To be told with the page that is being written.
     news: Vec<u32>,
@@ -30,7 +30,7 @@ pub struct Shapes {
 
 /// An object that has the keys from the root to here.
 #[derive(Debug)]
-struct Node {
+struct ShapeTreeNode {
     key: Box<str>,
     parent: u32,
     depth: u32,
@@ -43,7 +43,7 @@ struct Node {
 impl Default for Shapes {
     fn default() -> Self {
         Self {
-            nodes: vec![Node::new("", ROOT, 0)],
+            nodes: vec![ShapeTreeNode::new("", ROOT, 0)],
             told: 0,
             news: Vec::new(),
             refusals: 0,
@@ -52,7 +52,7 @@ impl Default for Shapes {
     }
 }
 
-impl Node {
+impl ShapeTreeNode {
     fn new(key: &str, parent: u32, depth: u32) -> Self {
         Self {
             key: key.into(),
@@ -67,15 +67,15 @@ impl Node {
 
 /// How far an object has been read.
 #[derive(Clone, Copy, Debug)]
-pub struct Place(u32);
+pub struct ShapeNode(u32);
 
 impl Shapes {
-    pub fn start() -> Place {
-        Place(ROOT)
+    pub fn start() -> ShapeNode {
+        ShapeNode(ROOT)
     }
 
     /// From a place by a key to the next; `None` for what is no shape, or has no room.
-    pub fn step(&mut self, place: Place, key: &str) -> Option<Place> {
+    pub fn step(&mut self, place: ShapeNode, key: &str) -> Option<ShapeNode> {
         let node = &self.nodes[place.0 as usize];
         let found = node
             .branches
@@ -85,14 +85,14 @@ impl Shapes {
             Some(index) => {
                 let branches = &mut self.nodes[place.0 as usize].branches;
                 branches.swap(0, index);
-                Some(Place(branches[0]))
+                Some(ShapeNode(branches[0]))
             }
             None => self.grow(place, key),
         }
     }
 
     /// The number by which JavaScript knows the shape of an object that ends here, if it does.
-    pub fn number(&mut self, place: Place) -> Option<u32> {
+    pub fn number(&mut self, place: ShapeNode) -> Option<u32> {
         let node = &mut self.nodes[place.0 as usize];
         node.seen += 1;
         if node.number.is_none() && node.seen >= TOLD_AT {
@@ -120,7 +120,7 @@ impl Shapes {
         news
     }
 
-    fn grow(&mut self, place: Place, key: &str) -> Option<Place> {
+    fn grow(&mut self, place: ShapeNode, key: &str) -> Option<ShapeNode> {
         let node = &self.nodes[place.0 as usize];
         let depth = node.depth + 1;
         if depth > MOST_KEYS || !is_plain(key) || self.has_key(place, key) {
@@ -131,20 +131,20 @@ impl Shapes {
             return None;
         }
         let new = self.nodes.len() as u32;
-        self.nodes.push(Node::new(key, place.0, depth));
+        self.nodes.push(ShapeTreeNode::new(key, place.0, depth));
         self.nodes[place.0 as usize].branches.push(new);
-        Some(Place(new))
+        Some(ShapeNode(new))
     }
 
     /// JSON may name a key twice; the last one counts.
-    fn has_key(&self, place: Place, key: &str) -> bool {
+    fn has_key(&self, place: ShapeNode, key: &str) -> bool {
         self.keys(place.0).contains(&key)
     }
 
     fn keys(&self, mut node: u32) -> Vec<&str> {
         let mut keys = Vec::new();
         while node != ROOT {
-            let Node { key, parent, .. } = &self.nodes[node as usize];
+            let ShapeTreeNode { key, parent, .. } = &self.nodes[node as usize];
             keys.push(&**key);
             node = *parent;
         }

@@ -3,12 +3,12 @@
 //! `JSON.parse` looks short strings up in V8's table of strings, which takes longer than all else about them. So these
 //! do not go through it.
 
-use crate::binding::buffer_pool::{Pool, Pooled};
+use crate::binding::buffer_pool::{BufferPool, PooledBuffer};
 
 /// A JSON array, or nothing; or short strings, one behind the other, to be cut off one after the other.
 #[derive(Debug)]
 pub struct Strings {
-    pub joined: Pooled,
+    pub joined: PooledBuffer,
     count: u32,
 }
 
@@ -16,7 +16,7 @@ pub struct Strings {
 pub const SHORT_BYTES: usize = 12;
 
 impl Strings {
-    pub fn new(pool: &Pool) -> Self {
+    pub fn new(pool: &BufferPool) -> Self {
         Self {
             joined: pool.take(),
             count: 0,
@@ -68,21 +68,21 @@ impl Strings {
 
 /// Where short strings are that were written last. Of two that share a slot, the later.
 #[derive(Debug)]
-pub struct Seen {
-    slots: Box<[Option<Slot>; SLOTS]>,
+pub struct SeenStrings {
+    slots: Box<[Option<SeenSlot>; SLOTS]>,
     is_clean: bool,
 }
 
 const SLOTS: usize = 512;
 
 #[derive(Clone, Copy, Debug)]
-struct Slot {
+struct SeenSlot {
     start: u32,
     bytes: u8,
     number: u32,
 }
 
-impl Default for Seen {
+impl Default for SeenStrings {
     fn default() -> Self {
         Self {
             slots: Box::new([None; SLOTS]),
@@ -91,11 +91,11 @@ impl Default for Seen {
     }
 }
 
-impl Seen {
+impl SeenStrings {
     /// The number of a string, which is written unless it is there, and whether it was.
     pub fn find_or_push(&mut self, text: &str, strings: &mut Strings) -> (u32, bool) {
         let slot = &mut self.slots[hash(text.as_bytes()) % SLOTS];
-        if let Some(Slot {
+        if let Some(SeenSlot {
             start,
             bytes,
             number,
@@ -107,7 +107,7 @@ impl Seen {
             }
         }
         let number = strings.count;
-        *slot = Some(Slot {
+        *slot = Some(SeenSlot {
             start: strings.joined.len() as u32,
             bytes: text.len() as u8,
             number,
@@ -139,7 +139,7 @@ mod tests {
 
     #[test]
     fn strings_are_one_array() {
-        let mut strings = Strings::new(&Pool::default());
+        let mut strings = Strings::new(&BufferPool::default());
         assert_eq!(strings.push_plain("é"), 0);
         let mark = strings.mark();
         assert_eq!(strings.push_plain("gone"), 1);
@@ -151,7 +151,8 @@ mod tests {
 
     #[test]
     fn a_short_string_is_written_once() {
-        let (mut seen, mut strings) = (Seen::default(), Strings::new(&Pool::default()));
+        let (mut seen, mut strings) =
+            (SeenStrings::default(), Strings::new(&BufferPool::default()));
         let texts = ["", "a", "ab", "a", "\"\n", "", "ab", "b", "\"\n"];
         let numbers = texts.map(|text| seen.find_or_push(text, &mut strings));
         let (new, again) = (|number| (number, false), |number| (number, true));
@@ -172,7 +173,8 @@ mod tests {
 
     #[test]
     fn what_was_cut_off_is_written_again() {
-        let (mut seen, mut strings) = (Seen::default(), Strings::new(&Pool::default()));
+        let (mut seen, mut strings) =
+            (SeenStrings::default(), Strings::new(&BufferPool::default()));
         seen.find_or_push("stays", &mut strings);
         let mark = strings.mark();
         seen.find_or_push("gone", &mut strings);
@@ -186,7 +188,8 @@ mod tests {
 
     #[test]
     fn many_strings_keep_their_numbers() {
-        let (mut seen, mut strings) = (Seen::default(), Strings::new(&Pool::default()));
+        let (mut seen, mut strings) =
+            (SeenStrings::default(), Strings::new(&BufferPool::default()));
         let mut written = Vec::new();
         for i in 0..20 * SLOTS {
             let text = (i % 3000).to_string();
@@ -203,7 +206,7 @@ mod tests {
 
     #[test]
     fn no_string_is_no_array() {
-        let mut strings = Strings::new(&Pool::default());
+        let mut strings = Strings::new(&BufferPool::default());
         strings.finish();
         assert!(strings.joined.is_empty());
     }

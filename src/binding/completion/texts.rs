@@ -3,7 +3,7 @@
 //! moves the separators, so that JavaScript notices and takes the page apart; it cannot put its
 //! content into the place of another call's.
 
-use crate::binding::buffer_pool::{Pool, Pooled};
+use crate::binding::buffer_pool::{BufferPool, PooledBuffer};
 
 /// What is written behind a text, at most.
 const SEPARATOR_BYTES: usize = 16;
@@ -44,12 +44,12 @@ impl Begun {
 /// JSON texts joined into one array, a separator behind each.
 #[derive(Debug)]
 pub struct Texts {
-    pub joined: Pooled,
+    pub joined: PooledBuffer,
     pub values: u32,
 }
 
 impl Texts {
-    pub fn new(pool: &Pool) -> Self {
+    pub fn new(pool: &BufferPool) -> Self {
         Self {
             joined: pool.take(),
             values: 0,

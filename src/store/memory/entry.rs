@@ -12,7 +12,7 @@ use crate::store::{Json, Key};
 const OVERHEAD_BYTES: usize = 192;
 
 #[derive(Clone, Debug)]
-pub struct Entry {
+pub struct MemoryEntry {
     /// Empty: there is no value, only a lease on it.
     pub text: Json,
     /// Milliseconds of the store's clock.
@@ -30,7 +30,7 @@ pub struct Look {
     pub looked: Cell<u64>,
 }
 
-impl Entry {
+impl MemoryEntry {
     pub fn is_alive(&self, now: u64) -> bool {
         now < self.gone_at
     }
@@ -48,18 +48,18 @@ pub fn bytes(key: &Key, text: &Json) -> u64 {
 /// Bounds bytes and entries by one weight: an entry weighs its bytes, and never less than an
 /// equal share of the whole.
 #[derive(Clone, Debug)]
-pub struct Weight {
+pub struct EntryWeight {
     pub min_bytes: u64,
 }
 
-impl Weight {
+impl EntryWeight {
     pub fn of(&self, key: &Key, text: &Json) -> u64 {
         bytes(key, text).max(self.min_bytes)
     }
 }
 
-impl Weighter<Key, Entry> for Weight {
-    fn weight(&self, key: &Key, entry: &Entry) -> u64 {
+impl Weighter<Key, MemoryEntry> for EntryWeight {
+    fn weight(&self, key: &Key, entry: &MemoryEntry) -> u64 {
         self.of(key, &entry.text)
     }
 }
@@ -68,10 +68,10 @@ impl Weighter<Key, Entry> for Weight {
 #[derive(Clone)]
 pub struct Evictions(pub Account);
 
-impl Lifecycle<Key, Entry> for Evictions {
+impl Lifecycle<Key, MemoryEntry> for Evictions {
     type RequestState = ();
 
-    fn on_evict(&self, (): &mut (), key: Key, entry: Entry) {
+    fn on_evict(&self, (): &mut (), key: Key, entry: MemoryEntry) {
         self.0.sub(bytes(&key, &entry.text));
     }
 }

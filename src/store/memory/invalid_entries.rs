@@ -8,15 +8,15 @@ use super::{Cache, Clock, MemoryStore};
 use crate::store::Key;
 use crate::store::tags::{Version, unstamp};
 
-pub struct Voids {
+pub struct InvalidEntries {
     cache: Arc<Mutex<Cache>>,
     values: Account,
     clock: Clock,
 }
 
 impl MemoryStore {
-    pub(super) fn voids(&self) -> Voids {
-        Voids {
+    pub(super) fn invalid_entries(&self) -> InvalidEntries {
+        InvalidEntries {
             cache: self.cache.clone(),
             values: self.values.clone(),
             clock: self.clock.clone(),
@@ -24,7 +24,7 @@ impl MemoryStore {
     }
 }
 
-impl Voids {
+impl InvalidEntries {
     /// Whether the entry was there and carried that version.
     pub fn take_out(&self, version: Version, entry: &Key) -> bool {
         let (mut cache, now) = (

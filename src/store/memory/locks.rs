@@ -11,36 +11,36 @@ use ring::digest::{SHA256, digest};
 
 use super::budget::{Account, allocated, slot};
 use super::{Clock, steps};
-use crate::store::locks::{Call, HANDOVER, LockKeys, Locker, Taken, Token, Turn};
+use crate::store::locks::{HANDOVER, LockKeys, Locker, QueueTurn, Taken, Token, Wake};
 use crate::store::{Key, Result, Ttl};
 
 /// Tells a waiter of this process that it is called.
-pub type OnCall = Box<dyn Fn(Call) + Send + Sync>;
+pub type OnWake = Box<dyn Fn(Wake) + Send + Sync>;
 
 pub struct MemoryLocks {
-    book: Mutex<Book>,
+    book: Mutex<LockTable>,
     account: Account,
     clock: Clock,
-    on_call: OnCall,
+    on_call: OnWake,
 }
 
 #[derive(Default)]
-struct Book {
-    locks: HashMap<Name, Lock>,
-    numbers: Numbers,
+struct LockTable {
+    locks: HashMap<LockName, Lock>,
+    numbers: LockNumbers,
 }
 
 /// A digest of the key, which may be long; more than anybody can make collide.
-type Name = [u8; 16];
+type LockName = [u8; 16];
 
-fn name(key: &Key) -> Name {
+fn name(key: &Key) -> LockName {
     let digest = digest(&SHA256, key.as_bytes());
     std::array::from_fn(|at| digest.as_ref()[at])
 }
 
 /// The greatest ones given out.
 #[derive(Default)]
-struct Numbers {
+struct LockNumbers {
     last_fence: u64,
     last_place: u64,
 }
@@ -58,7 +58,7 @@ struct Holder {
 }
 
 impl MemoryLocks {
-    pub fn new(account: Account, clock: Clock, on_call: OnCall) -> Self {
+    pub fn new(account: Account, clock: Clock, on_call: OnWake) -> Self {
         Self {
             book: Mutex::default(),
             account,
@@ -95,7 +95,7 @@ impl MemoryLocks {
         keys: &LockKeys,
         token: Token,
         lease: Ttl,
-        turn: Turn,
+        turn: QueueTurn,
         known_fence: u64,
     ) -> Taken {
         self.visit(keys, |lock, visit| {
@@ -153,7 +153,7 @@ impl MemoryLocks {
     /// Does something with a lock, then calls whom that concerns.
     fn visit<T>(&self, keys: &LockKeys, act: impl FnOnce(&mut Lock, &mut Visit) -> T) -> T {
         let mut book = self.book();
-        let Book { locks, numbers } = &mut *book;
+        let LockTable { locks, numbers } = &mut *book;
         let mut visit = Visit {
             now: self.clock.now_ms(),
             has_room: self
@@ -178,12 +178,12 @@ impl MemoryLocks {
         outcome
     }
 
-    fn book(&self) -> MutexGuard<'_, Book> {
+    fn book(&self) -> MutexGuard<'_, LockTable> {
         self.book.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-const LOCK_BYTES: usize = slot(size_of::<(Name, Lock)>());
+const LOCK_BYTES: usize = slot(size_of::<(LockName, Lock)>());
 /// A queue has places for eleven at once.
 const QUEUE_BYTES: usize = allocated(11 * size_of::<(u64, Token)>());
 /// Of the others.
@@ -194,8 +194,8 @@ struct Visit<'a> {
     now: u64,
     /// For a lock that is not known yet, or a place in a queue.
     has_room: bool,
-    numbers: &'a mut Numbers,
-    calls: Vec<Call>,
+    numbers: &'a mut LockNumbers,
+    calls: Vec<Wake>,
 }
 
 impl Visit<'_> {
@@ -204,11 +204,11 @@ impl Visit<'_> {
         self.numbers.last_fence
     }
 
-    fn place(&mut self, turn: Turn) -> Option<u64> {
+    fn place(&mut self, turn: QueueTurn) -> Option<u64> {
         let place = match turn {
-            Turn::No => return None,
-            Turn::New => self.numbers.last_place + 1,
-            Turn::Place(place) => place,
+            QueueTurn::No => return None,
+            QueueTurn::New => self.numbers.last_place + 1,
+            QueueTurn::Place(place) => place,
         };
         self.numbers.last_place = self.numbers.last_place.max(place);
         Some(place)
@@ -296,7 +296,7 @@ impl Locker for MemoryLocks {
         keys: &LockKeys,
         token: Token,
         lease: Ttl,
-        turn: Turn,
+        turn: QueueTurn,
         known_fence: u64,
     ) -> Result<Taken> {
         Ok(self.take_now(keys, token, lease, turn, known_fence))

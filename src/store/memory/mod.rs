@@ -24,16 +24,16 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use ::bytes::Bytes;
 use quick_cache::unsync;
 
-use budget::{Account, Budget, Kind};
+use budget::{Account, Budget, MemoryKind};
 pub use clock::Clock;
-use entry::{Entry, Evictions, Look, Weight, bytes};
+use entry::{EntryWeight, Evictions, Look, MemoryEntry, bytes};
 use removal::LOOK_BYTES;
 use steps::Passes;
 
 use super::glob::matches_in;
 use tags::Tags;
 
-use super::{Fetched, Json, Key, Lease, Lifetime, Pattern, Result, Store, Ttl};
+use super::{Fetched, FillLease, Json, Key, Lifetime, Pattern, Result, Store, Ttl};
 
 #[derive(Clone, Copy, Debug)]
 pub struct Bounds {
@@ -44,11 +44,11 @@ pub struct Bounds {
 /// Of the whole, in which the room for values grows and shrinks.
 const STEPS: u64 = 64;
 
-type Cache = unsync::Cache<Key, Entry, Weight, RandomState, Evictions>;
+type Cache = unsync::Cache<Key, MemoryEntry, EntryWeight, RandomState, Evictions>;
 
 pub struct MemoryStore {
     cache: Arc<Mutex<Cache>>,
-    weight: Weight,
+    weight: EntryWeight,
     max_bytes: u64,
     values: Account,
     tags: Mutex<Tags>,
@@ -56,7 +56,7 @@ pub struct MemoryStore {
     clock: Clock,
 }
 
-fn new_cache(entries: usize, max_bytes: u64, weight: Weight, values: Account) -> Cache {
+fn new_cache(entries: usize, max_bytes: u64, weight: EntryWeight, values: Account) -> Cache {
     let evictions = Evictions(values);
     Cache::with(
         entries,
@@ -75,11 +75,11 @@ impl MemoryStore {
 
     pub fn within(budget: &Arc<Budget>, max_entries: u64, clock: Clock) -> Self {
         let max_bytes = budget.max();
-        let weight = Weight {
+        let weight = EntryWeight {
             // What takes nearly all of it is not admitted, and one entry has to be.
             min_bytes: max_bytes.div_ceil(max_entries).min(max_bytes / 16 * 15),
         };
-        let values = budget.account(Kind::Values);
+        let values = budget.account(MemoryKind::Values);
         // An estimate for the first allocation only; the tables grow with what is stored.
         let estimated_entries = max_entries.min(1024) as usize;
         Self {
@@ -92,7 +92,7 @@ impl MemoryStore {
             weight,
             max_bytes,
             values,
-            tags: Mutex::new(Tags::new(budget.account(Kind::Tags))),
+            tags: Mutex::new(Tags::new(budget.account(MemoryKind::Tags))),
             passes: Passes::default(),
             clock,
         }
@@ -145,7 +145,7 @@ impl MemoryStore {
     /// Whether it was kept.
     pub fn put(&self, key: &Key, text: &Json, ttl: Ttl) -> bool {
         let gone_at = self.clock.now_ms() + ttl.as_millis();
-        let entry = Entry {
+        let entry = MemoryEntry {
             // A copy: the slice would keep the whole batch of calls alive that it came with.
             text: Bytes::copy_from_slice(text),
             fresh_until: gone_at,
@@ -199,7 +199,7 @@ impl MemoryStore {
     }
 
     /// The entry under `key` if its time has not come; one whose time has come is dropped.
-    fn live(&self, cache: &mut Cache, key: &Key, now: u64) -> Option<Entry> {
+    fn live(&self, cache: &mut Cache, key: &Key, now: u64) -> Option<MemoryEntry> {
         let entry = cache.get(key)?.clone();
         if entry.is_alive(now) {
             return Some(entry);
@@ -214,7 +214,7 @@ impl MemoryStore {
         }
     }
 
-    fn keep(&self, cache: &mut Cache, key: &Key, mut entry: Entry) -> bool {
+    fn keep(&self, cache: &mut Cache, key: &Key, mut entry: MemoryEntry) -> bool {
         entry.look.number = self.passes.entry();
         self.spread(cache);
         if self.weight.of(key, &entry.text) > cache.capacity() {
@@ -230,9 +230,9 @@ impl MemoryStore {
         cache.peek(key).is_some()
     }
 
-    fn lease(&self, cache: &mut Cache, key: &Key, gone_at: u64) -> Lease {
-        let lease = Lease::unique();
-        let placeholder = Entry {
+    fn lease(&self, cache: &mut Cache, key: &Key, gone_at: u64) -> FillLease {
+        let lease = FillLease::unique();
+        let placeholder = MemoryEntry {
             text: Bytes::new(),
             fresh_until: 0,
             gone_at,
@@ -285,7 +285,7 @@ impl Store for MemoryStore {
 
     async fn delete_matching(&self, spaces: &[&Key], patterns: &[Pattern]) -> Result<u64> {
         let looks = |key: &Key| LOOK_BYTES + key.as_bytes().len();
-        let goes = |key: &Key, _: &Entry| matches_in(spaces, patterns, key.as_bytes());
+        let goes = |key: &Key, _: &MemoryEntry| matches_in(spaces, patterns, key.as_bytes());
         Ok(self.remove_in_steps(looks, goes).await)
     }
 
@@ -294,8 +294,8 @@ impl Store for MemoryStore {
         let mut cache = self.lock();
         Ok(match self.live(&mut cache, key, now) {
             Some(entry) if entry.is_fresh(now) => Fetched::Fresh(entry.text),
-            Some(entry) if entry.text.is_empty() => Fetched::Absent(Lease(entry.lease)),
-            Some(entry) => Fetched::Stale(entry.text, Lease(entry.lease)),
+            Some(entry) if entry.text.is_empty() => Fetched::Absent(FillLease(entry.lease)),
+            Some(entry) => Fetched::Stale(entry.text, FillLease(entry.lease)),
             None => Fetched::Absent(self.lease(&mut cache, key, now + lease_ttl.as_millis())),
         })
     }
@@ -303,24 +303,24 @@ impl Store for MemoryStore {
     async fn fill(
         &self,
         key: &Key,
-        lease: &Lease,
+        lease: &FillLease,
         value: Json,
         lifetime: Lifetime,
     ) -> Result<bool> {
         let now = self.clock.now_ms();
         let mut cache = self.lock();
-        let holds = |entry: Entry| entry.lease == lease.0;
+        let holds = |entry: MemoryEntry| entry.lease == lease.0;
         // A value that was set has no lease either.
-        if *lease == Lease::NONE || !self.live(&mut cache, key, now).is_some_and(holds) {
+        if *lease == FillLease::NONE || !self.live(&mut cache, key, now).is_some_and(holds) {
             return Ok(false);
         }
         let fresh_until = now + lifetime.fresh.as_millis();
-        let entry = Entry {
+        let entry = MemoryEntry {
             text: Bytes::copy_from_slice(&value),
             fresh_until,
             gone_at: fresh_until + lifetime.stale_ms,
             lease: if lifetime.stale_ms > 0 {
-                Lease::unique().0
+                FillLease::unique().0
             } else {
                 0
             },
@@ -329,9 +329,9 @@ impl Store for MemoryStore {
         Ok(self.keep(&mut cache, key, entry))
     }
 
-    async fn abandon(&self, key: &Key, lease: &Lease) -> Result<()> {
+    async fn abandon(&self, key: &Key, lease: &FillLease) -> Result<()> {
         let mut cache = self.lock();
-        let is_it = |entry: &Entry| entry.lease == lease.0 && entry.text.is_empty();
+        let is_it = |entry: &MemoryEntry| entry.lease == lease.0 && entry.text.is_empty();
         if cache.peek(key).is_some_and(is_it) {
             self.drop_from(&mut cache, key);
         }

@@ -19,22 +19,22 @@ const EXPECTED_KEYS: usize = 1024;
 const STEPS: u64 = 16;
 
 #[derive(Clone)]
-struct Weight;
+struct TallyWeight;
 
-impl Weighter<Key, Tally> for Weight {
+impl Weighter<Key, Tally> for TallyWeight {
     fn weight(&self, key: &Key, _: &Tally) -> u64 {
         (allocated(key.as_bytes().len()) + OVERHEAD_BYTES) as u64
     }
 }
 
 pub struct MemoryLimiter {
-    tallies: Mutex<Cache<Key, Tally, Weight>>,
+    tallies: Mutex<Cache<Key, Tally, TallyWeight>>,
     account: Account,
     clock: Clock,
 }
 
-fn new_cache(account: &Account) -> Cache<Key, Tally, Weight> {
-    Cache::with_weighter(EXPECTED_KEYS, account.most(), Weight)
+fn new_cache(account: &Account) -> Cache<Key, Tally, TallyWeight> {
+    Cache::with_weighter(EXPECTED_KEYS, account.most(), TallyWeight)
 }
 
 impl MemoryLimiter {
@@ -77,14 +77,14 @@ impl MemoryLimiter {
     }
 
     /// Follows the room that other kinds leave.
-    fn fit(&self, tallies: &mut Cache<Key, Tally, Weight>) {
+    fn fit(&self, tallies: &mut Cache<Key, Tally, TallyWeight>) {
         let (most, capacity) = (self.account.most(), tallies.capacity());
         if most < capacity || most - capacity > most / STEPS {
             tallies.set_capacity(most);
         }
     }
 
-    fn tallies(&self) -> MutexGuard<'_, Cache<Key, Tally, Weight>> {
+    fn tallies(&self) -> MutexGuard<'_, Cache<Key, Tally, TallyWeight>> {
         self.tallies.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -3,7 +3,7 @@
 use tokio::task::yield_now;
 
 use super::MemoryStore;
-use super::entry::{Entry, Look};
+use super::entry::{Look, MemoryEntry};
 use super::steps::Pass;
 use crate::store::Key;
 
@@ -18,7 +18,7 @@ impl MemoryStore {
     pub(super) async fn remove_in_steps(
         &self,
         cost: impl Fn(&Key) -> usize,
-        goes: impl Fn(&Key, &Entry) -> bool,
+        goes: impl Fn(&Key, &MemoryEntry) -> bool,
     ) -> u64 {
         let pass = self.passes.begin().await;
         let mut removed = 0;
@@ -36,7 +36,7 @@ impl MemoryStore {
         &self,
         pass: &Pass<'_>,
         cost: impl Fn(&Key) -> usize,
-        goes: impl Fn(&Key, &Entry) -> bool,
+        goes: impl Fn(&Key, &MemoryEntry) -> bool,
     ) -> (u64, bool) {
         let (mut cache, now) = (self.lock(), self.clock.now_ms());
         let mut hits = Vec::new();

@@ -5,7 +5,7 @@ use crate::store::{Key, slot};
 
 /// The names of the keys and channels of one prefix.
 #[derive(Clone, Debug)]
-pub struct Names {
+pub struct PresenceKeys {
     prefix: Box<[u8]>,
 }
 
@@ -17,7 +17,7 @@ pub struct PlaceKeys {
     pub last_seen: Option<Key>,
 }
 
-impl Names {
+impl PresenceKeys {
     pub fn new(prefix: &[u8]) -> Self {
         Self {
             prefix: prefix.into(),

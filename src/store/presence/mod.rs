@@ -21,9 +21,9 @@ use serde_json::value::RawValue;
 use super::{Json, Result, Ttl};
 
 pub use fields::{counted, field, parse_field, split_counted};
-pub use keys::{Names, PlaceKeys};
-pub use process_leases::{Beat, LEASE, LIFE_BYTES, Life, Lives};
-pub use room_event::News;
+pub use keys::{PlaceKeys, PresenceKeys};
+pub use process_leases::{Heartbeat, LEASE, LIFE_BYTES, ProcessLease, ProcessLeases};
+pub use room_event::RoomEvent;
 
 /// How long a user who is gone is remembered.
 pub const LAST_SEEN_TTL: Ttl = Ttl::from_whole_millis(30 * 24 * 3600 * 1000);
@@ -150,7 +150,7 @@ pub struct Present {
     pub user: Box<str>,
     pub socket: Box<str>,
     /// With which it ends, besides by its TTL.
-    pub life: Option<Life>,
+    pub life: Option<ProcessLease>,
     pub record: Option<Record>,
 }
 
@@ -165,7 +165,7 @@ pub struct Record {
 }
 
 /// When a user was last heard of, ms since 1970; and in which life, if that may have gone on.
-pub type LastSeen = (u64, Option<Life>);
+pub type LastSeen = (u64, Option<ProcessLease>);
 
 pub trait Roster {
     /// Sets a socket, wherever it was before, until its TTL has passed; answers its version, or nothing
@@ -175,7 +175,7 @@ pub trait Roster {
         &self,
         socket: &Socket,
         before: Option<&Socket>,
-        life: Option<Life>,
+        life: Option<ProcessLease>,
         ttl: Ttl,
         condition: Condition,
     ) -> impl Future<Output = Result<Option<u64>>> + Send;

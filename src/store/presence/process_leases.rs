@@ -12,9 +12,9 @@ use crate::store::Result;
 pub const LEASE: Duration = Duration::from_secs(15);
 /// The time between start and end of a process, or a part of it: its sockets end with it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct Life(u64);
+pub struct ProcessLease(u64);
 
-impl Life {
+impl ProcessLease {
     pub fn unique() -> Self {
         Self(fastrand::u64(..))
     }
@@ -33,7 +33,7 @@ impl Life {
 
 pub const LIFE_BYTES: usize = 16;
 
-impl fmt::Display for Life {
+impl fmt::Display for ProcessLease {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{:016x}", self.0)
     }
@@ -41,7 +41,7 @@ impl fmt::Display for Life {
 
 /// When a life was last heard of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Beat {
+pub struct Heartbeat {
     /// Ms since 1970.
     pub at_ms: u64,
     /// Of its lease; zero: it has ended.
@@ -49,15 +49,15 @@ pub struct Beat {
 }
 
 /// Lives that go on while they are heard of. Only a server has others than one's own.
-pub trait Lives {
+pub trait ProcessLeases {
     /// Begins a life, or has it go on; `false`: it has ended. O(log lives).
-    fn beat(&self, life: Life, begins: bool) -> impl Future<Output = Result<bool>> + Send;
+    fn beat(&self, life: ProcessLease, begins: bool) -> impl Future<Output = Result<bool>> + Send;
 
     /// Those of the last hour. One that is not among them was lost, and may go on as another. O(lives).
-    fn lives(&self) -> impl Future<Output = Result<HashMap<Life, Beat>>> + Send;
+    fn lives(&self) -> impl Future<Output = Result<HashMap<ProcessLease, Heartbeat>>> + Send;
 
     /// When a life was last heard of, in the last 30 days. O(1).
-    fn last_beat(&self, life: Life) -> impl Future<Output = Result<Option<u64>>> + Send;
+    fn last_beat(&self, life: ProcessLease) -> impl Future<Output = Result<Option<u64>>> + Send;
 
     /// Takes sockets out of a place whose life has ended. O(sockets).
     fn forget(

@@ -5,17 +5,17 @@ use std::time::Duration;
 use bytes::Bytes;
 
 use super::fields::{field, number, parse_field};
-use super::process_leases::{LIFE_BYTES, Life};
+use super::process_leases::{LIFE_BYTES, ProcessLease};
 use crate::store::Json;
 
 /// What is told on the channel of a room.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum News {
+pub enum RoomEvent {
     /// It has come, or is different from before.
     Is {
         user: Box<str>,
         socket: Box<str>,
-        life: Option<Life>,
+        life: Option<ProcessLease>,
         version: u64,
         left: Duration,
         metadata: Json,
@@ -27,7 +27,7 @@ pub enum News {
     },
 }
 
-impl News {
+impl RoomEvent {
     /// `+<version>:<life>:<ms left>:<bytes of the field>:<field><metadata>`, as
     /// `redis/lua/presence_put.lua` writes it, or `-<version>:<bytes of the field>:<field>`.
     pub fn text(&self) -> Bytes {
@@ -40,7 +40,7 @@ impl News {
                 left,
                 metadata,
             } => {
-                let (field, life) = (field(user, socket), Life::text(*life));
+                let (field, life) = (field(user, socket), ProcessLease::text(*life));
                 let head = format!("+{version}:{life}:{}:{}:", left.as_millis(), field.len());
                 [head.as_bytes(), &field, metadata].concat().into()
             }
@@ -76,7 +76,7 @@ impl News {
         Some(Self::Is {
             user,
             socket,
-            life: Life::parse(life),
+            life: ProcessLease::parse(life),
             version,
             left: Duration::from_millis(left),
             metadata: text.slice_ref(metadata),
@@ -97,21 +97,21 @@ mod tests {
             ("😀", "é:", "{}"),
         ] {
             let (user, socket): (Box<str>, Box<str>) = (user.into(), socket.into());
-            let is = News::Is {
+            let is = RoomEvent::Is {
                 user: user.clone(),
                 socket: socket.clone(),
-                life: Some(Life::unique()),
+                life: Some(ProcessLease::unique()),
                 version: 12,
                 left: Duration::from_millis(5),
                 metadata: Json::copy_from_slice(metadata.as_bytes()),
             };
-            let left = News::Left {
+            let left = RoomEvent::Left {
                 user,
                 socket,
                 version: 3,
             };
             for news in [is, left] {
-                assert_eq!(News::parse(&news.text()), Some(news));
+                assert_eq!(RoomEvent::parse(&news.text()), Some(news));
             }
         }
     }
@@ -127,7 +127,7 @@ mod tests {
             "-1:2:9:",
             "+1:----------------:5:3:9:a",
         ] {
-            assert_eq!(News::parse(&Bytes::from(text)), None, "{text}");
+            assert_eq!(RoomEvent::parse(&Bytes::from(text)), None, "{text}");
         }
     }
 }

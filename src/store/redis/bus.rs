@@ -9,7 +9,7 @@ use redis::{Cmd, Value, cmd};
 
 use super::RedisStore;
 use crate::store::bus::{Bus, Reach};
-use crate::store::keyed_mutex::Gates;
+use crate::store::keyed_mutex::KeyedMutex;
 use crate::store::{Key, Result};
 
 impl Bus for RedisStore {
@@ -54,7 +54,7 @@ impl Bus for RedisStore {
 
 /// Messages that go apart, and those behind them. Whoever hears several channels hears them in the
 /// order in which they were published.
-pub type Publishes = Gates<()>;
+pub type Publishes = KeyedMutex<()>;
 
 impl RedisStore {
     /// Two lanes keep no order between them. So what goes apart lets the lane for calls answer what

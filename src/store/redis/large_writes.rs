@@ -14,14 +14,14 @@ use tokio::time::{Instant, timeout};
 use super::connection::deadline::patient;
 use super::script::Lua;
 use super::{RedisStore, command, write};
-use crate::store::keyed_mutex::{Gates, Place};
+use crate::store::keyed_mutex::{KeyTicket, KeyedMutex};
 use crate::store::{Json, Key, Result, StoreError, Ttl};
 
 /// What a call may take beyond its deadline to undo what it had begun.
 const CALL_BACK: Duration = Duration::from_millis(80);
 
 /// The keys with a large write under way.
-pub type LargeWrites = Gates<Key>;
+pub type LargeWrites = KeyedMutex<Key>;
 
 impl RedisStore {
     /// Whether a call may have to wait for a large write of its key.
@@ -65,7 +65,7 @@ impl RedisStore {
     /// Waits while what is before it moves.
     pub(super) async fn turn<'a, K: Clone + Eq + Hash>(
         &self,
-        place: &'a Place<'_, K>,
+        place: &'a KeyTicket<'_, K>,
     ) -> MutexGuard<'a, ()> {
         match place.turn_now() {
             Some(turn) => turn,

@@ -6,7 +6,7 @@ use redis::Value;
 
 use super::RedisStore;
 use super::script::{LOCK_EXTEND, LOCK_GIVE, LOCK_TAKE, Lua, unexpected};
-use crate::store::locks::{HANDOVER, LockKeys, Locker, Taken, Token, Turn};
+use crate::store::locks::{HANDOVER, LockKeys, Locker, QueueTurn, Taken, Token};
 use crate::store::{Result, Ttl};
 
 impl Locker for RedisStore {
@@ -15,13 +15,13 @@ impl Locker for RedisStore {
         keys: &LockKeys,
         token: Token,
         lease: Ttl,
-        turn: Turn,
+        turn: QueueTurn,
         known_fence: u64,
     ) -> Result<Taken> {
         let place = match turn {
-            Turn::No => String::new(),
-            Turn::New => "0".to_owned(),
-            Turn::Place(place) => place.to_string(),
+            QueueTurn::No => String::new(),
+            QueueTurn::New => "0".to_owned(),
+            QueueTurn::Place(place) => place.to_string(),
         };
         let args = [
             lease.as_millis().to_string(),

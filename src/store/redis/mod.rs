@@ -30,7 +30,7 @@ use connection::link::Link;
 use script::{CACHE_ABANDON, CACHE_FILL, CACHE_LEASE};
 use trailer::Trailer;
 
-use super::{Fetched, Json, Key, Lease, Lifetime, Pattern, Result, Store, StoreError, Ttl};
+use super::{Fetched, FillLease, Json, Key, Lifetime, Pattern, Result, Store, StoreError, Ttl};
 use bus::Publishes;
 use large_writes::LargeWrites;
 use overtake::Overtaking;
@@ -246,7 +246,7 @@ impl Store for RedisStore {
     /// One exchange: a placeholder if nothing is there, and then what is there.
     async fn fetch(&self, key: &Key, lease_ttl: Ttl) -> Result<Fetched> {
         let deadline = self.deadline();
-        let lease = Lease::unique();
+        let lease = FillLease::unique();
         let placeholder = Trailer::placeholder(lease);
         let ms = lease_ttl.as_millis().to_string();
         let name = key.as_bytes();
@@ -278,18 +278,18 @@ impl Store for RedisStore {
     async fn fill(
         &self,
         key: &Key,
-        lease: &Lease,
+        lease: &FillLease,
         value: Json,
         lifetime: Lifetime,
     ) -> Result<bool> {
-        if *lease == Lease::NONE {
+        if *lease == FillLease::NONE {
             return Ok(false);
         }
         let mut stored = value.to_vec();
         if lifetime.stale_ms > 0 {
             let trailer = Trailer {
                 stale_ms: lifetime.stale_ms,
-                lease: Lease::unique(),
+                lease: FillLease::unique(),
             };
             trailer.append_to(&mut stored);
         }
@@ -299,7 +299,7 @@ impl Store for RedisStore {
         Ok(filled == Value::Int(1))
     }
 
-    async fn abandon(&self, key: &Key, lease: &Lease) -> Result<()> {
+    async fn abandon(&self, key: &Key, lease: &FillLease) -> Result<()> {
         let args: [&[u8]; 1] = [&Trailer::placeholder(*lease)];
         self.link
             .calls

@@ -10,7 +10,7 @@ use tokio::sync::{Mutex, MutexGuard, Notify};
 
 /// What a command may touch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Scope {
+pub enum CommandScope {
     Nothing,
     /// Its hash: two keys that share one are kept in order for nothing.
     Key(u64),
@@ -19,7 +19,7 @@ pub enum Scope {
 
 /// How large an answer may be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Answer {
+pub enum AnswerSize {
     Small,
     /// As long as a string is, which the server tells.
     String,
@@ -113,20 +113,20 @@ const OF_ONE_KEY: &[&str] = &[
 ];
 
 /// What a command is about, and how large its answer may be.
-pub fn judge(words: &[&[u8]]) -> (Scope, Answer) {
+pub fn judge(words: &[&[u8]]) -> (CommandScope, AnswerSize) {
     let [name, arguments @ ..] = words else {
-        return (Scope::Anything, Answer::Unknown);
+        return (CommandScope::Anything, AnswerSize::Unknown);
     };
     let is = |other: &str| name.eq_ignore_ascii_case(other.as_bytes());
     let is_one_of = |names: &[&str]| names.iter().any(|other| is(other));
-    let Some(key) = arguments.first().map(|key| Scope::Key(hash(key))) else {
+    let Some(key) = arguments.first().map(|key| CommandScope::Key(hash(key))) else {
         return match is("PING") {
-            true => (Scope::Nothing, Answer::Small),
-            false => (Scope::Anything, Answer::Unknown),
+            true => (CommandScope::Nothing, AnswerSize::Small),
+            false => (CommandScope::Anything, AnswerSize::Unknown),
         };
     };
     if is("GET") {
-        return (key, Answer::String);
+        return (key, AnswerSize::String);
     }
     if is("SET") {
         let mut options = arguments.iter().skip(2);
@@ -134,18 +134,18 @@ pub fn judge(words: &[&[u8]]) -> (Scope, Answer) {
         return (
             key,
             if tells_old {
-                Answer::Unknown
+                AnswerSize::Unknown
             } else {
-                Answer::Small
+                AnswerSize::Small
             },
         );
     }
     if is_one_of(SMALL) || arguments.len() == 1 && is_one_of(SMALL_ALONE) {
-        return (key, Answer::Small);
+        return (key, AnswerSize::Small);
     }
     match is_one_of(OF_ONE_KEY) {
-        true => (key, Answer::Unknown),
-        false => (Scope::Anything, Answer::Unknown),
+        true => (key, AnswerSize::Unknown),
+        false => (CommandScope::Anything, AnswerSize::Unknown),
     }
 }
 
@@ -173,9 +173,9 @@ struct UnderWay {
 }
 
 /// A command without an answer.
-pub struct Place<'a> {
+pub struct CommandPlace<'a> {
     order: &'a Overtaking,
-    scope: Scope,
+    scope: CommandScope,
     is_passing: bool,
 }
 
@@ -186,21 +186,21 @@ impl Overtaking {
     }
 
     /// For whoever has the turn: a place before what is under way, if no order is lost by that.
-    pub fn pass(&self, scope: Scope) -> Option<Place<'_>> {
+    pub fn pass(&self, scope: CommandScope) -> Option<CommandPlace<'_>> {
         let mut under_way = self.lock();
         let is_free = match scope {
-            Scope::Nothing => true,
-            Scope::Key(key) => {
+            CommandScope::Nothing => true,
+            CommandScope::Key(key) => {
                 let is_named =
                     under_way.keys.contains_key(&key) || under_way.passing.contains_key(&key);
                 under_way.anything == 0 && !is_named
             }
-            Scope::Anything => false,
+            CommandScope::Anything => false,
         };
         if !is_free {
             return None;
         }
-        if let Scope::Key(key) = scope {
+        if let CommandScope::Key(key) = scope {
             *under_way.passing.entry(key).or_default() += 1;
         }
         under_way.passing_all += 1;
@@ -208,7 +208,7 @@ impl Overtaking {
     }
 
     /// For whoever has the turn: a place behind all that is under way.
-    pub async fn follow(&self, scope: Scope) -> Place<'_> {
+    pub async fn follow(&self, scope: CommandScope) -> CommandPlace<'_> {
         while self.lock().passing_all > 0 {
             self.passed.notified().await;
         }
@@ -216,18 +216,18 @@ impl Overtaking {
     }
 
     /// A place among those on the lane for long work.
-    pub fn fall_in(&self, scope: Scope) -> Place<'_> {
+    pub fn fall_in(&self, scope: CommandScope) -> CommandPlace<'_> {
         let mut under_way = self.lock();
         match scope {
-            Scope::Nothing => {}
-            Scope::Key(key) => *under_way.keys.entry(key).or_default() += 1,
-            Scope::Anything => under_way.anything += 1,
+            CommandScope::Nothing => {}
+            CommandScope::Key(key) => *under_way.keys.entry(key).or_default() += 1,
+            CommandScope::Anything => under_way.anything += 1,
         }
         self.place(scope, false)
     }
 
-    fn place(&self, scope: Scope, is_passing: bool) -> Place<'_> {
-        Place {
+    fn place(&self, scope: CommandScope, is_passing: bool) -> CommandPlace<'_> {
+        CommandPlace {
             order: self,
             scope,
             is_passing,
@@ -241,13 +241,13 @@ impl Overtaking {
     }
 }
 
-impl Place<'_> {
-    pub fn scope(&self) -> Scope {
+impl CommandPlace<'_> {
+    pub fn scope(&self) -> CommandScope {
         self.scope
     }
 }
 
-impl Drop for Place<'_> {
+impl Drop for CommandPlace<'_> {
     fn drop(&mut self) {
         let mut under_way = self.order.lock();
         if self.is_passing {
@@ -257,8 +257,8 @@ impl Drop for Place<'_> {
             }
         }
         match self.scope {
-            Scope::Nothing => {}
-            Scope::Key(key) => {
+            CommandScope::Nothing => {}
+            CommandScope::Key(key) => {
                 let keys = match self.is_passing {
                     true => &mut under_way.passing,
                     false => &mut under_way.keys,
@@ -270,7 +270,7 @@ impl Drop for Place<'_> {
                     }
                 }
             }
-            Scope::Anything => under_way.anything -= 1,
+            CommandScope::Anything => under_way.anything -= 1,
         }
     }
 }
@@ -279,25 +279,25 @@ impl Drop for Place<'_> {
 mod tests {
     use super::*;
 
-    fn judged(line: &str) -> (Scope, Answer) {
+    fn judged(line: &str) -> (CommandScope, AnswerSize) {
         let words: Vec<&[u8]> = line.split(' ').map(str::as_bytes).collect();
         judge(&words)
     }
 
     #[test]
     fn knows_what_commands_are_about() {
-        let key = Scope::Key(hash(b"k"));
+        let key = CommandScope::Key(hash(b"k"));
         for (line, judgement) in [
-            ("get k", (key, Answer::String)),
-            ("SET k v EX 10", (key, Answer::Small)),
-            ("SET k get", (key, Answer::Small)),
-            ("SET k v get", (key, Answer::Unknown)),
-            ("DEL k", (key, Answer::Small)),
-            ("DEL k l", (Scope::Anything, Answer::Unknown)),
-            ("LRANGE k 0 -1", (key, Answer::Unknown)),
-            ("ping", (Scope::Nothing, Answer::Small)),
-            ("EVAL k 0", (Scope::Anything, Answer::Unknown)),
-            ("FLUSHDB", (Scope::Anything, Answer::Unknown)),
+            ("get k", (key, AnswerSize::String)),
+            ("SET k v EX 10", (key, AnswerSize::Small)),
+            ("SET k get", (key, AnswerSize::Small)),
+            ("SET k v get", (key, AnswerSize::Unknown)),
+            ("DEL k", (key, AnswerSize::Small)),
+            ("DEL k l", (CommandScope::Anything, AnswerSize::Unknown)),
+            ("LRANGE k 0 -1", (key, AnswerSize::Unknown)),
+            ("ping", (CommandScope::Nothing, AnswerSize::Small)),
+            ("EVAL k 0", (CommandScope::Anything, AnswerSize::Unknown)),
+            ("FLUSHDB", (CommandScope::Anything, AnswerSize::Unknown)),
         ] {
             assert_eq!(judged(line), judgement, "{line}");
         }
@@ -308,10 +308,10 @@ mod tests {
         let order = Overtaking::default();
         let [a, b] = ["GET a", "GET b"].map(|line| judged(line).0);
         let large = order.follow(a).await;
-        assert!(order.pass(a).is_none() && order.pass(Scope::Anything).is_none());
-        assert!(order.pass(b).is_some() && order.pass(Scope::Nothing).is_some());
-        let script = order.follow(Scope::Anything).await;
-        assert!(order.pass(b).is_none() && order.pass(Scope::Nothing).is_some());
+        assert!(order.pass(a).is_none() && order.pass(CommandScope::Anything).is_none());
+        assert!(order.pass(b).is_some() && order.pass(CommandScope::Nothing).is_some());
+        let script = order.follow(CommandScope::Anything).await;
+        assert!(order.pass(b).is_none() && order.pass(CommandScope::Nothing).is_some());
         drop((large, script));
         assert!(order.pass(a).is_some());
     }
@@ -320,7 +320,7 @@ mod tests {
     async fn what_comes_later_waits_for_those_that_pass() {
         let order = Overtaking::default();
         let a = judged("GET a").0;
-        let (first, second) = (order.pass(a), order.pass(Scope::Nothing));
+        let (first, second) = (order.pass(a), order.pass(CommandScope::Nothing));
         assert!(order.pass(a).is_none());
         let mut later = std::pin::pin!(order.follow(a));
         let mut is_there = async || {

@@ -8,9 +8,9 @@ use redis::Value;
 use serde::Serialize;
 use tokio::task::yield_now;
 
-use super::overtake::{self, Answer, Place};
+use super::overtake::{self, AnswerSize, CommandPlace};
 use super::{RedisStore, command};
-use crate::store::{RawCommands, Reply, Result, StoreError};
+use crate::store::{RawCommands, Result, ServerReply, StoreError};
 
 /// Commands whose answer is nested as deep as the caller's script says. redis-rs reads no deeper than 100, and the
 /// connection ends with such an answer.
@@ -27,11 +27,11 @@ const SCRIPTS: &[&str] = &[
 const SMALL_BYTES: usize = 1024;
 
 impl RawCommands for RedisStore {
-    async fn call(&self, words: &[&[u8]]) -> Result<Reply> {
+    async fn call(&self, words: &[&[u8]]) -> Result<ServerReply> {
         let turn = self.raw.turn().await;
         let bytes = words.iter().map(|word| word.len()).sum();
         let (scope, answer) = overtake::judge(words);
-        let may_pass = answer != Answer::Unknown && bytes <= SMALL_BYTES;
+        let may_pass = answer != AnswerSize::Unknown && bytes <= SMALL_BYTES;
         if may_pass
             && self.link.bulk_is_loaded()
             && let Some(place) = self.raw.pass(scope)
@@ -60,10 +60,10 @@ impl RedisStore {
     async fn call_in_passing(
         &self,
         words: &[&[u8]],
-        answer: Answer,
-        place: Place<'_>,
-    ) -> Result<Reply> {
-        if answer == Answer::String && !self.is_small(words[1]).await {
+        answer: AnswerSize,
+        place: CommandPlace<'_>,
+    ) -> Result<ServerReply> {
+        if answer == AnswerSize::String && !self.is_small(words[1]).await {
             // As if it had been sent before all that waits for it.
             let _place = self.raw.fall_in(place.scope());
             let mut answered = pin!(self.link.bulk_if_allowed(0, command(words)));
@@ -100,13 +100,13 @@ const LARGE_BYTES: usize = 256 * 1024;
 /// What writing one item costs, in bytes of a text.
 const ITEM_BYTES: usize = 32;
 
-fn reply(value: Value) -> Reply {
+fn reply(value: Value) -> ServerReply {
     if fits(&value, LARGE_BYTES).is_some() {
         let mut json = Vec::new();
         write(&mut json, &value);
-        return Reply::Small(json.into());
+        return ServerReply::Small(json.into());
     }
-    Reply::Large(Box::new(move |json| write(json, &value)))
+    ServerReply::Large(Box::new(move |json| write(json, &value)))
 }
 
 /// How much room is left beside the value; `None`: there is not enough of it.
@@ -183,8 +183,8 @@ mod tests {
 
     fn text(answer: &[u8]) -> String {
         match reply(parse_redis_value(answer).unwrap()) {
-            Reply::Small(json) => String::from_utf8(json.into()).unwrap(),
-            Reply::Large(_) => panic!("small answers need no thread"),
+            ServerReply::Small(json) => String::from_utf8(json.into()).unwrap(),
+            ServerReply::Large(_) => panic!("small answers need no thread"),
         }
     }
 
@@ -241,13 +241,13 @@ mod tests {
         ] {
             let mut expected = b"[".to_vec();
             write(&mut expected, &value);
-            let Reply::Large(write) = reply(value) else {
+            let ServerReply::Large(write) = reply(value) else {
                 panic!("a large answer that the I/O thread writes");
             };
             let mut written = b"[".to_vec();
             write(&mut written);
             assert!(written == expected);
         }
-        assert!(matches!(reply(half()), Reply::Small(_)));
+        assert!(matches!(reply(half()), ServerReply::Small(_)));
     }
 }

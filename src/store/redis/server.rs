@@ -3,9 +3,9 @@
 use redis::{Value, cmd};
 
 use super::RedisStore;
-use crate::store::{Result, Server, ServerFacts, StoreError};
+use crate::store::{Result, ServerFacts, ServerInfo, StoreError};
 
-impl Server for RedisStore {
+impl ServerInfo for RedisStore {
     async fn ping(&self) -> Result<()> {
         self.link
             .calls

@@ -7,7 +7,7 @@
 //!
 //! Layout: 4 bytes of magic, then milliseconds (24 digits) and lease (32 digits), two bits each.
 
-use crate::store::Lease;
+use crate::store::FillLease;
 
 const MAGIC: &[u8; 4] = b"\r\t\n\r";
 const DIGITS: &[u8; 4] = b" \t\n\r";
@@ -19,7 +19,7 @@ const TRAILER_BYTES: usize = MAGIC.len() + MS_DIGITS + LEASE_DIGITS;
 pub struct Trailer {
     /// How long the value is kept after it stopped being fresh; 0: there is no value, only a lease.
     pub stale_ms: u64,
-    pub lease: Lease,
+    pub lease: FillLease,
 }
 
 impl Trailer {
@@ -47,14 +47,14 @@ impl Trailer {
     }
 
     /// The value of a key that somebody is loading.
-    pub fn placeholder(lease: Lease) -> Vec<u8> {
+    pub fn placeholder(lease: FillLease) -> Vec<u8> {
         let mut stored = b"null".to_vec();
         Self { stale_ms: 0, lease }.append_to(&mut stored);
         stored
     }
 
     /// How a value under `lease` ends.
-    pub fn lease_digits(lease: Lease) -> Vec<u8> {
+    pub fn lease_digits(lease: FillLease) -> Vec<u8> {
         let mut digits = Vec::with_capacity(LEASE_DIGITS);
         push_digits(&mut digits, lease.0, LEASE_DIGITS);
         digits
@@ -65,7 +65,7 @@ impl Trailer {
         let (ms, lease) = digits.split_at(MS_DIGITS);
         Some(Self {
             stale_ms: read_digits(ms)?,
-            lease: Lease(read_digits(lease)?),
+            lease: FillLease(read_digits(lease)?),
         })
     }
 }
@@ -92,7 +92,7 @@ mod tests {
         for (stale_ms, lease) in [(0, 1), (86_400_000, u64::MAX), ((1 << 48) - 1, 42)] {
             let trailer = Trailer {
                 stale_ms,
-                lease: Lease(lease),
+                lease: FillLease(lease),
             };
             let mut stored = br#"{"a":1}"#.to_vec();
             trailer.append_to(&mut stored);

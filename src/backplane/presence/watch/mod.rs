@@ -20,33 +20,33 @@ use crate::backplane::Backplane;
 use crate::backplane::pubsub::mailbox::Mailbox;
 use crate::store::availability::Availability;
 use crate::store::bus::{Topic, TopicKind};
-use crate::store::remote::pubsub_connection::{Feed, FeedEvent};
-use crate::store::topics::{Message, Tag, Topics};
+use crate::store::remote::pubsub_connection::{PubsubConnection, PubsubEvent};
+use crate::store::topics::{Message, SubscriptionTag, Topics};
 
 use signals::{Signal, Signals, signals};
-use view::View;
+use view::RoomView;
 
 /// How often is asked which lives go on.
 const LOOK_AT_LIVES: Duration = Duration::from_secs(2);
 
 #[derive(Default)]
-pub struct Watches(Mutex<Watched>);
+pub struct RoomWatches(Mutex<WatchTable>);
 
 #[derive(Default)]
-struct Watched {
-    rooms: HashMap<Box<str>, Watch>,
+struct WatchTable {
+    rooms: HashMap<Box<str>, RoomWatch>,
     /// The rooms by the tags of their watches.
     tags: HashMap<u64, Box<str>>,
-    feed: Option<Arc<WatchFeed>>,
+    feed: Option<Arc<WatchConnection>>,
 }
 
-struct Watch {
-    tag: Tag,
+struct RoomWatch {
+    tag: SubscriptionTag,
     signals: Signals,
 }
 
-impl Watched {
-    fn add(&mut self, room: &str, watch: Watch) {
+impl WatchTable {
+    fn add(&mut self, room: &str, watch: RoomWatch) {
         self.tags.insert(watch.tag.0, room.into());
         if let Some(before) = self.rooms.insert(room.into(), watch) {
             self.tags.remove(&before.tag.0);
@@ -69,7 +69,7 @@ impl Watched {
     }
 }
 
-impl Watches {
+impl RoomWatches {
     /// Something happened in a room; the text is made if somebody watches it.
     pub fn hear(&self, room: &str, text: impl FnOnce() -> Bytes) {
         self.watched().hear(room, text);
@@ -90,7 +90,7 @@ impl Watches {
     }
 
     pub fn clear(&self) {
-        *self.watched() = Watched::default();
+        *self.watched() = WatchTable::default();
     }
 
     fn hear_tagged(&self, message: Message) {
@@ -106,20 +106,20 @@ impl Watches {
         }
     }
 
-    fn watched(&self) -> MutexGuard<'_, Watched> {
+    fn watched(&self) -> MutexGuard<'_, WatchTable> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 /// The connection on which this process hears of its rooms, and the task that asks which lives go on.
-struct WatchFeed {
+struct WatchConnection {
     topics: Arc<Topics>,
     mailbox: Arc<Mailbox>,
-    _feed: Feed,
+    _feed: PubsubConnection,
     lives: AbortHandle,
 }
 
-impl Drop for WatchFeed {
+impl Drop for WatchConnection {
     fn drop(&mut self) {
         self.lives.abort();
     }
@@ -128,15 +128,20 @@ impl Drop for WatchFeed {
 impl Backplane {
     /// From now on what happens in a room comes into the receiver's mailbox, with `tag`. Answers whether
     /// it can be heard already. To be called on the I/O thread.
-    pub async fn presence_watch(self: &Arc<Self>, receiver: u32, room: &str, tag: Tag) -> bool {
+    pub async fn presence_watch(
+        self: &Arc<Self>,
+        receiver: u32,
+        room: &str,
+        tag: SubscriptionTag,
+    ) -> bool {
         let feed = self.presence_feed(receiver);
         let (signals, inbox) = signals(&self.presence.watches_account);
-        let watch = Watch { tag, signals };
+        let watch = RoomWatch { tag, signals };
         self.presence.watches.watched().add(room, watch);
         let channel = self.presence_channel(room);
         feed.topics.want(&channel, tag);
         let (ready, is_ready) = oneshot::channel();
-        let view = View::new(self.clone(), room, tag, feed.mailbox.clone());
+        let view = RoomView::new(self.clone(), room, tag, feed.mailbox.clone());
         let wait = self.wait(Instant::now().into_std());
         let is_there = self.store_within(&wait).await.is_some();
         let (begun, answer_by) = (Instant::now(), wait.answer_by().into());
@@ -168,7 +173,7 @@ impl Backplane {
         }
     }
 
-    fn presence_feed(self: &Arc<Self>, receiver: u32) -> Arc<WatchFeed> {
+    fn presence_feed(self: &Arc<Self>, receiver: u32) -> Arc<WatchConnection> {
         let mut watched = self.presence.watches.watched();
         if let Some(feed) = &watched.feed {
             return feed.clone();
@@ -179,16 +184,16 @@ impl Backplane {
         let deliver = Box::new(move |message| heard.hear_tagged(message));
         let topics = Topics::counted(account, deliver);
         let restored = self.presence.watches.clone();
-        let feed = Feed::start(
+        let feed = PubsubConnection::start(
             around.endpoint.clone(),
             around.switch.clone(),
             topics.clone(),
             move |event| match event {
-                FeedEvent::Restored => restored.signal(|| Signal::Missed),
-                FeedEvent::Lost(_) | FeedEvent::Refused => {}
+                PubsubEvent::Restored => restored.signal(|| Signal::Missed),
+                PubsubEvent::Lost(_) | PubsubEvent::Refused => {}
             },
         );
-        let feed = Arc::new(WatchFeed {
+        let feed = Arc::new(WatchConnection {
             topics,
             // Events of rooms are no messages: their traffic is nobody's.
             mailbox: Mailbox::new(

@@ -118,10 +118,10 @@ impl Drop for Waiting {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::store::memory::budget::Kind;
+    use crate::store::memory::budget::MemoryKind;
 
     fn account() -> Account {
-        Account::alone(Kind::Watches, u64::MAX)
+        Account::alone(MemoryKind::Watches, u64::MAX)
     }
 
     #[tokio::test]

@@ -16,8 +16,8 @@ use crate::backplane::pubsub::mailbox::{Mail, Mailbox};
 use crate::io_thread::panics::{Panicked, caught};
 use crate::store::Json;
 use crate::store::memory::budget::{Account, allocated, slot};
-use crate::store::presence::{Detail, Life, News, Place, Present, Record};
-use crate::store::topics::{Message, Tag};
+use crate::store::presence::{Detail, Place, Present, ProcessLease, Record, RoomEvent};
+use crate::store::topics::{Message, SubscriptionTag};
 
 /// How long somebody may be missing without a reason before it counts as having left: after an outage
 /// every process sets its sockets again.
@@ -27,15 +27,15 @@ const LOOK_AGAIN: Duration = Duration::from_millis(500);
 const FAR: Duration = Duration::from_secs(365 * 24 * 3600);
 
 /// A user and one of its sockets.
-type Id = (Box<str>, Box<str>);
+type UserSocket = (Box<str>, Box<str>);
 
 /// Who is in a room, as far as has been told.
-pub struct View {
+pub struct RoomView {
     backplane: Arc<Backplane>,
     room: Box<str>,
-    tag: Tag,
+    tag: SubscriptionTag,
     mailbox: Arc<Mailbox>,
-    there: HashMap<Id, Seen>,
+    there: HashMap<UserSocket, SeenSocket>,
     account: Account,
     /// Counted there.
     bytes: u64,
@@ -44,16 +44,21 @@ pub struct View {
     look_at: Instant,
 }
 
-struct Seen {
+struct SeenSocket {
     version: u64,
-    life: Option<Life>,
+    life: Option<ProcessLease>,
     metadata: Json,
     ends: Instant,
     missing_since: Option<Instant>,
 }
 
-impl View {
-    pub fn new(backplane: Arc<Backplane>, room: &str, tag: Tag, mailbox: Arc<Mailbox>) -> Self {
+impl RoomView {
+    pub fn new(
+        backplane: Arc<Backplane>,
+        room: &str,
+        tag: SubscriptionTag,
+        mailbox: Arc<Mailbox>,
+    ) -> Self {
         let account = backplane.presence.watches_account.clone();
         let bytes = own_bytes(room);
         account.add(bytes);
@@ -141,8 +146,8 @@ impl View {
     }
 
     fn hear(&mut self, text: &Bytes) {
-        match News::parse(text) {
-            Some(News::Is {
+        match RoomEvent::parse(text) {
+            Some(RoomEvent::Is {
                 user,
                 socket,
                 life,
@@ -150,7 +155,7 @@ impl View {
                 left,
                 metadata,
             }) => {
-                let seen = Seen {
+                let seen = SeenSocket {
                     version,
                     life,
                     metadata,
@@ -167,7 +172,7 @@ impl View {
                 self.look_at = self.look_at.min(until);
                 self.see((user, socket), seen);
             }
-            Some(News::Left {
+            Some(RoomEvent::Left {
                 user,
                 socket,
                 version,
@@ -185,7 +190,7 @@ impl View {
         }
     }
 
-    fn see(&mut self, id: Id, seen: Seen) {
+    fn see(&mut self, id: UserSocket, seen: SeenSocket) {
         let kind = match self.there.get(&id) {
             None => Some("join"),
             Some(known) if known.version > seen.version => return,
@@ -198,7 +203,7 @@ impl View {
         self.keep_there(id, seen);
     }
 
-    fn keep_there(&mut self, id: Id, seen: Seen) {
+    fn keep_there(&mut self, id: UserSocket, seen: SeenSocket) {
         self.forget(&id);
         let bytes = bytes(&id, &seen);
         self.bytes += bytes;
@@ -206,7 +211,7 @@ impl View {
         self.there.insert(id, seen);
     }
 
-    fn forget(&mut self, id: &Id) -> Option<Seen> {
+    fn forget(&mut self, id: &UserSocket) -> Option<SeenSocket> {
         let seen = self.there.remove(id)?;
         let bytes = bytes(id, &seen);
         self.bytes -= bytes;
@@ -215,7 +220,7 @@ impl View {
     }
 
     /// Has those leave who were not found and will not be.
-    fn miss(&mut self, found: &HashSet<Id>) {
+    fn miss(&mut self, found: &HashSet<UserSocket>) {
         let now = Instant::now();
         let calm_since = self.whole_since.map_or(now, |since| since + GRACE);
         let lives = &self.backplane.presence.lives;
@@ -244,7 +249,7 @@ impl View {
         }
     }
 
-    fn leave(&mut self, id: &Id) {
+    fn leave(&mut self, id: &UserSocket) {
         if let Some(seen) = self.forget(id) {
             self.tell("leave", id, &seen.metadata);
         }
@@ -266,7 +271,7 @@ impl View {
         self.look_at = next.unwrap_or(now + FAR).max(now + LOOK_AGAIN);
     }
 
-    fn tell(&self, kind: &str, (user, socket): &Id, metadata: &Json) {
+    fn tell(&self, kind: &str, (user, socket): &UserSocket, metadata: &Json) {
         let metadata: Option<&RawValue> = serde_json::from_slice(metadata).ok();
         let metadata = metadata.map_or("null", RawValue::get);
         let [user, socket, room] = [user, socket, &self.room].map(|text| json!(text));
@@ -281,7 +286,7 @@ impl View {
     }
 }
 
-impl Drop for View {
+impl Drop for RoomView {
     fn drop(&mut self) {
         self.account.sub(self.bytes);
     }
@@ -289,23 +294,23 @@ impl Drop for View {
 
 /// What a watch takes whoever is there. Its room is a key of two maps, and named here.
 fn own_bytes(room: &str) -> u64 {
-    (size_of::<View>() + 3 * allocated(room.len())) as u64
+    (size_of::<RoomView>() + 3 * allocated(room.len())) as u64
 }
 
-fn bytes((user, socket): &Id, seen: &Seen) -> u64 {
+fn bytes((user, socket): &UserSocket, seen: &SeenSocket) -> u64 {
     let names = allocated(user.len()) + allocated(socket.len());
     let metadata = allocated(seen.metadata.len());
-    (slot(size_of::<(Id, Seen)>()) + names + metadata) as u64
+    (slot(size_of::<(UserSocket, SeenSocket)>()) + names + metadata) as u64
 }
 
-fn seen(present: Present) -> Option<(Id, Seen)> {
+fn seen(present: Present) -> Option<(UserSocket, SeenSocket)> {
     let Record {
         version,
         left,
         metadata,
         ..
     } = present.record?;
-    let seen = Seen {
+    let seen = SeenSocket {
         version,
         life: present.life,
         metadata,

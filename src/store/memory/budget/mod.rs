@@ -9,7 +9,7 @@ use std::sync::{Arc, OnceLock};
 
 /// What is kept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
+pub enum MemoryKind {
     /// Of the cache, of queries and of sessions, with their keys.
     Values,
     /// By which values are invalidated.
@@ -40,7 +40,7 @@ pub enum Kind {
     Watches,
 }
 
-impl Kind {
+impl MemoryKind {
     pub const ALL: [Self; 15] = [
         Self::Values,
         Self::Tags,
@@ -106,7 +106,7 @@ const OTHERS: u64 = 56;
 
 pub struct Budget {
     max: u64,
-    kinds: [AtomicU64; Kind::ALL.len()],
+    kinds: [AtomicU64; MemoryKind::ALL.len()],
     total: AtomicU64,
     /// Has the values make room.
     on_pressure: OnceLock<Box<dyn Fn() + Send + Sync>>,
@@ -122,7 +122,7 @@ impl Budget {
         })
     }
 
-    pub fn account(self: &Arc<Self>, kind: Kind) -> Account {
+    pub fn account(self: &Arc<Self>, kind: MemoryKind) -> Account {
         Account {
             budget: self.clone(),
             kind,
@@ -135,7 +135,7 @@ impl Budget {
         let _ = self.on_pressure.set(Box::new(make_room));
     }
 
-    pub fn bytes(&self, kind: Kind) -> u64 {
+    pub fn bytes(&self, kind: MemoryKind) -> u64 {
         self.kinds[kind as usize].load(Ordering::Relaxed)
     }
 
@@ -152,12 +152,12 @@ impl Budget {
         (u128::from(self.max) * u128::from(of_64) / u128::from(WHOLE)) as u64
     }
 
-    fn most(&self, kind: Kind) -> u64 {
+    fn most(&self, kind: MemoryKind) -> u64 {
         let others = self.total().saturating_sub(self.bytes(kind));
-        if kind == Kind::Values {
+        if kind == MemoryKind::Values {
             return self.max.saturating_sub(others);
         }
-        let others = others.saturating_sub(self.bytes(Kind::Values));
+        let others = others.saturating_sub(self.bytes(MemoryKind::Values));
         let left = self.part(OTHERS).saturating_sub(others);
         left.min(self.part(kind.share()))
             .max(self.part(kind.floor()))
@@ -168,12 +168,12 @@ impl Budget {
 #[derive(Clone)]
 pub struct Account {
     budget: Arc<Budget>,
-    kind: Kind,
+    kind: MemoryKind,
 }
 
 impl Account {
     /// Of something that is bounded by itself.
-    pub fn alone(kind: Kind, max: u64) -> Self {
+    pub fn alone(kind: MemoryKind, max: u64) -> Self {
         Budget::new(max).account(kind)
     }
 
@@ -209,7 +209,7 @@ impl Account {
         budget.kinds[self.kind as usize].fetch_add(bytes, Ordering::Relaxed);
         let total = budget.total.fetch_add(bytes, Ordering::Relaxed) + bytes;
         if total > budget.max
-            && self.kind != Kind::Values
+            && self.kind != MemoryKind::Values
             && let Some(make_room) = budget.on_pressure.get()
         {
             make_room();

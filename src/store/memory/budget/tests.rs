@@ -6,7 +6,7 @@ use futures_util::FutureExt;
 
 use super::*;
 use crate::measure::{is_counted, kept, long_names, short_names};
-use crate::store::locks::{Address, LockKeys, Turn};
+use crate::store::locks::{LockKeys, ProcessAddress, QueueTurn};
 use crate::store::memory::locks::MemoryLocks;
 use crate::store::memory::presence::MemoryRoster;
 use crate::store::memory::rate_limits::MemoryLimiter;
@@ -18,7 +18,10 @@ use crate::store::{Json, Key, Tag, Tagged, Ttl};
 #[test]
 fn values_have_what_others_leave() {
     let budget = Budget::new(6400);
-    let (values, tags) = (budget.account(Kind::Values), budget.account(Kind::Tags));
+    let (values, tags) = (
+        budget.account(MemoryKind::Values),
+        budget.account(MemoryKind::Tags),
+    );
     assert_eq!((values.most(), tags.most()), (6400, 3200));
     tags.set(3000);
     assert_eq!(values.most(), 3400);
@@ -31,13 +34,16 @@ fn values_have_what_others_leave() {
 fn others_take_no_more_than_there_is_whatever_they_do() {
     let budget = Budget::new(6400);
     for _ in 0..2 {
-        for kind in Kind::ALL.into_iter().filter(|kind| *kind != Kind::Values) {
+        for kind in MemoryKind::ALL
+            .into_iter()
+            .filter(|kind| *kind != MemoryKind::Values)
+        {
             let account = budget.account(kind);
             account.set(account.most() as usize);
         }
     }
     assert!(budget.total() <= 6400, "{}", budget.total());
-    for kind in [Kind::Limits, Kind::Journal] {
+    for kind in [MemoryKind::Limits, MemoryKind::Journal] {
         assert!(budget.bytes(kind) >= 400);
     }
 }
@@ -50,10 +56,10 @@ fn values_are_asked_to_make_room_for_others() {
     budget.on_pressure(move || {
         counted.fetch_add(1, Ordering::Relaxed);
     });
-    budget.account(Kind::Values).add(900);
-    budget.account(Kind::Limits).set(100);
+    budget.account(MemoryKind::Values).add(900);
+    budget.account(MemoryKind::Limits).set(100);
     assert_eq!(asked.load(Ordering::Relaxed), 0);
-    budget.account(Kind::Limits).set(101);
+    budget.account(MemoryKind::Limits).set(101);
     assert_eq!(asked.load(Ordering::Relaxed), 1);
 }
 
@@ -128,15 +134,15 @@ fn tags_are_counted() {
 fn locks_are_counted() {
     both(|names, _| {
         let budget = budget();
-        let account = budget.account(Kind::Locks);
+        let account = budget.account(MemoryKind::Locks);
         let locks = MemoryLocks::new(account, Clock::system(), Box::new(|_| ()));
-        let (address, ttl) = (Address::unique(), Ttl::from_whole_millis(60_000));
+        let (address, ttl) = (ProcessAddress::unique(), Ttl::from_whole_millis(60_000));
         // Makes what all names share.
         LockKeys::new(b"", b"first");
         let taken = kept(|| {
             for name in &names {
                 let keys = LockKeys::new(b"", name.as_bytes());
-                locks.take_now(&keys, address.token(), ttl, Turn::No, 0);
+                locks.take_now(&keys, address.token(), ttl, QueueTurn::No, 0);
             }
         });
         is_counted(budget.total(), taken, SHORT);
@@ -147,7 +153,7 @@ fn locks_are_counted() {
 fn limits_are_counted() {
     both(|names, off| {
         let budget = budget();
-        let limiter = MemoryLimiter::new(budget.account(Kind::Limits), Clock::system());
+        let limiter = MemoryLimiter::new(budget.account(MemoryKind::Limits), Clock::system());
         let rule = Rule {
             algorithm: Algorithm::FixedWindow,
             limit: 10,
@@ -166,7 +172,7 @@ fn limits_are_counted() {
 fn presence_is_counted() {
     both(|names, off| {
         let budget = budget();
-        let account = budget.account(Kind::Presence);
+        let account = budget.account(MemoryKind::Presence);
         let roster = MemoryRoster::new(account, Clock::system(), Box::new(|_, _| ()));
         let ttl = Some(Ttl::from_whole_millis(60_000));
         let taken = kept(|| {

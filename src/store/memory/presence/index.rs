@@ -5,19 +5,19 @@ use std::mem;
 use std::ops::Bound;
 use std::sync::Arc;
 
-use super::own_socket::{Doubt, Kept, Order};
+use super::own_socket::{Doubt, OwnSocket, SocketOrder};
 use crate::store::memory::budget::{Account, allocated, slot};
 use crate::store::memory::steps;
 use crate::store::parts::Parts;
 use crate::store::presence::{Place, Socket};
 
-pub struct Book {
-    pub sockets: Parts<Arc<str>, Kept>,
-    users: Parts<Arc<str>, Ids>,
-    rooms: Parts<Arc<str>, Ids>,
+pub struct SocketIndex {
+    pub sockets: Parts<Arc<str>, OwnSocket>,
+    users: Parts<Arc<str>, SocketIds>,
+    rooms: Parts<Arc<str>, SocketIds>,
     /// Ms since 1970, and when to forget it.
     last_seen: Parts<Box<str>, (u64, u64)>,
-    removed: Parts<Box<str>, Removed>,
+    removed: Parts<Box<str>, RemovedSocket>,
     pub in_doubt: usize,
     /// How often all of them came into doubt.
     doubts: u64,
@@ -27,12 +27,12 @@ pub struct Book {
 }
 
 /// Ids of the sockets in a place. Most users have one.
-enum Ids {
+enum SocketIds {
     One(Arc<str>),
     Many(BTreeSet<Arc<str>>),
 }
 
-impl Ids {
+impl SocketIds {
     fn add(&mut self, id: &Arc<str>) {
         match self {
             Self::Many(ids) => drop(ids.insert(id.clone())),
@@ -72,7 +72,7 @@ impl Ids {
 /// Two counts before what is shared.
 const ARC_BYTES: usize = 2 * size_of::<usize>();
 /// Of a place: its slot. Of a socket in it: its part of a tree of ids.
-const PLACE_BYTES: usize = slot(size_of::<(Arc<str>, Ids)>());
+const PLACE_BYTES: usize = slot(size_of::<(Arc<str>, SocketIds)>());
 const ID_BYTES: usize = 32;
 
 fn shared(text: &str) -> usize {
@@ -81,7 +81,7 @@ fn shared(text: &str) -> usize {
 
 /// What a socket takes beside the names of its places, which all share that are there.
 fn socket_bytes(socket: &Socket) -> usize {
-    let own = slot(size_of::<(Arc<str>, Kept)>()) + allocated(size_of::<Socket>() + ARC_BYTES);
+    let own = slot(size_of::<(Arc<str>, OwnSocket)>()) + allocated(size_of::<Socket>() + ARC_BYTES);
     let metadata = allocated(socket.metadata.len()) + socket.bytes_of_others();
     let rooms = allocated(size_of_val(&*socket.rooms)) + socket.rooms.len() * ID_BYTES;
     own + metadata + shared(&socket.id) + rooms
@@ -96,18 +96,18 @@ fn seen_bytes(user: &str) -> usize {
 }
 
 fn removed_bytes(id: &str) -> usize {
-    slot(size_of::<(Box<str>, Removed)>()) + allocated(id.len())
+    slot(size_of::<(Box<str>, RemovedSocket)>()) + allocated(id.len())
 }
 
 /// What is remembered of a socket that was removed.
-pub struct Removed {
+pub struct RemovedSocket {
     pub version: u64,
-    pub order: Order,
+    pub order: SocketOrder,
     /// By the clock: when to forget it.
     pub until: u64,
 }
 
-impl Book {
+impl SocketIndex {
     pub fn new(account: Account) -> Self {
         Self {
             sockets: Parts::default(),
@@ -135,18 +135,18 @@ impl Book {
     }
 
     /// What is known of a socket, with what is in doubt by now.
-    pub fn known(&self, id: &str) -> Option<Kept> {
+    pub fn known(&self, id: &str) -> Option<OwnSocket> {
         self.sockets.get(id).map(|kept| self.as_of_now(kept))
     }
 
-    pub fn as_of_now(&self, kept: &Kept) -> Kept {
-        Kept {
+    pub fn as_of_now(&self, kept: &OwnSocket) -> OwnSocket {
+        OwnSocket {
             doubt: self.doubt(kept),
             ..kept.clone()
         }
     }
 
-    pub fn doubt(&self, kept: &Kept) -> Doubt {
+    pub fn doubt(&self, kept: &OwnSocket) -> Doubt {
         match kept.doubt {
             Doubt::None if kept.doubts < self.doubts => Doubt::Lost,
             doubt => doubt,
@@ -189,7 +189,7 @@ impl Book {
             Place::User(user) => self.users.get(user),
             Place::Room(room) => self.rooms.get(room),
         };
-        ids.into_iter().flat_map(Ids::iter)
+        ids.into_iter().flat_map(SocketIds::iter)
     }
 
     /// The next ids in a place, in their order.
@@ -204,7 +204,7 @@ impl Book {
             Place::Room(room) => self.rooms.get(room),
         };
         match (ids, after) {
-            (Some(Ids::Many(ids)), Some(after)) => {
+            (Some(SocketIds::Many(ids)), Some(after)) => {
                 let rest = (Bound::Excluded(&**after), Bound::Unbounded);
                 ids.range::<str, _>(rest).take(most).cloned().collect()
             }
@@ -213,11 +213,11 @@ impl Book {
         }
     }
 
-    pub fn at(&self, place: Place<'_>) -> impl Iterator<Item = &Kept> {
+    pub fn at(&self, place: Place<'_>) -> impl Iterator<Item = &OwnSocket> {
         self.ids_at(place).filter_map(|id| self.sockets.get(id))
     }
 
-    pub fn replace(&mut self, mut kept: Kept) {
+    pub fn replace(&mut self, mut kept: OwnSocket) {
         kept.doubts = self.doubts;
         self.last_heard = self.last_heard.max(kept.heard_in.number);
         let socket = &kept.socket;
@@ -246,7 +246,7 @@ impl Book {
         }
     }
 
-    fn add(&mut self, mut kept: Kept) {
+    fn add(&mut self, mut kept: OwnSocket) {
         let (users, rooms) = (&mut self.users, &mut self.rooms);
         let mut places = 0;
         share(&mut kept, |socket| {
@@ -279,12 +279,12 @@ impl Book {
         self.account.sub(places as u64);
     }
 
-    pub fn removed(&self, id: &str) -> Option<&Removed> {
+    pub fn removed(&self, id: &str) -> Option<&RemovedSocket> {
         self.removed.get(id)
     }
 
     /// Remembers that a socket was removed, if there is room: without, a refresh that is under way may bring it back.
-    pub fn remember_removed(&mut self, id: &str, removed: Removed) {
+    pub fn remember_removed(&mut self, id: &str, removed: RemovedSocket) {
         let (is_new, bytes) = (self.removed.get(id).is_none(), removed_bytes(id));
         if !is_new || self.account.has_room(bytes) {
             self.account.add(bytes as u64 * u64::from(is_new));
@@ -325,12 +325,12 @@ impl Book {
 }
 
 /// Has a socket share names with others. What nobody else holds is changed in place.
-fn share(kept: &mut Kept, change: impl FnOnce(&mut Socket)) {
+fn share(kept: &mut OwnSocket, change: impl FnOnce(&mut Socket)) {
     change(Arc::make_mut(&mut kept.socket));
 }
 
 /// Joins a place, whose name is kept once; answers what is kept more.
-fn join(places: &mut Parts<Arc<str>, Ids>, place: &mut Arc<str>, id: &Arc<str>) -> usize {
+fn join(places: &mut Parts<Arc<str>, SocketIds>, place: &mut Arc<str>, id: &Arc<str>) -> usize {
     if let Some((name, _)) = places.get_key_value(&**place) {
         *place = name.clone();
     }
@@ -338,12 +338,12 @@ fn join(places: &mut Parts<Arc<str>, Ids>, place: &mut Arc<str>, id: &Arc<str>) 
         known.add(id);
         return 0;
     }
-    places.insert(place.clone(), Ids::One(id.clone()));
+    places.insert(place.clone(), SocketIds::One(id.clone()));
     place_bytes(place)
 }
 
 /// Nothing is left of a place that is empty. Answers what is kept less.
-fn take_out(places: &mut Parts<Arc<str>, Ids>, place: &str, id: &str) -> usize {
+fn take_out(places: &mut Parts<Arc<str>, SocketIds>, place: &str, id: &str) -> usize {
     if places.get_mut(place).is_some_and(|ids| ids.remove(id)) {
         places.remove(place);
         return place_bytes(place);

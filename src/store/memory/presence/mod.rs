@@ -18,13 +18,13 @@ use super::Clock;
 use super::budget::Account;
 use crate::io_thread::steps::AT_ONCE;
 use crate::store::presence::{
-    Condition, Detail, LAST_SEEN_TTL, LastSeen, Life, Place, Present, Roster, Socket,
+    Condition, Detail, LAST_SEEN_TTL, LastSeen, Place, Present, ProcessLease, Roster, Socket,
 };
 use crate::store::{Result, Ttl};
 
-use index::Book;
+use index::SocketIndex;
 
-pub use own_socket::{Doubt, Kept, Order, Standing};
+pub use own_socket::{Doubt, OwnSocket, SocketOrder, Standing};
 
 /// What is left of what lasts as long as the process: some 500,000 years.
 const FOR_EVER: Duration = Duration::from_millis(u64::MAX >> 10);
@@ -33,19 +33,19 @@ const FOR_EVER: Duration = Duration::from_millis(u64::MAX >> 10);
 const ENDED_AT_ONCE: usize = 128;
 
 /// Told what happens in a room; its text is made for who listens.
-pub type OnNews = Box<dyn Fn(&str, &dyn Fn() -> Bytes) + Send + Sync>;
+pub type OnRoomEvent = Box<dyn Fn(&str, &dyn Fn() -> Bytes) + Send + Sync>;
 
 pub struct MemoryRoster {
-    book: Mutex<Book>,
+    book: Mutex<SocketIndex>,
     clock: Clock,
-    on_news: OnNews,
+    on_news: OnRoomEvent,
     orders: AtomicU64,
 }
 
 impl MemoryRoster {
-    pub fn new(account: Account, clock: Clock, on_news: OnNews) -> Self {
+    pub fn new(account: Account, clock: Clock, on_news: OnRoomEvent) -> Self {
         Self {
-            book: Mutex::new(Book::new(account)),
+            book: Mutex::new(SocketIndex::new(account)),
             clock,
             on_news,
             orders: AtomicU64::new(0),
@@ -53,8 +53,8 @@ impl MemoryRoster {
     }
 
     /// The next place in the order of this process.
-    pub fn order(&self) -> Order {
-        Order {
+    pub fn order(&self) -> SocketOrder {
+        SocketOrder {
             number: self.orders.fetch_add(1, Ordering::Relaxed),
             at: self.clock.now_ms(),
         }
@@ -72,7 +72,7 @@ impl MemoryRoster {
         if !book.has_room_for(&socket) {
             return false;
         }
-        let kept = Kept {
+        let kept = OwnSocket {
             order: standing.order,
             version: standing.version,
             ends: standing.ttl.map(|ttl| standing.order.at + ttl.as_millis()),
@@ -88,7 +88,7 @@ impl MemoryRoster {
     }
 
     /// Forgets a socket that was not set since, and tells nobody.
-    pub fn forget(&self, id: &str, order: Order) {
+    pub fn forget(&self, id: &str, order: SocketOrder) {
         let mut book = self.book();
         if book
             .sockets
@@ -99,13 +99,13 @@ impl MemoryRoster {
         }
     }
 
-    pub fn get(&self, id: &str) -> Option<Kept> {
+    pub fn get(&self, id: &str) -> Option<OwnSocket> {
         let now = self.clock.now_ms();
         self.find(id).filter(|kept| kept.is_alive(now))
     }
 
     /// Its time may have passed.
-    fn find(&self, id: &str) -> Option<Kept> {
+    fn find(&self, id: &str) -> Option<OwnSocket> {
         self.book().known(id)
     }
 
@@ -120,7 +120,11 @@ impl MemoryRoster {
     }
 
     /// Does something with each socket that is alive in a place, in steps: whoever is there all the time is met.
-    async fn for_each_at(&self, place: Place<'_>, mut act: impl FnMut(&Book, &Kept, u64)) {
+    async fn for_each_at(
+        &self,
+        place: Place<'_>,
+        mut act: impl FnMut(&SocketIndex, &OwnSocket, u64),
+    ) {
         let mut after = None;
         loop {
             let ids = self.some_at(place, after.as_ref(), &mut act);
@@ -136,7 +140,7 @@ impl MemoryRoster {
         &self,
         place: Place<'_>,
         after: Option<&Arc<str>>,
-        mut act: impl FnMut(&Book, &Kept, u64),
+        mut act: impl FnMut(&SocketIndex, &OwnSocket, u64),
     ) -> Vec<Arc<str>> {
         let (book, now) = (self.book(), self.clock.now_ms());
         let ids = book.ids_after(place, after, AT_ONCE);
@@ -185,11 +189,11 @@ impl MemoryRoster {
     }
 
     /// Some of one part; `None`: there is no such part.
-    fn take_ended(&self, part: usize, now: u64) -> Option<Vec<Kept>> {
+    fn take_ended(&self, part: usize, now: u64) -> Option<Vec<OwnSocket>> {
         let mut book = self.book();
         let ended = book.sockets.part(part)?.values();
         let ended = ended.filter(|kept| !kept.is_alive(now)).take(ENDED_AT_ONCE);
-        let ended: Vec<Kept> = ended.cloned().collect();
+        let ended: Vec<OwnSocket> = ended.cloned().collect();
         for kept in &ended {
             book.remove(&kept.socket.id);
         }
@@ -197,7 +201,7 @@ impl MemoryRoster {
     }
 
     /// When its user was last seen: now, if it is removed while it is alive.
-    fn remember(&self, kept: &Kept) {
+    fn remember(&self, kept: &OwnSocket) {
         let now = self.clock.now_ms();
         let seen_at_ms = match kept.is_alive(now) {
             true => self.clock.epoch_ms(),
@@ -214,7 +218,7 @@ impl MemoryRoster {
         self.book().clear();
     }
 
-    fn book(&self) -> MutexGuard<'_, Book> {
+    fn book(&self) -> MutexGuard<'_, SocketIndex> {
         self.book.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -224,7 +228,7 @@ impl Roster for MemoryRoster {
         &self,
         socket: &Socket,
         _: Option<&Socket>,
-        _: Option<Life>,
+        _: Option<ProcessLease>,
         ttl: Ttl,
         condition: Condition,
     ) -> Result<Option<u64>> {

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use super::MemoryRoster;
-use super::index::Removed;
-use super::own_socket::{Doubt, Kept, Standing};
+use super::index::RemovedSocket;
+use super::own_socket::{Doubt, OwnSocket, Standing};
 use crate::store::Ttl;
 use crate::store::presence::{Condition, Socket};
 
@@ -43,11 +43,11 @@ impl MemoryRoster {
     pub fn remove_now(&self, user: &str, id: &str) -> u64 {
         let (known, now) = (self.find(id), self.clock.now_ms());
         let version = self.next_version(id, known.as_ref());
-        let is_anothers = |kept: &Kept| kept.is_alive(now) && &*kept.socket.user != user;
+        let is_anothers = |kept: &OwnSocket| kept.is_alive(now) && &*kept.socket.user != user;
         if known.as_ref().is_some_and(is_anothers) {
             return version;
         }
-        let removed = Removed {
+        let removed = RemovedSocket {
             version,
             order: self.order(),
             until: now + REMOVED_MS,
@@ -63,7 +63,7 @@ impl MemoryRoster {
         version
     }
 
-    fn may_set(&self, socket: &Socket, before: Option<&Kept>, condition: Condition) -> bool {
+    fn may_set(&self, socket: &Socket, before: Option<&OwnSocket>, condition: Condition) -> bool {
         let Condition::Since { version, or_lost } = condition else {
             return true;
         };
@@ -74,7 +74,7 @@ impl MemoryRoster {
         }
     }
 
-    fn next_version(&self, id: &str, before: Option<&Kept>) -> u64 {
+    fn next_version(&self, id: &str, before: Option<&OwnSocket>) -> u64 {
         let removed = self.book().removed(id).map_or(0, |removed| removed.version);
         let known = before.map_or(0, |before| before.version).max(removed);
         (known + 1).max(self.clock.epoch_ms() * 1000)

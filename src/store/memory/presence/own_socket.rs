@@ -9,7 +9,7 @@ use crate::store::presence::{Condition, Detail, Place, Present, Record, Socket};
 
 /// When something was asked for, in the order of this process: what was asked for later stays.
 #[derive(Clone, Copy, Debug)]
-pub struct Order {
+pub struct SocketOrder {
     pub(super) number: u64,
     /// By the clock.
     pub(super) at: u64,
@@ -17,16 +17,16 @@ pub struct Order {
 
 /// A socket of this process.
 #[derive(Clone, Debug)]
-pub struct Kept {
+pub struct OwnSocket {
     pub socket: Arc<Socket>,
-    pub(super) order: Order,
+    pub(super) order: SocketOrder,
     /// The server's, or one that was made here while it was away.
     pub version: u64,
     /// By the clock; `None`: with the process.
     pub(super) ends: Option<u64>,
     /// By the clock: when the server heard of it last.
     pub(super) heard: u64,
-    pub(super) heard_in: Order,
+    pub(super) heard_in: SocketOrder,
     pub(super) seen_at_ms: u64,
     pub doubt: Doubt,
     /// How often all sockets had come into doubt when the server heard of it.
@@ -46,14 +46,14 @@ pub enum Doubt {
 /// Where a socket stands on the server, and how long it lasts.
 #[derive(Clone, Copy)]
 pub struct Standing {
-    pub order: Order,
+    pub order: SocketOrder,
     pub version: u64,
     /// `None`: with the process.
     pub ttl: Option<Ttl>,
     pub doubt: Doubt,
 }
 
-impl Kept {
+impl OwnSocket {
     /// On which it may be set on the server again.
     pub fn condition(&self) -> Condition {
         match self.doubt {

@@ -6,8 +6,8 @@ use std::sync::Arc;
 use tokio::task::yield_now;
 
 use super::MemoryRoster;
-use super::index::Book;
-use super::own_socket::{Doubt, Kept, Order};
+use super::index::SocketIndex;
+use super::own_socket::{Doubt, OwnSocket, SocketOrder};
 use crate::io_thread::steps::for_each;
 use crate::store::Ttl;
 use crate::store::parts::Parts;
@@ -15,7 +15,7 @@ use crate::store::presence::{Detail, Place, Present, Socket};
 
 impl MemoryRoster {
     /// From now on the server may not have this one.
-    pub fn doubt(&self, kept: &Kept) {
+    pub fn doubt(&self, kept: &OwnSocket) {
         let (id, mut book) = (&kept.socket.id, self.book());
         if book
             .known(id)
@@ -35,7 +35,7 @@ impl MemoryRoster {
     }
 
     /// All of one part of the sockets that the server may not have; `None`: there is no such part.
-    pub fn in_doubt(&self, part: usize) -> Option<Vec<Kept>> {
+    pub fn in_doubt(&self, part: usize) -> Option<Vec<OwnSocket>> {
         self.chosen(part, |_, doubt, _| doubt != Doubt::None)
     }
 
@@ -51,14 +51,14 @@ impl MemoryRoster {
     }
 
     /// Of one part those that last as long as the process, and that the server has not heard of for so long.
-    pub fn unheard_for(&self, ms: u64, part: usize) -> Option<Vec<Kept>> {
+    pub fn unheard_for(&self, ms: u64, part: usize) -> Option<Vec<OwnSocket>> {
         self.chosen(part, |kept, _, now| {
             kept.ends.is_none() && kept.heard + ms <= now
         })
     }
 
     /// The server has a socket as it was kept, or had.
-    pub fn heard(&self, before: &Kept, version: u64, doubt: Doubt) {
+    pub fn heard(&self, before: &OwnSocket, version: u64, doubt: Doubt) {
         let (now, heard_in) = (self.clock.now_ms(), self.order());
         let mut book = self.book();
         let Some(kept) = book.sockets.get_mut(&*before.socket.id) else {
@@ -80,7 +80,7 @@ impl MemoryRoster {
         &self,
         place: Place<'_>,
         detail: Detail,
-        asked: Order,
+        asked: SocketOrder,
         there: Vec<Present>,
     ) -> Vec<Present> {
         if self.is_right(asked) {
@@ -114,19 +114,24 @@ impl MemoryRoster {
     }
 
     /// Whether this process knows nothing better of any of its sockets. O(1).
-    fn is_right(&self, asked: Order) -> bool {
+    fn is_right(&self, asked: SocketOrder) -> bool {
         let book = self.book();
         book.sockets.is_empty() || (book.in_doubt == 0 && book.last_heard <= asked.number)
     }
 
-    fn known_better(&self, id: &str, asked: Order) -> Option<Kept> {
+    fn known_better(&self, id: &str, asked: SocketOrder) -> Option<OwnSocket> {
         let (book, now) = (self.book(), self.clock.now_ms());
         let kept = book.sockets.get(id)?;
         (kept.is_alive(now) && knows_better(&book, kept, asked)).then(|| kept.clone())
     }
 
     /// Those that the server should have known of in a place when it was asked, and has not told; in steps.
-    pub async fn missing(&self, place: Place<'_>, asked: Order, there: &[Present]) -> Vec<Kept> {
+    pub async fn missing(
+        &self,
+        place: Place<'_>,
+        asked: SocketOrder,
+        there: &[Present],
+    ) -> Vec<OwnSocket> {
         let mut missing = Vec::new();
         if self.book().ids_at(place).next().is_none() {
             return missing;
@@ -147,7 +152,7 @@ impl MemoryRoster {
     }
 
     /// Whether a socket is as it was: not set, not even again, nor removed since.
-    pub fn is_as(&self, before: &Kept) -> bool {
+    pub fn is_as(&self, before: &OwnSocket) -> bool {
         let known = self.find(&before.socket.id);
         known.is_some_and(|known| {
             known.order.number == before.order.number && known.version == before.version
@@ -156,7 +161,7 @@ impl MemoryRoster {
 
     /// What is left of a socket's time (`None`: as long as the process), if it is there and has not been set
     /// or removed since.
-    pub fn left(&self, kept: &Kept) -> Option<Option<Ttl>> {
+    pub fn left(&self, kept: &OwnSocket) -> Option<Option<Ttl>> {
         let (book, now) = (self.book(), self.clock.now_ms());
         let known = book.sockets.get(&*kept.socket.id)?;
         let is_it = known.order.number == kept.order.number && known.is_alive(now);
@@ -164,12 +169,16 @@ impl MemoryRoster {
     }
 
     /// A socket is not this process's any more.
-    pub fn lost(&self, kept: &Kept) {
+    pub fn lost(&self, kept: &OwnSocket) {
         self.forget(&kept.socket.id, kept.order);
     }
 
     /// Of one part those that are chosen by what is known, and in doubt, of them; `None`: there is no such part.
-    fn chosen(&self, part: usize, choose: impl Fn(&Kept, Doubt, u64) -> bool) -> Option<Vec<Kept>> {
+    fn chosen(
+        &self,
+        part: usize,
+        choose: impl Fn(&OwnSocket, Doubt, u64) -> bool,
+    ) -> Option<Vec<OwnSocket>> {
         let (book, now) = (self.book(), self.clock.now_ms());
         let alive = book.sockets.part(part)?.values();
         let alive = alive.filter(|kept| kept.is_alive(now));
@@ -179,6 +188,6 @@ impl MemoryRoster {
 }
 
 /// Whether this process knows better than a server that was asked then.
-fn knows_better(book: &Book, kept: &Kept, asked: Order) -> bool {
+fn knows_better(book: &SocketIndex, kept: &OwnSocket, asked: SocketOrder) -> bool {
     book.doubt(kept) != Doubt::None || kept.heard_in.number > asked.number
 }

@@ -2,14 +2,14 @@
 
 use std::collections::HashSet;
 
-use super::own_socket::{Kept, Standing};
+use super::own_socket::{OwnSocket, Standing};
 use super::{FOR_EVER, MemoryRoster};
 use crate::store::Ttl;
-use crate::store::presence::{News, Place, Socket};
+use crate::store::presence::{Place, RoomEvent, Socket};
 
 impl MemoryRoster {
     /// Tells the places that a socket has left.
-    pub(super) fn tell_moved(&self, before: &Kept, now: &Socket, version: u64) {
+    pub(super) fn tell_moved(&self, before: &OwnSocket, now: &Socket, version: u64) {
         let is_anothers = before.socket.user != now.user;
         if is_anothers {
             self.remember(before);
@@ -23,7 +23,7 @@ impl MemoryRoster {
     }
 
     /// Tells the places where a socket is new or different.
-    pub(super) fn tell_set(&self, before: Option<&Kept>, now: &Socket, standing: Standing) {
+    pub(super) fn tell_set(&self, before: Option<&OwnSocket>, now: &Socket, standing: Standing) {
         let time = self.clock.now_ms();
         let is_same = before.is_some_and(|before| {
             let socket = &before.socket;
@@ -34,7 +34,7 @@ impl MemoryRoster {
         }
         for room in &now.rooms {
             let text = || {
-                let news = News::Is {
+                let news = RoomEvent::Is {
                     user: (&*now.user).into(),
                     socket: (&*now.id).into(),
                     life: None,
@@ -48,7 +48,7 @@ impl MemoryRoster {
         }
     }
 
-    pub(super) fn tell_left(&self, kept: &Kept, version: u64) {
+    pub(super) fn tell_left(&self, kept: &OwnSocket, version: u64) {
         for room in &kept.socket.rooms {
             self.tell_room_left(room, &kept.socket, version);
         }
@@ -56,7 +56,7 @@ impl MemoryRoster {
 
     fn tell_room_left(&self, room: &str, socket: &Socket, version: u64) {
         let text = || {
-            let news = News::Left {
+            let news = RoomEvent::Left {
                 user: (&*socket.user).into(),
                 socket: (&*socket.id).into(),
                 version,

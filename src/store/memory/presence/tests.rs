@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use super::*;
 use crate::measure::{MOST_FREED, freed, step_by_step, until_quiet};
-use crate::store::memory::budget::{Budget, Kind};
+use crate::store::memory::budget::{Budget, MemoryKind};
 
 const MANY: usize = 20_000;
 const STEPS: usize = MANY / AT_ONCE;
@@ -22,10 +22,10 @@ struct World {
 fn world() -> World {
     let (clock, told) = (Clock::manual(), Arc::new(AtomicUsize::new(0)));
     let counter = told.clone();
-    let on_news: OnNews = Box::new(move |_, _| {
+    let on_news: OnRoomEvent = Box::new(move |_, _| {
         counter.fetch_add(1, Ordering::Relaxed);
     });
-    let account = Budget::new(1 << 30).account(Kind::Presence);
+    let account = Budget::new(1 << 30).account(MemoryKind::Presence);
     World {
         roster: MemoryRoster::new(account, clock.clone(), on_news),
         clock,

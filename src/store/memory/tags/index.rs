@@ -16,15 +16,15 @@ const SPARE_MS: u64 = 1000;
 
 pub struct Tags {
     /// What was set since the last half ended; the others may be the next.
-    young: Parts<Key, State>,
-    old: Parts<Key, State>,
+    young: Parts<Key, TagState>,
+    old: Parts<Key, TagState>,
     young_bytes: u64,
     /// How often the older ones have ended.
     ends: u64,
     account: Account,
 }
 
-pub struct State {
+pub struct TagState {
     pub version: Version,
     pub entries: Parts<Key, ()>,
     gone_at: u64,
@@ -42,14 +42,14 @@ pub struct Cursor {
 }
 
 fn tag_bytes(tag: &Key) -> u64 {
-    (slot(size_of::<(Key, State)>()) + allocated(tag.as_bytes().len())) as u64
+    (slot(size_of::<(Key, TagState)>()) + allocated(tag.as_bytes().len())) as u64
 }
 
 fn entry_bytes(entry: &Key) -> u64 {
     (slot(size_of::<Key>()) + allocated(entry.as_bytes().len())) as u64
 }
 
-impl State {
+impl TagState {
     fn new(tag: &Key, number: u64) -> Self {
         Self {
             version: Version::unique(),
@@ -98,13 +98,13 @@ impl Tags {
     }
 
     /// Answers all that there were.
-    pub fn clear(&mut self) -> [Parts<Key, State>; 2] {
+    pub fn clear(&mut self) -> [Parts<Key, TagState>; 2] {
         self.young_bytes = 0;
         self.account.set(0);
         [mem::take(&mut self.young), mem::take(&mut self.old)]
     }
 
-    pub fn state(&self, tag: &Key) -> Option<&State> {
+    pub fn state(&self, tag: &Key) -> Option<&TagState> {
         self.young.get(tag).or_else(|| self.old.get(tag))
     }
 
@@ -127,7 +127,7 @@ impl Tags {
         }
         let mut more = 0;
         let state = self.young.get_or_insert_with(tag.key(), || {
-            let state = State::new(tag.key(), number);
+            let state = TagState::new(tag.key(), number);
             more += state.bytes;
             state
         });
@@ -142,7 +142,7 @@ impl Tags {
     }
 
     /// From now on nothing that has it is valid.
-    pub fn end(&mut self, tag: &Key) -> Option<State> {
+    pub fn end(&mut self, tag: &Key) -> Option<TagState> {
         let (state, is_young) = match self.young.remove(tag) {
             Some(state) => (state, 1),
             None => (self.old.remove(tag)?, 0),
@@ -153,7 +153,7 @@ impl Tags {
     }
 
     /// Ends those that were there before the last time.
-    pub fn end_older(&mut self) -> Parts<Key, State> {
+    pub fn end_older(&mut self) -> Parts<Key, TagState> {
         let ended = mem::replace(&mut self.old, mem::take(&mut self.young));
         self.account.sub(self.account.bytes() - self.young_bytes);
         self.young_bytes = 0;
@@ -165,8 +165,8 @@ impl Tags {
     pub fn some(
         &self,
         (pass, at): (&Pass<'_>, &mut Cursor),
-        cost: impl Fn(&Key, &State) -> usize,
-        wanted: impl Fn(&Key, &State) -> bool,
+        cost: impl Fn(&Key, &TagState) -> usize,
+        wanted: impl Fn(&Key, &TagState) -> bool,
     ) -> (Vec<Key>, bool) {
         let (mut found, mut left) = (Vec::new(), STEP_BYTES);
         while let Some(part) = self.part(at) {
@@ -191,7 +191,7 @@ impl Tags {
     }
 
     /// The older ones come first: one that becomes young meanwhile is met then.
-    fn part(&self, at: &mut Cursor) -> Option<&HashMap<Key, State>> {
+    fn part(&self, at: &mut Cursor) -> Option<&HashMap<Key, TagState>> {
         if at.ends != self.ends {
             // What was young is older now.
             *at = Cursor {

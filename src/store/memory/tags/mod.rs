@@ -18,7 +18,7 @@ use crate::store::tags::{Tag, Tagged, Version, stamp};
 use crate::store::{Json, Key, Pattern, Result, Store, Ttl};
 
 pub use index::Tags;
-use index::{Cursor, State};
+use index::{Cursor, TagState};
 
 /// Of its key, so many bytes are as much work as an entry is.
 const BYTES_AS_AN_ENTRY: usize = 256;
@@ -34,7 +34,7 @@ impl MemoryStore {
         let now = self.clock.now_ms();
         let (pass, mut at) = (self.passes.begin().await, Cursor::default());
         loop {
-            let cost = |_: &Key, state: &State| LOOK_BYTES * (1 + state.entries.len().min(PART));
+            let cost = |_: &Key, state: &TagState| LOOK_BYTES * (1 + state.entries.len().min(PART));
             let (some, is_done) = self.tags().some((&pass, &mut at), cost, |_, _| true);
             for tag in &some {
                 self.sweep_tag(tag, now).await;
@@ -78,8 +78,8 @@ impl MemoryStore {
     }
 
     /// Removes what is void without these tags: it is not read with its tags any more.
-    fn void_later(&self, ended: Parts<Key, State>) {
-        let voids = self.voids();
+    fn void_later(&self, ended: Parts<Key, TagState>) {
+        let invalid = self.invalid_entries();
         let entries = ended.into_items().flat_map(|(_, state)| {
             let of_tag = state.entries.into_items();
             let void = of_tag.map(move |(entry, ())| Some((state.version, entry)));
@@ -88,23 +88,23 @@ impl MemoryStore {
         });
         steps::later(entries, move |void| {
             void.map_or(1, |(version, entry)| {
-                voids.take_out(version, &entry);
+                invalid.take_out(version, &entry);
                 cost_of(&entry)
             })
         });
     }
 
     /// As [`Self::void_later`], and answers how many there were.
-    async fn void(&self, state: Option<State>) -> u64 {
-        let Some(State {
+    async fn void(&self, state: Option<TagState>) -> u64 {
+        let Some(TagState {
             version, entries, ..
         }) = state
         else {
             return 0;
         };
-        let (voids, mut removed) = (self.voids(), 0);
+        let (invalid, mut removed) = (self.invalid_entries(), 0);
         for_each_of_cost(entries.into_items(), |(entry, ())| {
-            removed += u64::from(voids.take_out(version, &entry));
+            removed += u64::from(invalid.take_out(version, &entry));
             cost_of(&entry)
         })
         .await;
@@ -140,7 +140,7 @@ impl MemoryStore {
 }
 
 /// Drops what was a tag.
-fn let_go_of(state: Option<State>) {
+fn let_go_of(state: Option<TagState>) {
     if let Some(state) = state
         && state.entries.len() > PART
     {
@@ -218,8 +218,9 @@ impl Tagged for MemoryStore {
         let (pass, mut at) = (self.passes.begin().await, Cursor::default());
         let mut removed = 0;
         loop {
-            let cost = |tag: &Key, _: &State| LOOK_BYTES + tag.as_bytes().len();
-            let goes = |tag: &Key, _: &State| matches_in(&[space.key()], patterns, tag.as_bytes());
+            let cost = |tag: &Key, _: &TagState| LOOK_BYTES + tag.as_bytes().len();
+            let goes =
+                |tag: &Key, _: &TagState| matches_in(&[space.key()], patterns, tag.as_bytes());
             let (some, is_done) = self.tags().some((&pass, &mut at), cost, goes);
             for tag in &some {
                 let ended = self.tags().end(tag);

@@ -9,7 +9,7 @@ use tokio::task::yield_now;
 use super::*;
 use crate::io_thread::steps::AT_ONCE;
 use crate::measure::{MOST_FREED, freed, step_by_step, until_quiet};
-use crate::store::memory::budget::Kind;
+use crate::store::memory::budget::MemoryKind;
 use crate::store::memory::rate_limits::MemoryLimiter;
 use crate::store::rate_limits::{Algorithm, Rule};
 use crate::store::{Tag, Tagged, Version};
@@ -155,7 +155,7 @@ async fn what_is_cleared_is_gone_at_once_and_freed_in_steps() {
 
 #[tokio::test]
 async fn limits_that_are_cleared_are_freed_in_steps() {
-    let account = Budget::new(1 << 30).account(Kind::Limits);
+    let account = Budget::new(1 << 30).account(MemoryKind::Limits);
     let limiter = MemoryLimiter::new(account.clone(), Clock::manual());
     let rule = Rule {
         algorithm: Algorithm::FixedWindow,

@@ -21,26 +21,26 @@ const EVIDENCE: u64 = 64 * 1024;
 const LONGEST_WAIT: Duration = Duration::from_millis(100);
 
 /// Of one server, both ways.
-pub struct Pace {
+pub struct Bandwidth {
     wait: Duration,
-    down: Mutex<Meter>,
-    up: Mutex<Meter>,
+    down: Mutex<RateMeter>,
+    up: Mutex<RateMeter>,
     fastest: Mutex<Duration>,
 }
 
-struct Meter {
+struct RateMeter {
     rate: f64,
     since: Instant,
     last: Instant,
     bytes: u64,
 }
 
-impl Pace {
+impl Bandwidth {
     pub fn new(deadline: Duration) -> Self {
         Self {
             wait: (deadline / 10).min(LONGEST_WAIT),
-            down: Mutex::new(Meter::new()),
-            up: Mutex::new(Meter::new()),
+            down: Mutex::new(RateMeter::new()),
+            up: Mutex::new(RateMeter::new()),
             fastest: Mutex::new(Duration::MAX),
         }
     }
@@ -77,7 +77,7 @@ impl Pace {
     }
 }
 
-impl Meter {
+impl RateMeter {
     fn new() -> Self {
         let now = Instant::now();
         Self {
@@ -124,8 +124,8 @@ mod tests {
 
     const MB: u64 = 1_000_000;
 
-    fn paced() -> (Pace, Instant) {
-        (Pace::new(Duration::from_secs(1)), Instant::now())
+    fn paced() -> (Bandwidth, Instant) {
+        (Bandwidth::new(Duration::from_secs(1)), Instant::now())
     }
 
     fn ms(ms: u64) -> Duration {

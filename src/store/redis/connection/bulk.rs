@@ -16,10 +16,10 @@ use tokio::time::timeout;
 
 use super::deadline::Travel;
 use super::flow::{Flow, Progress, Transit};
-use super::lane::{Failure, Lane, Load, OnFailure};
+use super::lane::{Lane, LaneFailure, Load, OnFailure};
 use super::link::Link;
 use super::open::open;
-use super::zombies::Ghosts;
+use super::zombies::ZombieConnections;
 use crate::store::{Result, StoreError};
 
 /// So many large things are under way, and half as many after each time that they broke their connection: a
@@ -35,7 +35,7 @@ const MOST_SUSPECTS: usize = 64;
 
 #[derive(Default)]
 pub struct Bulk {
-    current: Mutex<Current>,
+    current: Mutex<CurrentLane>,
     progress: Arc<Progress>,
     suspects: Suspects,
     /// One at a time.
@@ -43,7 +43,7 @@ pub struct Bulk {
 }
 
 #[derive(Default)]
-struct Current {
+struct CurrentLane {
     lane: Option<Arc<Lane>>,
     /// Whatever was under way on them when they broke.
     breaks: u32,
@@ -54,7 +54,7 @@ struct Current {
 
 impl Bulk {
     /// Ends the connection.
-    pub fn end(&self, ghosts: &Ghosts) {
+    pub fn end(&self, ghosts: &ZombieConnections) {
         // Locked: it is being opened, which ends now, or given up, and whoever does that looks after it.
         if let Ok(current) = self.current.try_lock()
             && let Some(lane) = &current.lane
@@ -195,7 +195,7 @@ impl Link {
         let connection = self.unless_ended(opening).await?.ok()?.ok()?;
         let health = self.health.clone();
         let on_failure: OnFailure = Arc::new(move |failure| {
-            if matches!(failure, Failure::Refused(_) | Failure::Unfit(_)) {
+            if matches!(failure, LaneFailure::Refused(_) | LaneFailure::Unfit(_)) {
                 health.report(failure);
             }
         });
@@ -237,7 +237,9 @@ impl Link {
         lane.connection().end();
         self.ghosts.add(lane.connection());
         let mut commands = self.calls.connection().commands.clone();
-        self.ghosts.lay(&mut commands, self.command_timeout()).await;
+        self.ghosts
+            .kill_all(&mut commands, self.command_timeout())
+            .await;
     }
 }
 

@@ -36,8 +36,13 @@ pub async fn patient<T>(
 pub struct Late;
 
 /// Waits for `work`, which goes on in `scope`, as long as it may take.
-pub fn heard<F: Future>(by: Instant, deadline: Duration, scope: Arc<Scope>, work: F) -> Heard<F> {
-    Heard {
+pub fn heard<F: Future>(
+    by: Instant,
+    deadline: Duration,
+    scope: Arc<Scope>,
+    work: F,
+) -> WithinDeadline<F> {
+    WithinDeadline {
         work,
         alarm: sleep_until(by),
         scope,
@@ -73,7 +78,7 @@ impl<F: Future> Future for Scoped<F> {
 }
 
 pin_project! {
-    pub struct Heard<F> {
+    pub struct WithinDeadline<F> {
         #[pin]
         work: F,
         #[pin]
@@ -84,7 +89,7 @@ pin_project! {
     }
 }
 
-impl<F: Future> Future for Heard<F> {
+impl<F: Future> Future for WithinDeadline<F> {
     type Output = std::result::Result<F::Output, Late>;
 
     fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {

@@ -10,7 +10,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpStream, UnixStream};
 use tokio_rustls::TlsConnector;
 
-use super::endpoint::{Address, Endpoint};
+use super::endpoint::{Endpoint, ServerAddress};
 use super::race;
 use super::seeds::Host;
 use crate::io_thread::{self, lookup};
@@ -29,9 +29,9 @@ pub async fn dial(endpoint: &Endpoint) -> io::Result<Box<dyn ByteStream>> {
         return Err(io::Error::other("no thread can be started"));
     }
     let host = match &endpoint.address {
-        Address::Tcp(seeds) => seeds.current(),
-        Address::Unix(path) => return Ok(Box::new(UnixStream::connect(path).await?)),
-        Address::Unknown(why) => return Err(io::Error::other(why.clone())),
+        ServerAddress::Tcp(seeds) => seeds.current(),
+        ServerAddress::Unix(path) => return Ok(Box::new(UnixStream::connect(path).await?)),
+        ServerAddress::Unknown(why) => return Err(io::Error::other(why.clone())),
     };
     let Some(tls) = &endpoint.tls else {
         return Ok(Box::new(connect(host).await?));

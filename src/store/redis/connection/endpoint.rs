@@ -10,7 +10,7 @@ use super::tls::Tls;
 
 #[derive(Clone)]
 pub struct Endpoint {
-    pub address: Address,
+    pub address: ServerAddress,
     /// `Some`: TLS, always verified.
     pub tls: Option<Tls>,
     pub login: Login,
@@ -26,14 +26,14 @@ impl Endpoint {
     /// The hosts, of a server that is reached by its host.
     pub fn seeds(&self) -> Option<&Seeds> {
         match &self.address {
-            Address::Tcp(seeds) => Some(seeds),
-            Address::Unix(_) | Address::Unknown(_) => None,
+            ServerAddress::Tcp(seeds) => Some(seeds),
+            ServerAddress::Unix(_) | ServerAddress::Unknown(_) => None,
         }
     }
 }
 
 #[derive(Clone, Debug)]
-pub enum Address {
+pub enum ServerAddress {
     Tcp(Seeds),
     Unix(PathBuf),
     /// Nobody has said where, or not so that it can be understood; holds why, for people.

@@ -13,7 +13,7 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::Instant;
 
-use super::bandwidth::Pace;
+use super::bandwidth::Bandwidth;
 
 /// A connection moves when so many bytes of it have: what comes more slowly than this in a deadline
 /// does not come.
@@ -67,7 +67,7 @@ impl Progress {
 /// One connection's bytes.
 pub struct Flow {
     pub progress: Arc<Progress>,
-    pub pace: Arc<Pace>,
+    pub pace: Arc<Bandwidth>,
     read: AtomicU64,
     written: AtomicU64,
     has_marks: AtomicBool,
@@ -75,7 +75,7 @@ pub struct Flow {
 }
 
 impl Flow {
-    pub fn new(progress: Arc<Progress>, pace: Arc<Pace>) -> Arc<Self> {
+    pub fn new(progress: Arc<Progress>, pace: Arc<Bandwidth>) -> Arc<Self> {
         Arc::new(Self {
             progress,
             pace,

@@ -9,14 +9,14 @@ use std::time::{Duration, Instant};
 use redis::cmd;
 use tokio::sync::watch;
 
-use super::bandwidth::Pace;
+use super::bandwidth::Bandwidth;
 use super::bulk::Bulk;
 use super::endpoint::Endpoint;
 use super::flow::{Flow, Progress};
-use super::lane::{Failure, Lane, Load, OnFailure};
+use super::lane::{Lane, LaneFailure, Load, OnFailure};
 use super::open::{ConnectError, open, probe};
 use super::peer_check;
-use super::zombies::Ghosts;
+use super::zombies::ZombieConnections;
 use crate::store::{Key, Result};
 
 /// A connection that served this long has proved itself: the next attempt need not wait.
@@ -25,9 +25,9 @@ const STABLE_AFTER: Duration = Duration::from_secs(1);
 pub struct Link {
     pub calls: Lane,
     pub(super) bulk: Bulk,
-    pub(super) pace: Arc<Pace>,
-    pub(super) health: Arc<Health>,
-    pub(super) ghosts: Arc<Ghosts>,
+    pub(super) pace: Arc<Bandwidth>,
+    pub(super) health: Arc<LinkHealth>,
+    pub(super) ghosts: Arc<ZombieConnections>,
     pub(super) endpoint: Arc<Endpoint>,
     probe_key: Key,
     pub(super) ended: watch::Sender<bool>,
@@ -36,16 +36,18 @@ pub struct Link {
 }
 
 /// What is known to be wrong with a link; the first to learn of it tells everybody.
-pub struct Health {
+pub struct LinkHealth {
     ready_since: OnceLock<Instant>,
-    failure: watch::Sender<Option<Failure>>,
+    failure: watch::Sender<Option<LaneFailure>>,
     on_failure: OnLinkFailure,
 }
 
-type OnLinkFailure = Box<dyn Fn(&Health, &Failure) + Send + Sync>;
+type OnLinkFailure = Box<dyn Fn(&LinkHealth, &LaneFailure) + Send + Sync>;
 
-impl Health {
-    pub fn new(on_failure: impl Fn(&Health, &Failure) + Send + Sync + 'static) -> Arc<Self> {
+impl LinkHealth {
+    pub fn new(
+        on_failure: impl Fn(&LinkHealth, &LaneFailure) + Send + Sync + 'static,
+    ) -> Arc<Self> {
         Arc::new(Self {
             ready_since: OnceLock::new(),
             failure: watch::Sender::new(None),
@@ -67,9 +69,9 @@ impl Health {
     }
 
     /// A lost connection stays lost, whatever else is said of it.
-    pub(super) fn report(&self, failure: Failure) {
+    pub(super) fn report(&self, failure: LaneFailure) {
         let news = self.failure.send_if_modified(|known| {
-            let final_already = known.as_ref().is_some_and(Failure::is_final);
+            let final_already = known.as_ref().is_some_and(LaneFailure::is_final);
             if !final_already {
                 *known = Some(failure.clone());
             }
@@ -80,25 +82,25 @@ impl Health {
         }
     }
 
-    /// Waits for the next failure that has not been [`Health::clear`]ed.
-    pub async fn failed(&self) -> Failure {
+    /// Waits for the next failure that has not been [`LinkHealth::clear`]ed.
+    pub async fn failed(&self) -> LaneFailure {
         let mut receiver = self.failure.subscribe();
         match receiver.wait_for(Option::is_some).await.as_deref() {
             Ok(Some(failure)) => failure.clone(),
-            _ => Failure::Closed,
+            _ => LaneFailure::Closed,
         }
     }
 
     /// The connection is gone, whatever else is said of it.
     pub fn is_lost(&self) -> bool {
         let known = self.failure.borrow();
-        known.as_ref().is_some_and(Failure::is_final)
+        known.as_ref().is_some_and(LaneFailure::is_final)
     }
 
     /// Forgets a refusal, before the server is asked again.
     pub fn clear(&self) {
         self.failure.send_if_modified(|known| {
-            let refused = matches!(known, Some(Failure::Refused(_)));
+            let refused = matches!(known, Some(LaneFailure::Refused(_)));
             if refused {
                 *known = None;
             }
@@ -112,15 +114,17 @@ impl Link {
     pub async fn establish(
         endpoint: Arc<Endpoint>,
         probe_key: Key,
-        ghosts: Arc<Ghosts>,
-        health: Arc<Health>,
+        ghosts: Arc<ZombieConnections>,
+        health: Arc<LinkHealth>,
     ) -> std::result::Result<Self, ConnectError> {
         let ended = health.clone();
-        let pace = Arc::new(Pace::new(endpoint.command_timeout));
+        let pace = Arc::new(Bandwidth::new(endpoint.command_timeout));
         let flow = Flow::new(Arc::new(Progress::default()), pace.clone());
-        let connection = open(&endpoint, flow, move || ended.report(Failure::Closed)).await?;
+        let connection = open(&endpoint, flow, move || ended.report(LaneFailure::Closed)).await?;
         let mut commands = connection.commands.clone();
-        ghosts.lay(&mut commands, endpoint.command_timeout).await;
+        ghosts
+            .kill_all(&mut commands, endpoint.command_timeout)
+            .await;
         let reporter = health.clone();
         let on_failure: OnFailure = Arc::new(move |failure| reporter.report(failure));
         Ok(Self {
@@ -142,7 +146,7 @@ impl Link {
         })
     }
 
-    pub fn health(&self) -> &Arc<Health> {
+    pub fn health(&self) -> &Arc<LinkHealth> {
         &self.health
     }
 
@@ -185,7 +189,7 @@ impl Link {
 
     /// Takes the server as away: it has left a call without an answer for too long.
     pub fn declare_dead(&self) {
-        self.health.report(Failure::Silent);
+        self.health.report(LaneFailure::Silent);
     }
 
     /// Finds a connection that is open but dead: the lane reports it. One on which answers do not belong to what
@@ -203,7 +207,7 @@ impl Link {
             }
         };
         if let Some(unfit) = unfit {
-            self.health.report(Failure::Unfit(unfit));
+            self.health.report(LaneFailure::Unfit(unfit));
         }
     }
 }

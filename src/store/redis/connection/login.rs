@@ -30,13 +30,13 @@ pub struct Credentials {
     pub password: Option<Secret>,
 }
 
-pub type Asked = Pin<Box<dyn Future<Output = Result<Credentials, String>> + Send>>;
+pub type CredentialsFuture = Pin<Box<dyn Future<Output = Result<Credentials, String>> + Send>>;
 
 #[derive(Clone)]
 pub enum Login {
     Known(Credentials),
     /// Asked before every login. An error is for people, and holds no secret.
-    Ask(Arc<dyn Fn() -> Asked + Send + Sync>),
+    Ask(Arc<dyn Fn() -> CredentialsFuture + Send + Sync>),
 }
 
 impl fmt::Debug for Login {
@@ -89,12 +89,12 @@ pub async fn log_in(
         answer = exchange(stream, &credentials.without_user().hello()).await?;
     }
     match answer {
-        Answer::Accepted => Ok(()),
+        LoginReply::Accepted => Ok(()),
         answer if answer.is_error_with(&NEEDLESS) => {
             (endpoint.on_notice)(Notice::NeedlessPassword);
             Ok(())
         }
-        Answer::Error(text) => {
+        LoginReply::Error(text) => {
             let (code, details) = text.split_once(' ').unwrap_or((&text, ""));
             Err(ConnectError::Refused(reply::refusal_code(code, details)))
         }
@@ -116,12 +116,12 @@ pub enum Notice {
 
 pub type OnNotice = Arc<dyn Fn(Notice) + Send + Sync>;
 
-enum Answer {
+enum LoginReply {
     Accepted,
     Error(String),
 }
 
-impl Answer {
+impl LoginReply {
     fn is_error_with(&self, words: &[&str]) -> bool {
         match self {
             Self::Accepted => false,
@@ -133,7 +133,7 @@ impl Answer {
 async fn exchange(
     stream: &mut Box<dyn ByteStream>,
     words: &[&str],
-) -> Result<Answer, ConnectError> {
+) -> Result<LoginReply, ConnectError> {
     // A full server may have closed its side already; its answer can still be read.
     let sent = stream.write_all(&command(words).get_packed_command()).await;
     let line = read_line(stream).await.map_err(unreachable)?;
@@ -143,9 +143,9 @@ async fn exchange(
     };
     match line.split_first() {
         Some((b'+', said)) if said == expected => {
-            sent.map(|()| Answer::Accepted).map_err(unreachable)
+            sent.map(|()| LoginReply::Accepted).map_err(unreachable)
         }
-        Some((b'-', text)) => Ok(Answer::Error(String::from_utf8_lossy(text).into())),
+        Some((b'-', text)) => Ok(LoginReply::Error(String::from_utf8_lossy(text).into())),
         _ => Err(NOT_REDIS.into()),
     }
 }

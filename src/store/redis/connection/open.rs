@@ -37,7 +37,7 @@ const WRITE_BUFFER: usize = 256 * 1024;
 pub struct Connection {
     pub commands: MultiplexedConnection,
     pub flow: Arc<Flow>,
-    pub identity: Option<Identity>,
+    pub identity: Option<ConnectionIdentity>,
     pub facts: ServerFacts,
     pub questions: Questions,
     on_notice: OnNotice,
@@ -74,7 +74,7 @@ impl Drop for Connection {
 
 /// How the server knows a connection, for [`kill`]ing it from another one.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Identity {
+pub struct ConnectionIdentity {
     id: String,
     address: String,
 }
@@ -211,14 +211,14 @@ impl Connection {
     }
 }
 
-fn identity(client_info: Value) -> Option<Identity> {
+fn identity(client_info: Value) -> Option<ConnectionIdentity> {
     let text = match client_info {
         Value::BulkString(text) => String::from_utf8(text).ok()?,
         Value::VerbatimString { text, .. } => text,
         _ => return None,
     };
     let field = |name: &str| text.split(' ').find_map(|pair| pair.strip_prefix(name));
-    Some(Identity {
+    Some(ConnectionIdentity {
         id: field("id=")?.to_owned(),
         address: field("addr=")?.to_owned(),
     })
@@ -229,7 +229,7 @@ fn identity(client_info: Value) -> Option<Identity> {
 /// Answers whether the server did, or never will (not allowed, not known, already gone).
 pub async fn kill(
     commands: &mut MultiplexedConnection,
-    ghost: &Identity,
+    ghost: &ConnectionIdentity,
     within: Duration,
 ) -> bool {
     let kill = command(&["CLIENT", "KILL", "ID", &ghost.id, "ADDR", &ghost.address]);
@@ -247,7 +247,7 @@ pub async fn probe(
     commands: &mut MultiplexedConnection,
     probe_key: &Key,
     within: Duration,
-) -> Result<Words, StoreError> {
+) -> Result<KnownCommands, StoreError> {
     let mut pipeline = Pipeline::with_capacity(4);
     pipeline.add_command(command(&["PING"]));
     let mut write = cmd("SETRANGE");
@@ -275,18 +275,18 @@ pub async fn probe(
             _ => {}
         }
     }
-    Ok(Words::without(refusals))
+    Ok(KnownCommands::without(refusals))
 }
 
 /// Which of the words that others can stand for a server knows, and lets this user say.
 #[derive(Debug, Default)]
-pub struct Words {
+pub struct KnownCommands {
     pub has_no_unlink: bool,
     pub has_no_getrange: bool,
     pub refusals: Vec<String>,
 }
 
-impl Words {
+impl KnownCommands {
     fn without(refusals: Vec<String>) -> Self {
         let lacks = |name: &str| refusals.iter().any(|refused| refused == name);
         Self {

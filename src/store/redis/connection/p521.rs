@@ -14,10 +14,10 @@ use rustls::pki_types::{
 /// Bytes of a number of the curve.
 const FIELD_BYTES: usize = 66;
 
-type Algorithm = &'static dyn SignatureVerificationAlgorithm;
+type SignatureAlgorithm = &'static dyn SignatureVerificationAlgorithm;
 
 /// An authority signs with whatever digest it likes; `openssl req` likes SHA-256.
-static ALGORITHMS: [Algorithm; 3] = [
+static ALGORITHMS: [SignatureAlgorithm; 3] = [
     &P521 {
         digest: &SHA512,
         signature: alg_id::ECDSA_SHA512,

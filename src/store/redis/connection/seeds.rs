@@ -14,11 +14,11 @@ pub struct Host {
 #[derive(Clone, Debug)]
 pub struct Seeds {
     hosts: Arc<[Host]>,
-    turn: Arc<Turn>,
+    turn: Arc<SeedTurn>,
 }
 
 #[derive(Debug, Default)]
-struct Turn {
+struct SeedTurn {
     current: AtomicUsize,
     /// Of this round.
     failed: AtomicUsize,

@@ -9,11 +9,11 @@ use tokio::time::sleep;
 
 use super::backoff::Backoff;
 use super::endpoint::Endpoint;
-use super::lane::Failure;
-use super::link::{Health, Link};
+use super::lane::LaneFailure;
+use super::link::{Link, LinkHealth};
 use super::open::ConnectError;
 use super::seeds::Seeds;
-use super::zombies::Ghosts;
+use super::zombies::ZombieConnections;
 use crate::io_thread::panics::keep;
 use crate::store::availability::{Availability, Outage, Recovery, Switch};
 use crate::store::redis::RedisStore;
@@ -28,7 +28,7 @@ const FAILED_INSIDE: &str = "redis-backplane failed inside; this is a bug in it"
 /// What only a person can mend is tried slowly.
 const NEEDS_A_PERSON: &[&str] = &["NOAUTH", "NOPERM", "WRONGPASS"];
 
-pub type State = Availability<RedisStore>;
+pub type LinkState = Availability<RedisStore>;
 
 /// Ends everything when it is dropped.
 pub struct Supervisor {
@@ -44,8 +44,8 @@ impl Supervisor {
         recovery: Arc<R>,
         switch: Arc<Switch<RedisStore>>,
     ) -> Self {
-        switch.set(State::Connecting);
-        let keeper = Arc::new(Keeper {
+        switch.set(LinkState::Connecting);
+        let keeper = Arc::new(LinkKeeper {
             endpoint: Arc::new(endpoint),
             probe_key,
             recovery,
@@ -64,29 +64,29 @@ impl Supervisor {
 impl Drop for Supervisor {
     fn drop(&mut self) {
         self.task.abort();
-        self.switch.set(State::Closed);
+        self.switch.set(LinkState::Closed);
     }
 }
 
-struct Keeper<R> {
+struct LinkKeeper<R> {
     endpoint: Arc<Endpoint>,
     probe_key: Key,
     recovery: Arc<R>,
-    ghosts: Arc<Ghosts>,
+    ghosts: Arc<ZombieConnections>,
     switch: Arc<Switch<RedisStore>>,
 }
 
-impl<R: Recovery<RedisStore>> Keeper<R> {
+impl<R: Recovery<RedisStore>> LinkKeeper<R> {
     async fn run(self: Arc<Self>) {
         let mut backoff = Backoff::default();
         loop {
             let health = self.health();
             match self.attempt(health.clone(), &mut backoff).await {
-                Failure::Closed if health.is_stable() => {
+                LaneFailure::Closed if health.is_stable() => {
                     backoff.reset();
                     continue;
                 }
-                Failure::Refused(code) if NEEDS_A_PERSON.contains(&code.as_str()) => {
+                LaneFailure::Refused(code) if NEEDS_A_PERSON.contains(&code.as_str()) => {
                     backoff.slow_down();
                 }
                 _ if health.is_stable() => backoff.reset(),
@@ -101,7 +101,7 @@ impl<R: Recovery<RedisStore>> Keeper<R> {
     }
 
     /// Whether the turn is another host's, at once. One that has served is tried again first.
-    fn passes_on(&self, health: &Health) -> bool {
+    fn passes_on(&self, health: &LinkHealth) -> bool {
         let Some(seeds) = self.endpoint.seeds() else {
             return false;
         };
@@ -113,7 +113,7 @@ impl<R: Recovery<RedisStore>> Keeper<R> {
     }
 
     /// One link, from the first byte to its end; answers how it ended.
-    async fn attempt(&self, health: Arc<Health>, backoff: &mut Backoff) -> Failure {
+    async fn attempt(&self, health: Arc<LinkHealth>, backoff: &mut Backoff) -> LaneFailure {
         let link = Link::establish(
             self.endpoint.clone(),
             self.probe_key.clone(),
@@ -124,24 +124,24 @@ impl<R: Recovery<RedisStore>> Keeper<R> {
             Ok(link) => self.serve(Arc::new(RedisStore::new(link)), backoff).await,
             Err(ConnectError::Refused(code)) => {
                 self.degrade(&code, None);
-                Failure::Refused(code)
+                LaneFailure::Refused(code)
             }
             Err(ConnectError::Unfit(unfit)) => {
                 self.degrade(unfit.0, None);
-                Failure::Unfit(unfit)
+                LaneFailure::Unfit(unfit)
             }
             Err(ConnectError::Unreachable(reason)) => {
                 self.degrade(&reason, None);
-                Failure::Silent
+                LaneFailure::Silent
             }
         }
     }
 
-    async fn serve(&self, store: Arc<RedisStore>, backoff: &mut Backoff) -> Failure {
+    async fn serve(&self, store: Arc<RedisStore>, backoff: &mut Backoff) -> LaneFailure {
         loop {
             match self.admit(&store).await {
                 Ok(()) => match self.watch(&store).await {
-                    Failure::Refused(code) if code == STILL_DELETES => {}
+                    LaneFailure::Refused(code) if code == STILL_DELETES => {}
                     end => return end,
                 },
                 Err(StoreError::Refused(code)) if code == STILL_DELETES => {
@@ -149,11 +149,11 @@ impl<R: Recovery<RedisStore>> Keeper<R> {
                 }
                 Err(StoreError::Refused(code)) => {
                     self.degrade(&code, None);
-                    return Failure::Refused(code);
+                    return LaneFailure::Refused(code);
                 }
                 Err(error) => {
                     self.degrade(&error.to_string(), None);
-                    return Failure::Silent;
+                    return LaneFailure::Silent;
                 }
             }
             sleep(backoff.next_wait()).await;
@@ -164,18 +164,18 @@ impl<R: Recovery<RedisStore>> Keeper<R> {
     /// Lets calls in, once the server would serve and knows all that it must.
     async fn admit(&self, store: &Arc<RedisStore>) -> Result<(), StoreError> {
         store.link().probe().await?;
-        let hold = || self.switch.set(State::Connecting);
+        let hold = || self.switch.set(LinkState::Connecting);
         let open = || {
             // Its end may have come together with its last answer.
             if !store.link().health().is_lost() {
                 store.link().health().became_ready();
-                self.switch.set(State::Ready(store.clone()));
+                self.switch.set(LinkState::Ready(store.clone()));
             }
         };
         self.recovery.recover(store, hold, open).await
     }
 
-    async fn watch(&self, store: &Arc<RedisStore>) -> Failure {
+    async fn watch(&self, store: &Arc<RedisStore>) -> LaneFailure {
         let link = store.link();
         for number in 0.. {
             tokio::select! {
@@ -183,15 +183,15 @@ impl<R: Recovery<RedisStore>> Keeper<R> {
                 () = sleep(HEARTBEAT) => link.heartbeat(number).await,
             }
         }
-        Failure::Closed
+        LaneFailure::Closed
     }
 
     /// A link's health, which ends `Ready` the moment it fails, before any caller hears of it.
-    fn health(&self) -> Arc<Health> {
+    fn health(&self) -> Arc<LinkHealth> {
         let switch = self.switch.clone();
-        Health::new(move |health, failure| {
+        LinkHealth::new(move |health, failure| {
             switch.change(|state| match state {
-                State::Ready(store) if std::ptr::eq(&**store.link().health(), health) => {
+                LinkState::Ready(store) if std::ptr::eq(&**store.link().health(), health) => {
                     Some(after(failure, health.is_stable(), store.clone()))
                 }
                 _ => None,
@@ -203,7 +203,7 @@ impl<R: Recovery<RedisStore>> Keeper<R> {
     fn let_go(&self) {
         let reason = "the connection was closed".to_owned();
         self.switch.change(|state| {
-            (!matches!(state, State::Degraded(_))).then_some(State::Degraded(Outage {
+            (!matches!(state, LinkState::Degraded(_))).then_some(LinkState::Degraded(Outage {
                 reason,
                 refusing: None,
             }))
@@ -216,7 +216,7 @@ impl<R: Recovery<RedisStore>> Keeper<R> {
         if has_another && refusing.is_none() {
             return;
         }
-        self.switch.set(State::Degraded(Outage {
+        self.switch.set(LinkState::Degraded(Outage {
             reason: reason.to_owned(),
             refusing,
         }));
@@ -225,17 +225,17 @@ impl<R: Recovery<RedisStore>> Keeper<R> {
 
 /// A connection that was fine and ends may just have been closed (`timeout` on the server,
 /// `CLIENT KILL`, a restart): calls wait for one attempt before Redis is taken to be away.
-fn after(failure: &Failure, stable: bool, store: Arc<RedisStore>) -> State {
-    let keeps_connection = *failure == Failure::Refused(STILL_DELETES.to_owned());
+fn after(failure: &LaneFailure, stable: bool, store: Arc<RedisStore>) -> LinkState {
+    let keeps_connection = *failure == LaneFailure::Refused(STILL_DELETES.to_owned());
     if !keeps_connection {
         store.link().end();
     }
     let (reason, refusing) = match failure {
-        Failure::Closed if stable => return State::Connecting,
-        Failure::Closed => ("the connection was closed".to_owned(), None),
-        Failure::Silent => ("no answer in time".to_owned(), None),
-        Failure::Unfit(unfit) => (unfit.0.to_owned(), None),
-        Failure::Refused(code) => (code.clone(), keeps_connection.then_some(store)),
+        LaneFailure::Closed if stable => return LinkState::Connecting,
+        LaneFailure::Closed => ("the connection was closed".to_owned(), None),
+        LaneFailure::Silent => ("no answer in time".to_owned(), None),
+        LaneFailure::Unfit(unfit) => (unfit.0.to_owned(), None),
+        LaneFailure::Refused(code) => (code.clone(), keeps_connection.then_some(store)),
     };
-    State::Degraded(Outage { reason, refusing })
+    LinkState::Degraded(Outage { reason, refusing })
 }

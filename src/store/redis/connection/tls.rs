@@ -28,7 +28,7 @@ pub struct TlsOptions {
     /// Nobody else is trusted; else Mozilla's roots are, too.
     pub only: bool,
     pub own: Vec<OwnCertificate>,
-    pub identity: Option<Identity>,
+    pub identity: Option<ClientCertificate>,
     /// The name that the server's certificate has to hold; default: the host.
     pub servername: Option<String>,
 }
@@ -45,7 +45,7 @@ pub struct OwnCertificate {
 }
 
 /// The client's chain, and the key of its first certificate as PKCS #8.
-pub struct Identity {
+pub struct ClientCertificate {
     pub chain: Vec<Vec<u8>>,
     pub key: Vec<u8>,
 }
@@ -66,7 +66,7 @@ impl Tls {
     /// An error is for people, and holds no secret.
     pub fn new(options: TlsOptions) -> Result<Self, &'static str> {
         let provider = provider();
-        let verifier = Verifier::new(&options, &provider)?;
+        let verifier = PinningVerifier::new(&options, &provider)?;
         let keys = provider.key_provider;
         let builder = ClientConfig::builder_with_provider(provider)
             .with_safe_default_protocol_versions()
@@ -99,7 +99,7 @@ const UNUSABLE_KEY: &str =
 
 /// The chain is not looked at: it may be of version 1, and whether the key belongs to it is known.
 fn resolver(
-    Identity { chain, key }: Identity,
+    ClientCertificate { chain, key }: ClientCertificate,
     keys: &dyn KeyProvider,
 ) -> Result<Arc<SingleCertAndKey>, &'static str> {
     let key = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(key));
@@ -126,25 +126,25 @@ fn provider() -> Arc<CryptoProvider> {
 /// Verifies as everybody does; and trusts, beside, the very certificates that the caller has named
 /// as the server's own, under the names and in the time for which they are made. An authority
 /// that signs itself and is the server, too, is refused without that.
-struct Verifier {
+struct PinningVerifier {
     /// `None`: there is no authority.
     usual: Option<Arc<WebPkiServerVerifier>>,
-    own: Vec<Own>,
+    own: Vec<PinnedCertificate>,
     algorithms: WebPkiSupportedAlgorithms,
 }
 
-struct Own {
+struct PinnedCertificate {
     of: OwnCertificate,
     names: Vec<ServerName<'static>>,
 }
 
-impl fmt::Debug for Verifier {
+impl fmt::Debug for PinningVerifier {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Verifier")
+        f.write_str("PinningVerifier")
     }
 }
 
-impl Verifier {
+impl PinningVerifier {
     fn new(options: &TlsOptions, provider: &Arc<CryptoProvider>) -> Result<Self, &'static str> {
         let mut roots = RootCertStore::empty();
         if !options.only {
@@ -165,17 +165,17 @@ impl Verifier {
         };
         Ok(Self {
             usual,
-            own: options.own.iter().map(Own::new).collect(),
+            own: options.own.iter().map(PinnedCertificate::new).collect(),
             algorithms: provider.signature_verification_algorithms,
         })
     }
 
-    fn own(&self, certificate: &CertificateDer<'_>) -> Option<&Own> {
+    fn own(&self, certificate: &CertificateDer<'_>) -> Option<&PinnedCertificate> {
         self.own.iter().find(|own| own.is(certificate))
     }
 }
 
-impl Own {
+impl PinnedCertificate {
     fn new(of: &OwnCertificate) -> Self {
         Self {
             names: of.names.iter().filter_map(|name| parse(name)).collect(),
@@ -199,7 +199,7 @@ impl Own {
     }
 }
 
-impl ServerCertVerifier for Verifier {
+impl ServerCertVerifier for PinningVerifier {
     fn verify_server_cert(
         &self,
         certificate: &CertificateDer<'_>,

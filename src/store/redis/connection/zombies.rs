@@ -10,15 +10,15 @@ use std::time::Duration;
 
 use redis::aio::MultiplexedConnection;
 
-use super::open::{Connection, Identity, kill};
+use super::open::{Connection, ConnectionIdentity, kill};
 
 /// Older ones have long been closed by the server's own keep-alive.
 const MAX_GHOSTS: usize = 32;
 
 #[derive(Default)]
-pub struct Ghosts(Mutex<VecDeque<Identity>>);
+pub struct ZombieConnections(Mutex<VecDeque<ConnectionIdentity>>);
 
-impl Ghosts {
+impl ZombieConnections {
     pub fn add(&self, connection: &Connection) {
         if let Some(identity) = &connection.identity {
             let mut ghosts = self.lock();
@@ -33,8 +33,8 @@ impl Ghosts {
     }
 
     /// Kills them all; one whose killing could not be asked for stays for the next connection.
-    pub async fn lay(&self, commands: &mut MultiplexedConnection, within: Duration) {
-        let ghosts: Vec<Identity> = self.lock().iter().cloned().collect();
+    pub async fn kill_all(&self, commands: &mut MultiplexedConnection, within: Duration) {
+        let ghosts: Vec<ConnectionIdentity> = self.lock().iter().cloned().collect();
         for ghost in ghosts {
             if kill(commands, &ghost, within).await {
                 self.lock().retain(|other| *other != ghost);
@@ -42,7 +42,7 @@ impl Ghosts {
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, VecDeque<Identity>> {
+    fn lock(&self) -> MutexGuard<'_, VecDeque<ConnectionIdentity>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

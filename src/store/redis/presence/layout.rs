@@ -6,16 +6,17 @@ use redis::Value;
 
 use crate::store::Json;
 use crate::store::presence::{
-    LIFE_BYTES, Life, Place, Present, Record, Socket, counted, field, parse_field, split_counted,
+    LIFE_BYTES, Place, Present, ProcessLease, Record, Socket, counted, field, parse_field,
+    split_counted,
 };
 
 /// Whose a socket is, and where: its user and its rooms, each after its length.
-pub struct Home {
+pub struct Placement {
     pub user: Box<str>,
     pub rooms: Vec<Box<str>>,
 }
 
-impl Home {
+impl Placement {
     pub fn of(socket: &Socket) -> Vec<u8> {
         let rooms = socket.rooms.iter().map(|room| counted(room));
         std::iter::once(counted(&socket.user))
@@ -55,7 +56,7 @@ pub fn field_in(place: Place<'_>, user: &str, socket: &str) -> Vec<u8> {
 }
 
 pub fn member(place: Place<'_>, present: &Present) -> Vec<u8> {
-    let life = Life::text(present.life).into_bytes();
+    let life = ProcessLease::text(present.life).into_bytes();
     [life, field_in(place, &present.user, &present.socket)].concat()
 }
 
@@ -68,7 +69,7 @@ pub fn present(place: Place<'_>, member: &[u8], record: Option<Record>) -> Optio
     Some(Present {
         user,
         socket,
-        life: Life::parse(life),
+        life: ProcessLease::parse(life),
         record,
     })
 }

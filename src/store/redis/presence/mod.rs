@@ -16,12 +16,12 @@ use super::script::{
     PRESENCE_LIVES, PRESENCE_PUT, unexpected,
 };
 use crate::store::presence::{
-    Beat, Condition, Detail, LEASE, LastSeen, Life, Lives, Names, Place, Present, Roster, Socket,
-    counted, rooms_of,
+    Condition, Detail, Heartbeat, LEASE, LastSeen, Place, PresenceKeys, Present, ProcessLease,
+    ProcessLeases, Roster, Socket, counted, rooms_of,
 };
 use crate::store::{Json, Key, Result, Ttl};
 
-use layout::{Home, bytes, field_in, flag, items, member, number, parse_record, present};
+use layout::{Placement, bytes, field_in, flag, items, member, number, parse_record, present};
 
 /// Members that one script lists, without and with their records: a few milliseconds of the server. A
 /// larger place is read in steps beside the calls.
@@ -36,21 +36,21 @@ const VERSION_BYTES: &str = "20";
 /// The sockets that a server knows, under the names of one prefix.
 pub struct RedisRoster<'a> {
     pub store: &'a RedisStore,
-    pub names: &'a Names,
+    pub names: &'a PresenceKeys,
 }
 
 /// What a socket's own entry says when it gives out a version.
-struct Claim {
+struct VersionClaim {
     version: String,
     /// Nothing was known of the socket.
     is_new: bool,
     /// Those that it may have to leave: the last one, and one that it has left.
-    homes: Vec<(Home, Unmet)>,
+    homes: Vec<(Placement, WhenNotMet)>,
 }
 
 /// Whether it is told that a socket has left a place where it was not met: its record may have been evicted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-enum Unmet {
+enum WhenNotMet {
     Untold,
     Told,
 }
@@ -60,7 +60,7 @@ impl Roster for RedisRoster<'_> {
         &self,
         socket: &Socket,
         before: Option<&Socket>,
-        life: Option<Life>,
+        life: Option<ProcessLease>,
         ttl: Ttl,
         condition: Condition,
     ) -> Result<Option<u64>> {
@@ -73,14 +73,14 @@ impl Roster for RedisRoster<'_> {
     async fn remove(&self, user: &str, socket: &str, rooms: &[Box<str>]) -> Result<u64> {
         let home = counted(user);
         let claimed = self.claim(socket, &home, [b"", b"", b"", b""]).await?;
-        let Claim { version, homes, .. } = claimed.ok_or_else(unexpected)?;
+        let VersionClaim { version, homes, .. } = claimed.ok_or_else(unexpected)?;
         // Its record may know of more, should its own entry have been lost.
         let metadata = self.drop_known(user, socket, &version);
         let recorded = metadata
             .await?
             .map_or_else(Vec::new, |json| rooms_of(&json));
         let known = rooms.iter().cloned().chain(recorded);
-        let mut rooms: HashMap<_, _> = known.map(|room| (room, Unmet::Told)).collect();
+        let mut rooms: HashMap<_, _> = known.map(|room| (room, WhenNotMet::Told)).collect();
         for (home, unmet) in homes {
             for room in home.rooms {
                 rooms
@@ -136,12 +136,12 @@ impl Roster for RedisRoster<'_> {
         let seen = self.command(&[b"GET", key.as_bytes()]).await?;
         let seen = bytes(&seen);
         let digits = seen.iter().position(|byte| *byte == b':');
-        Ok(digits.map(|at| (number(&seen[..at]), Life::parse(&seen[at + 1..]))))
+        Ok(digits.map(|at| (number(&seen[..at]), ProcessLease::parse(&seen[at + 1..]))))
     }
 }
 
-impl Lives for RedisRoster<'_> {
-    async fn beat(&self, life: Life, begins: bool) -> Result<bool> {
+impl ProcessLeases for RedisRoster<'_> {
+    async fn beat(&self, life: ProcessLease, begins: bool) -> Result<bool> {
         let (life, lease) = (life.to_string(), LEASE.as_millis().to_string());
         let args = [life.as_bytes(), lease.as_bytes(), flag(begins)];
         let key = self.names.lives();
@@ -150,7 +150,7 @@ impl Lives for RedisRoster<'_> {
         Ok(goes_on == Value::Int(1))
     }
 
-    async fn lives(&self) -> Result<HashMap<Life, Beat>> {
+    async fn lives(&self) -> Result<HashMap<ProcessLease, Heartbeat>> {
         let (key, lane) = (self.names.lives(), &self.store.link.calls);
         let answer = lane.script(&PRESENCE_LIVES, &[&key], &[]).await?;
         let [Value::Int(now), lives] = items(&answer) else {
@@ -160,16 +160,16 @@ impl Lives for RedisRoster<'_> {
         let beats = pairs.filter_map(|pair| {
             let at_ms = number(bytes(&pair[1]));
             let unheard = Duration::from_millis((*now as u64).saturating_sub(at_ms));
-            let beat = Beat {
+            let beat = Heartbeat {
                 at_ms,
                 left: LEASE.saturating_sub(unheard),
             };
-            Some((Life::parse(bytes(&pair[0]))?, beat))
+            Some((ProcessLease::parse(bytes(&pair[0]))?, beat))
         });
         Ok(beats.collect())
     }
 
-    async fn last_beat(&self, life: Life) -> Result<Option<u64>> {
+    async fn last_beat(&self, life: ProcessLease) -> Result<Option<u64>> {
         let (key, life) = (self.names.lives(), life.to_string());
         let words: [&[u8]; 3] = [b"ZSCORE", key.as_bytes(), life.as_bytes()];
         Ok(match self.command(&words).await? {
@@ -210,11 +210,16 @@ impl RedisRoster<'_> {
         let version = version.to_string();
         let drops = socket
             .places()
-            .map(|place| self.drop(place, &socket.user, &socket.id, &version, Unmet::Told));
+            .map(|place| self.drop(place, &socket.user, &socket.id, &version, WhenNotMet::Told));
         try_join_all(drops).await.map(drop)
     }
 
-    async fn claim(&self, socket: &str, home: &[u8], args: [&[u8]; 4]) -> Result<Option<Claim>> {
+    async fn claim(
+        &self,
+        socket: &str,
+        home: &[u8],
+        args: [&[u8]; 4],
+    ) -> Result<Option<VersionClaim>> {
         let key = self.names.socket(socket);
         let args = [&[home], &args[..]].concat();
         let answer = self.store.script(&PRESENCE_CLAIM, &[&key], &args).await?;
@@ -225,11 +230,12 @@ impl RedisRoster<'_> {
         Ok(parts.split_first().map(|(version, homes)| {
             let (version, homes) = (
                 bytes(version),
-                homes.iter().zip([Unmet::Told, Unmet::Untold]),
+                homes.iter().zip([WhenNotMet::Told, WhenNotMet::Untold]),
             );
             let new = version.strip_prefix(b"?");
-            let homes = homes.filter_map(|(home, unmet)| Some((Home::parse(bytes(home))?, unmet)));
-            Claim {
+            let homes =
+                homes.filter_map(|(home, unmet)| Some((Placement::parse(bytes(home))?, unmet)));
+            VersionClaim {
                 version: String::from_utf8_lossy(new.unwrap_or(version)).into_owned(),
                 is_new: new.is_some(),
                 homes: homes.collect(),
@@ -268,10 +274,10 @@ impl RedisRoster<'_> {
         user: &str,
         socket: &str,
         version: &str,
-        unmet: Unmet,
+        unmet: WhenNotMet,
     ) -> Result<()> {
         let (field, channel) = (field_in(place, user, socket), self.channel(place));
-        let is_told = flag(unmet == Unmet::Told);
+        let is_told = flag(unmet == WhenNotMet::Told);
         let args: [&[u8]; 5] = [&field, version.as_bytes(), &channel, is_told, b""];
         self.script(&PRESENCE_DROP, place, &args).await.map(|_| ())
     }

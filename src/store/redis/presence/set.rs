@@ -4,13 +4,13 @@ use std::collections::HashSet;
 
 use futures_util::future::{try_join, try_join_all};
 
-use super::layout::{Home, flag, number};
-use super::{Claim, RedisRoster, Unmet};
-use crate::store::presence::{Condition, Life, Socket};
+use super::layout::{Placement, flag, number};
+use super::{RedisRoster, VersionClaim, WhenNotMet};
+use crate::store::presence::{Condition, ProcessLease, Socket};
 use crate::store::{Result, Ttl};
 
 /// A socket that was set.
-pub struct Set {
+pub struct PresenceSet {
     pub version: u64,
     /// The server has lost its own entry since, and maybe more.
     pub is_lost: bool,
@@ -22,11 +22,11 @@ impl RedisRoster<'_> {
         &self,
         socket: &Socket,
         before: Option<&Socket>,
-        life: Option<Life>,
+        life: Option<ProcessLease>,
         ttl: Ttl,
         condition: Condition,
-    ) -> Result<Option<Set>> {
-        let home = Home::of(socket);
+    ) -> Result<Option<PresenceSet>> {
+        let home = Placement::of(socket);
         let (since, or_lost) = match condition {
             Condition::Always => (String::new(), false),
             Condition::Since { version, or_lost } => (version.to_string(), or_lost),
@@ -39,7 +39,7 @@ impl RedisRoster<'_> {
             flag(or_lost),
             claim.as_bytes(),
         ];
-        let Some(Claim {
+        let Some(VersionClaim {
             version,
             is_new,
             mut homes,
@@ -48,9 +48,9 @@ impl RedisRoster<'_> {
             return Ok(None);
         };
         if let Some(before) = before.filter(|_| is_new) {
-            homes.push((Home::from(before), Unmet::Told));
+            homes.push((Placement::from(before), WhenNotMet::Told));
         }
-        let life = Life::text(life);
+        let life = ProcessLease::text(life);
         let put = async |place| {
             let metadata = socket.metadata_at(place);
             let args = [
@@ -76,12 +76,18 @@ impl RedisRoster<'_> {
         let is_lost = known.is_empty();
         if known != version && !is_lost {
             // Somebody set or removed it meanwhile, and may not have met it here.
-            let drops = socket
-                .places()
-                .map(|place| self.drop(place, &socket.user, &socket.id, &version, Unmet::Untold));
+            let drops = socket.places().map(|place| {
+                self.drop(
+                    place,
+                    &socket.user,
+                    &socket.id,
+                    &version,
+                    WhenNotMet::Untold,
+                )
+            });
             try_join_all(drops).await?;
         }
-        Ok(Some(Set {
+        Ok(Some(PresenceSet {
             version: number(version.as_bytes()),
             is_lost,
         }))

@@ -35,7 +35,7 @@ static LAST: AtomicU64 = AtomicU64::new(0);
 
 /// What the owner of a feed is told.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum FeedEvent {
+pub enum PubsubEvent {
     /// All that was wanted when it connected is subscribed to, or was refused.
     Restored,
     /// Messages are missed from now on; holds the reason.
@@ -44,36 +44,36 @@ pub enum FeedEvent {
     Refused,
 }
 
-type OnEvent = Arc<dyn Fn(FeedEvent) + Send + Sync>;
+type OnPubsubEvent = Arc<dyn Fn(PubsubEvent) + Send + Sync>;
 
 /// Ends its connection when it is dropped.
-pub struct Feed {
-    shared: Arc<Shared>,
+pub struct PubsubConnection {
+    shared: Arc<PubsubShared>,
     task: AbortHandle,
 }
 
-struct Shared {
+struct PubsubShared {
     number: u64,
     endpoint: Endpoint,
     switch: Arc<Switch<RedisStore>>,
     topics: Arc<Topics>,
     checks: Mutex<Vec<Check>>,
     check_wanted: Notify,
-    on_event: OnEvent,
+    on_event: OnPubsubEvent,
 }
 
 /// Somebody waits to know that the feed works; answered by being dropped.
 type Check = oneshot::Sender<()>;
 
-impl Feed {
+impl PubsubConnection {
     /// To be called on the I/O thread.
     pub fn start(
         endpoint: Endpoint,
         switch: Arc<Switch<RedisStore>>,
         topics: Arc<Topics>,
-        on_event: impl Fn(FeedEvent) + Send + Sync + 'static,
+        on_event: impl Fn(PubsubEvent) + Send + Sync + 'static,
     ) -> Self {
-        let shared = Arc::new(Shared {
+        let shared = Arc::new(PubsubShared {
             number: LAST.fetch_add(1, Ordering::Relaxed),
             endpoint,
             switch,
@@ -83,7 +83,7 @@ impl Feed {
             on_event: Arc::new(on_event),
         });
         let (broken, kept) = (shared.clone(), shared.clone());
-        let tell = move || (broken.on_event)(FeedEvent::Lost("a failure inside".to_owned()));
+        let tell = move || (broken.on_event)(PubsubEvent::Lost("a failure inside".to_owned()));
         let task = panics::keep(tell, move || {
             let kept = kept.clone();
             async move {
@@ -112,14 +112,14 @@ impl Feed {
     }
 }
 
-impl Drop for Feed {
+impl Drop for PubsubConnection {
     fn drop(&mut self) {
         self.task.abort();
         self.shared.hears();
     }
 }
 
-impl Shared {
+impl PubsubShared {
     fn add_checks(&self, checks: Vec<Check>) {
         if checks.is_empty() {
             return;
@@ -164,7 +164,7 @@ impl Shared {
                 reason: reason.clone(),
             });
         }
-        (self.on_event)(FeedEvent::Lost(reason));
+        (self.on_event)(PubsubEvent::Lost(reason));
     }
 
     fn hears(&self) {
@@ -181,7 +181,7 @@ impl Shared {
 }
 
 /// For ever.
-async fn keep(shared: &Arc<Shared>) {
+async fn keep(shared: &Arc<PubsubShared>) {
     let mut backoff = Backoff::default();
     loop {
         shared.called_for().await;
@@ -189,7 +189,7 @@ async fn keep(shared: &Arc<Shared>) {
             Ok(stream) => {
                 let begun = Instant::now();
                 let reason = session::run(shared, stream).await;
-                (shared.on_event)(FeedEvent::Lost(reason.to_owned()));
+                (shared.on_event)(PubsubEvent::Lost(reason.to_owned()));
                 if begun.elapsed() >= STABLE_AFTER {
                     backoff.reset();
                     continue;

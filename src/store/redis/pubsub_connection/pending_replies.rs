@@ -8,13 +8,13 @@ use std::time::{Duration, Instant};
 use tokio::sync::oneshot;
 
 use super::Check;
-use super::push_message::Heard;
+use super::push_message::PushMessage;
 use crate::store::bus::{Topic, TopicKind};
 use crate::store::redis::connection::open::{NAMING, command};
 
 /// Something that has been asked, and not answered yet.
 #[derive(Default)]
-pub struct Asked {
+pub struct PendingReply {
     /// A topic, and whether it is subscribed to or not any more; nothing for a PING.
     pub change: Option<(Topic, bool)>,
     /// What was sent with a PING.
@@ -25,26 +25,26 @@ pub struct Asked {
     pub is_restored: bool,
 }
 
-impl Asked {
+impl PendingReply {
     /// Whether that may be the answer.
-    pub fn is_answered_by(&self, heard: &Heard) -> bool {
+    pub fn is_answered_by(&self, heard: &PushMessage) -> bool {
         match (&self.change, &self.riddle, heard) {
-            (_, _, Heard::Refusal(_)) => true,
-            (Some((topic, true)), _, Heard::Subscribed(heard)) => topic == heard,
-            (Some((topic, false)), _, Heard::Gone(heard)) => topic == heard,
+            (_, _, PushMessage::Refusal(_)) => true,
+            (Some((topic, true)), _, PushMessage::Subscribed(heard)) => topic == heard,
+            (Some((topic, false)), _, PushMessage::Gone(heard)) => topic == heard,
             // Not everything that stands in between knows that something may be sent with it.
-            (None, Some(riddle), Heard::Pong(heard)) => {
+            (None, Some(riddle), PushMessage::Pong(heard)) => {
                 heard.is_empty() || riddle.as_bytes() == heard
             }
-            (None, None, Heard::Answer) => true,
+            (None, None, PushMessage::Answer) => true,
             _ => false,
         }
     }
 }
 
-pub struct Line {
+pub struct PendingReplies {
     output: Vec<u8>,
-    asked: VecDeque<Asked>,
+    asked: VecDeque<PendingReply>,
     /// What the server sends, or will when it has come to the end of the line.
     subscribed: HashSet<Topic>,
     /// Wanted, but the server would not, or does not any more.
@@ -52,7 +52,7 @@ pub struct Line {
     last_heard: Instant,
 }
 
-impl Line {
+impl PendingReplies {
     /// Begins with the connection's name and all that is wanted.
     pub fn new(wanted: Vec<Topic>, checks: Vec<Check>) -> Self {
         let mut line = Self {
@@ -63,15 +63,18 @@ impl Line {
             last_heard: Instant::now(),
         };
         for words in NAMING {
-            line.ask(&command(words).get_packed_command(), Asked::default());
+            line.ask(
+                &command(words).get_packed_command(),
+                PendingReply::default(),
+            );
         }
         for topic in wanted {
             line.subscribe(topic, Vec::new());
         }
-        line.ping(Asked {
+        line.ping(PendingReply {
             checks,
             is_restored: true,
-            ..Asked::default()
+            ..PendingReply::default()
         });
         line
     }
@@ -81,7 +84,7 @@ impl Line {
     }
 
     /// The oldest question, which has been answered.
-    pub fn next_answered(&mut self) -> Option<Asked> {
+    pub fn next_answered(&mut self) -> Option<PendingReply> {
         self.asked.pop_front()
     }
 
@@ -94,11 +97,11 @@ impl Line {
         !self.asked.is_empty() && self.last_heard.elapsed() >= patience
     }
 
-    pub fn ping(&mut self, asked: Asked) {
+    pub fn ping(&mut self, asked: PendingReply) {
         let riddle = format!("{:016x}", fastrand::u64(..));
         let ping = command(&["PING", &riddle]).get_packed_command();
         let riddle = Some(riddle);
-        self.ask(&ping, Asked { riddle, ..asked });
+        self.ask(&ping, PendingReply { riddle, ..asked });
     }
 
     /// Asks for what is wanted of a topic, unless that has been done.
@@ -133,7 +136,7 @@ impl Line {
         any
     }
 
-    fn ask(&mut self, packed: &[u8], asked: Asked) {
+    fn ask(&mut self, packed: &[u8], asked: PendingReply) {
         self.output.extend_from_slice(packed);
         self.asked.push_back(asked);
     }
@@ -168,17 +171,17 @@ impl Line {
     ) {
         let mut words = redis::cmd(name);
         words.arg(topic.name.as_bytes());
-        let asked = Asked {
+        let asked = PendingReply {
             change: Some((topic, subscribe)),
             done,
-            ..Asked::default()
+            ..PendingReply::default()
         };
         self.ask(&words.get_packed_command(), asked);
     }
 
     /// What is wanted has been asked for already; its answer is everybody's.
     fn join(&mut self, topic: &Topic, done: oneshot::Sender<bool>) {
-        let is_about_it = |asked: &&mut Asked| {
+        let is_about_it = |asked: &&mut PendingReply| {
             let change = asked.change.as_ref();
             change.is_some_and(|(asked_for, _)| asked_for == topic)
         };

@@ -6,7 +6,7 @@ use crate::store::bus::{Topic, TopicKind};
 use crate::store::redis::reply;
 use crate::store::{Key, StoreError};
 
-pub enum Heard {
+pub enum PushMessage {
     /// The topic that it was subscribed by, the channel if that does not tell, and the payload.
     Message(Topic, Option<Vec<u8>>, Vec<u8>),
     /// A subscription has begun.
@@ -20,7 +20,7 @@ pub enum Heard {
     Answer,
 }
 
-impl From<Value> for Heard {
+impl From<Value> for PushMessage {
     fn from(value: Value) -> Self {
         match value {
             Value::Array(words) => words.into(),
@@ -32,7 +32,7 @@ impl From<Value> for Heard {
     }
 }
 
-impl From<Vec<Value>> for Heard {
+impl From<Vec<Value>> for PushMessage {
     fn from(words: Vec<Value>) -> Self {
         let mut words = words.into_iter().map(|word| match word {
             Value::BulkString(bytes) => bytes,

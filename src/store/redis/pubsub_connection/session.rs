@@ -14,9 +14,9 @@ use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, BufReader, split};
 use tokio::sync::Notify;
 use tokio::time::sleep;
 
-use super::pending_replies::{Asked, Line};
-use super::push_message::Heard;
-use super::{Check, FeedEvent, Shared};
+use super::pending_replies::{PendingReplies, PendingReply};
+use super::push_message::PushMessage;
+use super::{Check, PubsubEvent, PubsubShared};
 use crate::store::StoreError;
 use crate::store::bus::Topic;
 use crate::store::redis::connection::backoff::Backoff;
@@ -34,18 +34,18 @@ const SILENT: &str = "no answer in time";
 const OUT_OF_STEP: &str = peer_check::OUT_OF_STEP.0;
 
 struct Session<'a> {
-    feed: &'a Shared,
-    line: Mutex<Line>,
+    feed: &'a PubsubShared,
+    line: Mutex<PendingReplies>,
     has_output: Notify,
     is_out_of_step: Notify,
 }
 
 /// Runs until the connection ends; answers why it did.
-pub async fn run(feed: &Shared, stream: Box<dyn ByteStream>) -> &'static str {
+pub async fn run(feed: &PubsubShared, stream: Box<dyn ByteStream>) -> &'static str {
     let (attached, wanted) = feed.topics.attach();
     let session = Session {
         feed,
-        line: Mutex::new(Line::new(wanted, feed.take_checks())),
+        line: Mutex::new(PendingReplies::new(wanted, feed.take_checks())),
         has_output: Notify::new(),
         is_out_of_step: Notify::new(),
     };
@@ -64,7 +64,7 @@ pub async fn run(feed: &Shared, stream: Box<dyn ByteStream>) -> &'static str {
 }
 
 impl Session<'_> {
-    fn line(&self) -> MutexGuard<'_, Line> {
+    fn line(&self) -> MutexGuard<'_, PendingReplies> {
         self.line.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -134,20 +134,20 @@ impl Session<'_> {
     }
 
     fn ping(&self, checks: Vec<Check>) {
-        self.line().ping(Asked {
+        self.line().ping(PendingReply {
             checks,
-            ..Asked::default()
+            ..PendingReply::default()
         });
         self.has_output.notify_one();
     }
 
-    fn heard(&self, heard: Heard) {
+    fn heard(&self, heard: PushMessage) {
         match heard {
-            Heard::Message(topic, channel, payload) => {
+            PushMessage::Message(topic, channel, payload) => {
                 let channel = channel.map(Into::into);
                 self.feed.topics.deliver(&topic, channel, payload.into());
             }
-            Heard::Gone(topic) if !self.awaits_end_of(&topic) => self.line().lose(topic),
+            PushMessage::Gone(topic) if !self.awaits_end_of(&topic) => self.line().lose(topic),
             heard => self.answered(heard),
         }
     }
@@ -157,27 +157,27 @@ impl Session<'_> {
     }
 
     /// An answer to what has been asked longest, or else to nothing.
-    fn answered(&self, heard: Heard) {
+    fn answered(&self, heard: PushMessage) {
         let asked = self.line().next_answered();
         let Some(asked) = asked.filter(|asked| asked.is_answered_by(&heard)) else {
             self.is_out_of_step.notify_one();
             return;
         };
         let refusal = match heard {
-            Heard::Refusal(error) => Some(error),
+            PushMessage::Refusal(error) => Some(error),
             _ => None,
         };
         if let (Some(error), Some((topic, true))) = (&refusal, asked.change) {
             self.line().lose(topic);
             self.refused(error);
-            (self.feed.on_event)(FeedEvent::Refused);
+            (self.feed.on_event)(PubsubEvent::Refused);
         }
         for done in asked.done {
             let _ = done.send(refusal.is_none());
         }
         if asked.is_restored {
             self.feed.hears();
-            (self.feed.on_event)(FeedEvent::Restored);
+            (self.feed.on_event)(PubsubEvent::Restored);
         }
     }
 

@@ -15,7 +15,7 @@ use tokio::sync::oneshot::error::RecvError;
 use tokio::sync::{Notify, oneshot};
 use tokio::task::AbortHandle;
 
-use super::bandwidth::Pace;
+use super::bandwidth::Bandwidth;
 use super::deadline::Travel;
 use super::flow::Transit;
 use super::open::Connection;
@@ -45,7 +45,7 @@ pub enum Load {
 
 /// Why a lane cannot be used any more, or should not be.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Failure {
+pub enum LaneFailure {
     /// The stream ended.
     Closed,
     /// No answer within the deadline.
@@ -56,7 +56,7 @@ pub enum Failure {
     Unfit(Unfit),
 }
 
-impl Failure {
+impl LaneFailure {
     /// The connection is gone, or not to be used any more.
     pub fn is_final(&self) -> bool {
         !matches!(self, Self::Refused(_))
@@ -64,9 +64,9 @@ impl Failure {
 }
 
 /// Told about the first failure of a lane and about every refusal, before the callers are.
-pub type OnFailure = Arc<dyn Fn(Failure) + Send + Sync>;
+pub type OnFailure = Arc<dyn Fn(LaneFailure) + Send + Sync>;
 
-struct Request {
+struct LaneRequest {
     command: Cmd,
     /// What it holds, about; 0 where that is little.
     bytes: usize,
@@ -79,20 +79,20 @@ struct Request {
 
 /// Ends its connection when it is dropped.
 pub struct Lane {
-    shared: Arc<Shared>,
+    shared: Arc<LaneShared>,
     sender: AbortHandle,
 }
 
-struct Shared {
+struct LaneShared {
     connection: Connection,
-    outbox: Mutex<Vec<Request>>,
+    outbox: Mutex<Vec<LaneRequest>>,
     filled: Notify,
     scripts: SentScripts,
     /// The longest silence while an answer is owed.
     deadline: Duration,
     on_failure: OnFailure,
     load: Load,
-    pace: Arc<Pace>,
+    pace: Arc<Bandwidth>,
     /// Commands that have no answer yet, and what they hold.
     owed: AtomicUsize,
     bytes_owed: AtomicUsize,
@@ -111,7 +111,7 @@ impl Lane {
         deadline: Duration,
         on_failure: OnFailure,
     ) -> Self {
-        let shared = Arc::new(Shared {
+        let shared = Arc::new(LaneShared {
             pace: connection.flow.pace.clone(),
             connection,
             outbox: Mutex::default(),
@@ -179,7 +179,7 @@ impl Lane {
         let travel = transit
             .clone()
             .map(|transit| Travel::begin(transit, self.shared.deadline));
-        self.shared.enqueue(Request {
+        self.shared.enqueue(LaneRequest {
             command,
             bytes,
             asked: 0,
@@ -192,7 +192,7 @@ impl Lane {
     /// What nobody has wait for what is large.
     fn enqueue_small(&self, asked: usize, command: Cmd) -> oneshot::Receiver<Result<Value>> {
         let (reply, answer) = oneshot::channel();
-        self.shared.enqueue(Request {
+        self.shared.enqueue(LaneRequest {
             command,
             bytes: 0,
             asked,
@@ -278,8 +278,8 @@ impl Drop for Lane {
     }
 }
 
-impl Shared {
-    fn enqueue(&self, request: Request) {
+impl LaneShared {
+    fn enqueue(&self, request: LaneRequest) {
         self.owed.fetch_add(1, Relaxed);
         self.bytes_owed.fetch_add(request.bytes, Relaxed);
         self.bytes_asked.fetch_add(request.asked, Relaxed);

@@ -10,7 +10,7 @@ use tokio::sync::{Semaphore, oneshot};
 use tokio::task::yield_now;
 use tokio::time::{Instant, timeout_at};
 
-use super::{Failure, Load, Request, Shared};
+use super::{LaneFailure, LaneRequest, LaneShared, Load};
 use crate::store::redis::connection::flow::{MOST_DEADLINES, Transit};
 use crate::store::redis::connection::peer_check::{OUT_OF_STEP, Riddle};
 use crate::store::redis::reply;
@@ -25,19 +25,19 @@ const CHECK_AFTER: usize = 32;
 /// Copying more than this takes a while.
 const LARGE_BYTES: u64 = 256 * 1024;
 
-pub async fn send_calls(shared: Arc<Shared>) {
+pub async fn send_calls(shared: Arc<LaneShared>) {
     loop {
         shared.filled.notified().await;
         let mut requests = shared.take().into_iter();
         while requests.len() > 0 {
-            let chunk: Vec<Request> = requests.by_ref().take(PIPELINE_LENGTH).collect();
+            let chunk: Vec<LaneRequest> = requests.by_ref().take(PIPELINE_LENGTH).collect();
             let riddle = shared.riddle(chunk.len());
             tokio::spawn(send(shared.clone(), chunk, riddle));
         }
     }
 }
 
-pub async fn send_bulk(shared: Arc<Shared>, at_once: usize) {
+pub async fn send_bulk(shared: Arc<LaneShared>, at_once: usize) {
     let places = Arc::new(Semaphore::new(at_once));
     let mut queued = shared.connection.flow.written();
     let answered = Arc::new(AtomicU64::new(queued));
@@ -93,7 +93,7 @@ fn packed_bytes(command: &Cmd) -> u64 {
     (counted(command.args_iter().len()) + arguments.sum::<usize>()) as u64
 }
 
-async fn send(shared: Arc<Shared>, requests: Vec<Request>, riddle: Option<(Riddle, Cmd)>) {
+async fn send(shared: Arc<LaneShared>, requests: Vec<LaneRequest>, riddle: Option<(Riddle, Cmd)>) {
     let (count, mut bytes, mut asked, mut transit) = (requests.len(), 0, 0, None);
     let mut pipeline = Pipeline::with_capacity(count + 1);
     let mut waiting = Vec::with_capacity(count);
@@ -123,7 +123,7 @@ async fn send(shared: Arc<Shared>, requests: Vec<Request>, riddle: Option<(Riddl
                     .is_some_and(|last| riddle.is_answered_by(last))
             };
             if !riddle.is_none_or(is_in_step) {
-                return shared.fail(Failure::Unfit(OUT_OF_STEP), waiting);
+                return shared.fail(LaneFailure::Unfit(OUT_OF_STEP), waiting);
             }
             let now = Instant::now();
             let flow = &shared.connection.flow;
@@ -142,14 +142,14 @@ async fn send(shared: Arc<Shared>, requests: Vec<Request>, riddle: Option<(Riddl
             }
             shared.answer(waiting, values);
         }
-        Some(_) => shared.fail(Failure::Closed, waiting),
-        None => shared.fail(Failure::Silent, waiting),
+        Some(_) => shared.fail(LaneFailure::Closed, waiting),
+        None => shared.fail(LaneFailure::Silent, waiting),
     }
 }
 
 /// `None`: a deadline has passed without anything that moved on its connection.
 async fn unless_silent<T>(
-    shared: &Shared,
+    shared: &LaneShared,
     sent: Instant,
     transit: Option<&Transit>,
     exchange: impl Future<Output = RedisResult<T>>,
@@ -172,7 +172,7 @@ async fn unless_silent<T>(
     }
 }
 
-impl Shared {
+impl LaneShared {
     /// A riddle to go with so many commands, if it is time for one. Nothing is believed that was answered with it
     /// before it is answered itself.
     fn riddle(&self, commands: usize) -> Option<(Riddle, Cmd)> {
@@ -185,15 +185,15 @@ impl Shared {
         is_due.then(|| self.connection.questions.riddle())?
     }
 
-    fn take(&self) -> Vec<Request> {
+    fn take(&self) -> Vec<LaneRequest> {
         mem::take(&mut *self.outbox.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// Whoever waits learns of it after everybody else.
-    fn fail(&self, failure: Failure, waiting: Vec<oneshot::Sender<Result<Value>>>) {
+    fn fail(&self, failure: LaneFailure, waiting: Vec<oneshot::Sender<Result<Value>>>) {
         // Nobody takes a server as away for what is large: those who sent it know more.
         let error = match (&failure, self.load) {
-            (Failure::Silent, Load::Bulk { .. }) => StoreError::TimedOut,
+            (LaneFailure::Silent, Load::Bulk { .. }) => StoreError::TimedOut,
             _ => StoreError::Lost,
         };
         (self.on_failure)(failure);
@@ -207,7 +207,7 @@ impl Shared {
         for (reply, value) in waiting.into_iter().zip(values) {
             let outcome = reply::accept(value);
             if let Err(StoreError::Refused(code)) = &outcome {
-                (self.on_failure)(Failure::Refused(code.clone()));
+                (self.on_failure)(LaneFailure::Refused(code.clone()));
             }
             // A caller who has stopped waiting wants no answer.
             let _ = reply.send(outcome);
