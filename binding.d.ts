@@ -33,16 +33,16 @@ export declare class Queue {
   answerLogin(backplane: number, question: number, username?: string | undefined | null, password?: string | undefined | null, why?: string | undefined | null): void
   /** For how many ms a lease certainly lasts; 0 for one that has ended. */
   leaseMs(backplane: number, handle: number): number
-  /** The result about a message that is at hand, as JSON. */
-  messageAtHand(backplane: number, hash: string): JsonText | null
-  /** What is at hand is about to change, or has. */
+  /** The result about a message in the local cache, as JSON. */
+  messageReadLocal(backplane: number, hash: string): JsonText | null
+  /** What is in the local cache is about to change, or has. */
   messageForget(backplane: number, hash: string): void
   messageForgetAll(backplane: number): void
   messageSweep(backplane: number): void
-  messagesAtHand(backplane: number): number
-  /** What is cached under a key and at hand, as JSON, for a call of kind `op`. */
-  cacheAtHand(backplane: number, key: string, op: number): JsonText | null
-  /** What is at hand of a key, or of all, is about to change. */
+  localMessages(backplane: number): number
+  /** What is cached under a key and in the local cache, as JSON, for a call of kind `op`. */
+  cacheReadLocal(backplane: number, key: string, op: number): JsonText | null
+  /** What the local cache has of a key, or of all, is about to change. */
   cacheForget(backplane: number, key?: string | undefined | null): void
   /** What has been counted, as JSON (metrics.rs). */
   metrics(backplane: number): JsonText | null
@@ -112,7 +112,7 @@ export interface BackplaneOptions {
   maxBytes: number
   maxQueued: number
   maxQueuedBytes: number
-  /** While Redis is away nobody gets a lock. */
+  /** While Redis is unavailable nobody gets a lock. */
   denyLocks: boolean
   /** Presence that is set here lasts as long as this process. */
   presenceHeartbeat: boolean

@@ -18,7 +18,7 @@ function createCache(core, load) {
   }
 
   function atHand(op, key) {
-    return core.hasLocalCache ? readText(core.queue.native.cacheAtHand(core.number, key, op)) : undefined;
+    return core.hasLocalCache ? readText(core.queue.native.cacheReadLocal(core.number, key, op)) : undefined;
   }
 
   /**
@@ -53,7 +53,7 @@ function createCache(core, load) {
     return core.queue.send(Op.CacheDeletePattern, core.number, pattern);
   }
 
-  function fetchAtHand(key) {
+  function fetchLocal(key) {
     const found = atHand(Op.CacheFetch, key);
     return found && Promise.resolve({ isFresh: true, value: found.value });
   }
@@ -66,7 +66,7 @@ function createCache(core, load) {
     const { queue, number } = core;
     const source = {
       name: key,
-      fetch: () => fetchAtHand(key) ?? queue.send(Op.CacheFetch, number, key, undefined, loaderTimeoutMs + LEASE_MARGIN_MS),
+      fetch: () => fetchLocal(key) ?? queue.send(Op.CacheFetch, number, key, undefined, loaderTimeoutMs + LEASE_MARGIN_MS),
       keep: (lease, text) => queue.send(Op.CacheFill, number, key, text, ...lease, ttlSeconds * 1000, staleSeconds * 1000),
       giveBack: (lease) => queue.send(Op.CacheAbandon, number, key, undefined, ...lease),
       remove: () => cacheDelete(key),

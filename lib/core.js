@@ -30,7 +30,7 @@ class Core {
     /** How often a cached value was set or deleted here. */
     this.changes = 0;
     /** Checks of a limit that was known to be exhausted. */
-    this.deniedAtHand = 0;
+    this.deniedLocally = 0;
     this.madeAt = now();
     this.closedAt = 0;
     /** As JSON; of a backplane that has been closed. */

@@ -37,7 +37,7 @@ class Exhausted {
     if (known === undefined || !isSettledFor(rule, cost)) return undefined;
     const now = steadyMs();
     if (now >= known.until || known.limit !== rule.limit || known.windowMs !== rule.windowMs) return undefined;
-    this.#core.deniedAtHand += 1;
+    this.#core.deniedLocally += 1;
     return { ...known.verdict, retryAfterMs: Math.ceil(known.retryAt - now) };
   }
 

@@ -12,7 +12,7 @@ function createMessageCache(core) {
     const error = check.key(hash) ?? core.unusable();
     if (error) return Promise.reject(error);
     const { queue, number } = core;
-    const found = readText(queue.native.messageAtHand(number, hash));
+    const found = readText(queue.native.messageReadLocal(number, hash));
     return found ? Promise.resolve(found.value) : queue.send(Op.MessageGet, number, hash);
   }
 
@@ -41,7 +41,7 @@ function createMessageCache(core) {
   async function getStats() {
     const error = core.unusable();
     if (error) throw error;
-    const memorySize = core.queue.native.messagesAtHand(core.number);
+    const memorySize = core.queue.native.localMessages(core.number);
     const { hits, memoryHits, misses } = JSON.parse(core.queue.native.metrics(core.number)).caches.messages;
     const { maxEntries, ttlSeconds } = core.messages;
     const redisAvailable = core.isRedisAvailable();

@@ -69,7 +69,7 @@ function createMetrics(core) {
     counted.loaders = { runs, failures };
     counted.connection.state = core.state();
     addIterators(counted.memory, core.inboxes);
-    addKnown(calls[Op.LimitCheck], counted.limits, core.deniedAtHand);
+    addKnown(calls[Op.LimitCheck], counted.limits, core.deniedLocally);
     const called = FUNCTIONS.filter(([, op]) => calls[op]);
     const functions = called.map(([name, op, reads]) => [name, describe(calls[op], reads)]);
     return { counted, functions };

@@ -3,7 +3,7 @@
 //! The map of the crate, top to bottom; a module uses only what stands below it:
 //!
 //! - [`binding`] knows Node: two queues carry calls in and answers out, a batch at a time.
-//! - [`backplane`] knows what a call means, and what it means while Redis is away.
+//! - [`backplane`] knows what a call means, and what it means while Redis is unavailable.
 //! - [`store`] knows how to carry it out: the [`store::Store`] trait, once on Redis
 //!   ([`store::redis`]) and once in this process ([`store::memory`]); the [`store::Bus`] likewise.
 //! - [`io_thread`] is the one thread on which all of that runs.

@@ -17,7 +17,7 @@ pub(super) const SPACE: &[u8] = b"cache:";
 #[derive(Clone, Copy)]
 pub struct LocalCacheOptions {
     pub bounds: Bounds,
-    /// The longest that something is kept at hand.
+    /// The longest that something is kept in the local cache.
     pub ttl: Ttl,
 }
 
@@ -53,18 +53,18 @@ impl Backplane {
             None => (self.memory.get(key).await, AnsweredBy::Memory),
         };
         let found = found.ok().flatten();
-        self.counts.cache.read(found.is_some(), from);
+        self.feature_stats.cache.read(found.is_some(), from);
         found
     }
 
-    /// Keeps what it reads on Redis at hand.
+    /// Keeps what it reads on Redis in the local cache.
     async fn cache_get_timed(
         &self,
         local: &KeyLocalCache,
         key: &Key,
         begun: Instant,
     ) -> Option<Json> {
-        self.news.listen(&self.surroundings);
+        self.invalidation_bus.listen(&self.surroundings);
         let passage = local.layer.begin(key);
         let remote = self.on_remote_since(
             begun,
@@ -81,22 +81,22 @@ impl Backplane {
                 AnsweredBy::Memory,
             ),
         };
-        self.counts.cache.read(found.is_some(), from);
+        self.feature_stats.cache.read(found.is_some(), from);
         found
     }
 
     /// What the layer before Redis has. From any thread.
-    pub fn cache_at_hand(&self, name: &[u8]) -> Option<Json> {
+    pub fn cache_read_local(&self, name: &[u8]) -> Option<Json> {
         let found = self
             .local_cache
             .as_ref()?
             .layer
             .read(&self.cache_key(name))?;
-        self.counts.cache.read(true, AnsweredBy::Memory);
+        self.feature_stats.cache.read(true, AnsweredBy::Memory);
         Some(found)
     }
 
-    /// What is at hand of a key is about to change, or of all: who reads from now on asks. From any thread.
+    /// What the local cache has of a key is about to change, or of all: who reads from now on asks. From any thread.
     pub fn cache_forget(&self, name: Option<&[u8]>) {
         match (&self.local_cache, name) {
             (Some(local), Some(name)) => local.layer.forget(&self.cache_key(name)),
@@ -106,14 +106,14 @@ impl Backplane {
     }
 
     /// Nor what a read before the change, in the same tick, is reading.
-    fn forget_at_hand(&self, key: &Key) {
+    fn forget_local(&self, key: &Key) {
         if let Some(local) = &self.local_cache {
-            self.news.listen(&self.surroundings);
+            self.invalidation_bus.listen(&self.surroundings);
             local.layer.forget(key);
         }
     }
 
-    /// What was at hand of a key, or of all, has changed; here and for the others.
+    /// What the local cache had of a key, or of all, has changed; here and for the others.
     async fn changed(&self, key: Option<&Key>, begun: Instant) {
         let Some(local) = &self.local_cache else {
             return;
@@ -128,7 +128,7 @@ impl Backplane {
     /// `false`: not kept, or not known to be.
     pub async fn cache_set(&self, name: &[u8], value: Json, ttl: Ttl) -> bool {
         let key = &self.cache_key(name);
-        self.forget_at_hand(key);
+        self.forget_local(key);
         let (text, begun) = (&value, Instant::now());
         let remote = self
             .tell_remote(begun, move |store| async move {
@@ -150,7 +150,7 @@ impl Backplane {
     /// `false`: not known to be carried out.
     pub async fn cache_delete(&self, name: &[u8]) -> bool {
         let key = &self.cache_key(name);
-        self.forget_at_hand(key);
+        self.forget_local(key);
         let begun = Instant::now();
         let is_deleted = self.remove(key).await;
         self.changed(Some(key), begun).await;
@@ -215,7 +215,7 @@ impl Backplane {
         let fetched = fetched.unwrap_or(Fetched::Absent(FillLease::NONE));
         let is_hit = matches!(fetched, Fetched::Fresh(_));
         if is_hit || self.local_cache.is_none() {
-            self.counts.cache.read(is_hit, from);
+            self.feature_stats.cache.read(is_hit, from);
         }
         fetched
     }
@@ -248,7 +248,7 @@ impl Backplane {
         if kept == Ok(true) {
             self.changed(Some(key), begun).await;
         } else {
-            self.counts.cache.fenced();
+            self.feature_stats.cache.fenced();
         }
         kept.unwrap_or(false)
     }

@@ -44,16 +44,19 @@ impl CredentialRequests {
                     on_event(Event::Forbidden { what });
                 }
             }
-            Notice::Deaf { feed, reason } => {
-                if troubles.deaf.add(feed, &reason) {
+            Notice::Deaf {
+                pubsub_connection,
+                reason,
+            } => {
+                if troubles.deaf.add(pubsub_connection, &reason) {
                     on_event(Event::Deaf { reason });
                 }
             }
-            Notice::Hears { feed } => troubles.deaf.remove(feed),
+            Notice::Hears { pubsub_connection } => troubles.deaf.remove(pubsub_connection),
         });
         if asks {
-            let logins = self.clone();
-            endpoint.login = Login::Ask(Arc::new(move || logins.ask()));
+            let credential_requests = self.clone();
+            endpoint.login = Login::Ask(Arc::new(move || credential_requests.ask()));
         }
     }
 
@@ -66,7 +69,7 @@ impl CredentialRequests {
         drop(waiting);
         (self.on_event)(Event::CredentialsWanted { number });
         let question = CredentialsRequest {
-            logins: self.clone(),
+            credential_requests: self.clone(),
             number,
         };
         Box::pin(async move {
@@ -91,12 +94,15 @@ impl CredentialRequests {
 
 /// Forgotten when it is given up.
 struct CredentialsRequest {
-    logins: Arc<CredentialRequests>,
+    credential_requests: Arc<CredentialRequests>,
     number: u32,
 }
 
 impl Drop for CredentialsRequest {
     fn drop(&mut self) {
-        self.logins.waiting().by_number.remove(&self.number);
+        self.credential_requests
+            .waiting()
+            .by_number
+            .remove(&self.number);
     }
 }

@@ -7,7 +7,7 @@ use crate::store::availability::Availability;
 /// What the user of a backplane is told, in the order in which it happened.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Event {
-    /// `reason`: why Redis is away; empty otherwise.
+    /// `reason`: why Redis is unavailable; empty otherwise.
     State { name: &'static str, reason: String },
     /// More was written in an outage than could be remembered key by key.
     JournalOverflow,

@@ -37,7 +37,7 @@ impl Backplane {
             return;
         }
         if let ServerAddress::Unknown(reason) = &self.options.endpoint.address {
-            self.stay_away(reason.clone());
+            self.stay_degraded(reason.clone());
             return;
         }
         let replay = OutageRecovery {
@@ -65,7 +65,7 @@ impl Backplane {
                 others: Vec::new(),
             },
             sessions: self.sessions.clone(),
-            news: self.news.clone(),
+            invalidation_bus: self.invalidation_bus.clone(),
             locks: self.locks.clone(),
             presence: self.presence.clone(),
             recovering: self.recovering.clone(),
@@ -80,7 +80,7 @@ impl Backplane {
     }
 
     /// Nothing can be connected to: what is called works from memory.
-    fn stay_away(&self, reason: String) {
+    fn stay_degraded(&self, reason: String) {
         self.switch.set(Availability::Degraded(Outage {
             reason,
             refusing: None,

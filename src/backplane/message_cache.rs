@@ -1,5 +1,5 @@
 //! Results about messages, by hashes of theirs: on Redis for all instances, and in a layer of memory
-//! before it, which is all there is while Redis is away. All of them have one tag, by which they are
+//! before it, which is all there is while Redis is unavailable. All of them have one tag, by which they are
 //! cleared.
 
 use std::time::Instant;
@@ -17,13 +17,13 @@ pub(super) const ALL: &[u8] = b"message-all";
 
 impl Backplane {
     /// What the layer has. From any thread.
-    pub fn message_at_hand(&self, hash: &[u8]) -> Option<Json> {
+    pub fn message_read_local(&self, hash: &[u8]) -> Option<Json> {
         let found = self.messages.read(&self.key(SPACE, hash))?;
-        self.counts.messages.read(true, AnsweredBy::Memory);
+        self.feature_stats.messages.read(true, AnsweredBy::Memory);
         Some(found)
     }
 
-    /// A get that is made from now on does not find at hand what was there before. From any thread.
+    /// A get that is made from now on does not find in the local cache what was there before. From any thread.
     pub fn message_forget(&self, hash: &[u8]) {
         self.messages.forget(&self.key(SPACE, hash));
     }
@@ -36,7 +36,7 @@ impl Backplane {
     pub async fn message_get(&self, hash: &[u8]) -> Option<Json> {
         let TaggedEntry { key, tags } = &self.message_entry(hash);
         let messages = &self.messages;
-        self.news.listen(&self.surroundings);
+        self.invalidation_bus.listen(&self.surroundings);
         let passage = messages.begin(key);
         let remote = self.on_remote(move |store| async move {
             let found = store.get_tagged(key, tags);
@@ -51,7 +51,7 @@ impl Backplane {
             Some(_) => (None, AnsweredBy::Redis),
             None => (messages.read(key), AnsweredBy::Memory),
         };
-        self.counts.messages.read(found.is_some(), from);
+        self.feature_stats.messages.read(found.is_some(), from);
         found
     }
 
@@ -64,7 +64,7 @@ impl Backplane {
     async fn message_tell(&self, hash: &[u8], value: Json, ttl: Ttl, begun: Instant) {
         let TaggedEntry { key, tags } = &self.message_entry(hash);
         let layer = &self.messages;
-        self.news.listen(&self.surroundings);
+        self.invalidation_bus.listen(&self.surroundings);
         // Nor what a get before it, in the same tick, is reading.
         layer.forget(key);
         let passage = layer.begin(key);
@@ -91,14 +91,14 @@ impl Backplane {
             }
             None => {
                 layer.put(key, &value, ttl);
-                self.news.tell_later();
+                self.invalidation_bus.tell_later();
                 self.outdated(key).await;
             }
         }
     }
 
     pub async fn message_clear(&self) {
-        self.news.listen(&self.surroundings);
+        self.invalidation_bus.listen(&self.surroundings);
         self.messages.clear();
         let begun = Instant::now();
         let cleared = async {
@@ -114,8 +114,8 @@ impl Backplane {
         self.messages.sweep();
     }
 
-    /// How many there are at hand. From any thread.
-    pub fn messages_at_hand(&self) -> usize {
+    /// How many there are in the local cache. From any thread.
+    pub fn local_messages(&self) -> usize {
         self.messages.len()
     }
 

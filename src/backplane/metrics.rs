@@ -14,9 +14,9 @@ use crate::store::{ServerFacts, ServerInfo};
 pub struct Metrics {
     pub state: &'static str,
     pub history: StateHistory,
-    /// `None`: Redis is away, has not been asked, or does not tell.
+    /// `None`: Redis is unavailable, has not been asked, or does not tell.
     pub server_memory: Option<ServerMemory>,
-    /// `None`: Redis is away.
+    /// `None`: Redis is unavailable.
     pub server: Option<ServerFacts>,
     /// How often the server has refused what.
     pub forbidden: Vec<(String, u64)>,
@@ -26,13 +26,13 @@ pub struct Metrics {
     pub caches: [(&'static str, [u64; 4]); 4],
     /// Allowed, denied.
     pub limits: [u64; 2],
-    pub traffic: [u64; 4],
+    pub pubsub_stats: [u64; 4],
     /// Calls under way.
     pub pending: usize,
     /// Messages that JavaScript has not taken yet.
     pub messages: usize,
     pub message_bytes: usize,
-    /// Of the store that answers while Redis is away.
+    /// Of the store that answers while Redis is unavailable.
     pub memory_entries: usize,
     /// Of all that is kept here, by kind.
     pub memory: Vec<(&'static str, u64)>,
@@ -41,9 +41,9 @@ pub struct Metrics {
 impl Backplane {
     /// From any thread.
     pub fn metrics(&self) -> Metrics {
-        let (history, server_memory) = self.status.read();
+        let (history, server_memory) = self.health_monitor.read();
         let (messages, message_bytes) = self.subscribers.waiting();
-        let counts = &self.counts;
+        let counts = &self.feature_stats;
         let server = match self.switch.now() {
             Availability::Ready(store) => Some(store.facts().clone()),
             _ => None,
@@ -54,7 +54,7 @@ impl Backplane {
             server_memory,
             server,
             forbidden: self.troubles.forbidden.counts(),
-            calls: self.calls.read(),
+            calls: self.call_stats.read(),
             caches: [
                 ("cache", counts.cache.numbers()),
                 ("queries", counts.queries.numbers()),
@@ -62,7 +62,7 @@ impl Backplane {
                 ("messages", counts.messages.numbers()),
             ],
             limits: counts.limits.numbers(),
-            traffic: self.traffic.numbers(),
+            pubsub_stats: self.pubsub_stats.numbers(),
             pending: self.pending.load(Ordering::Relaxed),
             messages,
             message_bytes,

@@ -51,7 +51,7 @@ use lifecycle::RunningTasks;
 use local_cache::LocalCache;
 use local_cache::invalidation_bus::InvalidationBus;
 use locks::Locks;
-pub use locks::{Keeping, LockOutcome, LockRequest, WhenAway};
+pub use locks::{Keeping, LockOutcome, LockRequest, WhenUnavailable};
 pub use metrics::Metrics;
 pub use options::Options;
 use outage::journal::Journal;
@@ -81,23 +81,23 @@ pub struct Backplane {
     locks: Arc<Locks>,
     presence: Arc<Presence>,
     sessions: Arc<OutageSessions>,
-    fills: QueryFence,
-    pub calls: CallStats,
-    status: Arc<HealthMonitor>,
+    query_fence: QueryFence,
+    pub call_stats: CallStats,
+    health_monitor: Arc<HealthMonitor>,
     troubles: Arc<Troubles>,
-    traffic: Arc<PubsubStats>,
-    counts: FeatureStats,
+    pubsub_stats: Arc<PubsubStats>,
+    feature_stats: FeatureStats,
     local_cache: Option<KeyLocalCache>,
     /// Held by those who set something that has tags.
     tagged_sets: RwLock<()>,
     messages: Arc<LocalCache>,
-    news: Arc<InvalidationBus>,
+    invalidation_bus: Arc<InvalidationBus>,
     switch: Arc<Switch<RedisStore>>,
-    turns: Arc<CallOrder>,
+    call_order: Arc<CallOrder>,
     recovering: Arc<RecoveryState>,
     subscribers: Arc<Subscribers>,
     surroundings: Surroundings,
-    logins: Arc<CredentialRequests>,
+    credential_requests: Arc<CredentialRequests>,
     running: Mutex<Option<RunningTasks>>,
     pending: AtomicUsize,
     /// What those keep.
@@ -107,15 +107,15 @@ pub struct Backplane {
 
 impl Backplane {
     pub fn new(mut options: Options, on_event: OnEvent, on_mail: OnMail) -> Arc<Self> {
-        let logins = CredentialRequests::new(on_event.clone());
+        let credential_requests = CredentialRequests::new(on_event.clone());
         let troubles = Arc::new(Troubles::default());
-        logins.attach(
+        credential_requests.attach(
             &mut options.endpoint,
             options.asks_for_credentials,
             &troubles,
         );
         let overflow = on_event.clone();
-        let turns = Arc::new(CallOrder::default());
+        let call_order = Arc::new(CallOrder::default());
         let subscribers = Arc::new(Subscribers::default());
         let prefix = options.key_prefix.as_bytes();
         let budget = Budget::new(options.memory.max_bytes);
@@ -134,23 +134,23 @@ impl Backplane {
         let local_cache = options.local_cache.map(KeyLocalCache::new);
         let cached = local_cache.iter().map(|local| local.layer.clone());
         let layers = cached.chain([messages.clone()]).collect();
-        let news = Arc::new(InvalidationBus::new(prefix, layers));
-        let status = Arc::new(HealthMonitor::default());
-        let traffic = Arc::new(PubsubStats::default());
+        let invalidation_bus = Arc::new(InvalidationBus::new(prefix, layers));
+        let health_monitor = Arc::new(HealthMonitor::default());
+        let pubsub_stats = Arc::new(PubsubStats::default());
         let switch = {
-            let status = status.clone();
-            let (turns, subscribers) = (turns.clone(), subscribers.clone());
+            let health_monitor = health_monitor.clone();
+            let (call_order, subscribers) = (call_order.clone(), subscribers.clone());
             let (locks, presence) = (locks.clone(), presence.clone());
-            let news = news.clone();
+            let invalidation_bus = invalidation_bus.clone();
             let on_event = on_event.clone();
             Arc::new(Switch::new(move |state| {
-                turns.settle(state.is_settled());
-                status.follow(state);
+                call_order.resolve(state.is_resolved());
+                health_monitor.follow(state);
                 on_event(event(state));
                 subscribers.follow(state);
                 locks.follow(state);
                 presence.follow(state);
-                news.follow(state);
+                invalidation_bus.follow(state);
             }))
         };
         let surroundings = Surroundings {
@@ -159,7 +159,7 @@ impl Backplane {
             prefix_bytes: options.key_prefix.len(),
             bounds: options.mail,
             subscriptions: budget.account(MemoryKind::Subscriptions),
-            traffic: traffic.clone(),
+            pubsub_stats: pubsub_stats.clone(),
             on_mail,
             on_event,
         };
@@ -179,23 +179,23 @@ impl Backplane {
             locks,
             presence,
             sessions: Arc::new(OutageSessions::new(budget.account(MemoryKind::Sessions))),
-            fills: QueryFence::new(budget.account(MemoryKind::Fills)),
+            query_fence: QueryFence::new(budget.account(MemoryKind::Fills)),
             budget,
-            calls: CallStats::new(options.call_kinds),
-            status,
+            call_stats: CallStats::new(options.call_kinds),
+            health_monitor,
             troubles,
-            traffic,
-            counts: FeatureStats::default(),
+            pubsub_stats,
+            feature_stats: FeatureStats::default(),
             local_cache,
             tagged_sets: RwLock::default(),
             messages,
-            news,
+            invalidation_bus,
             switch,
-            turns,
+            call_order,
             recovering: Arc::default(),
             subscribers,
             surroundings,
-            logins,
+            credential_requests,
             options,
             running: Mutex::default(),
             pending: AtomicUsize::new(0),
@@ -222,7 +222,7 @@ impl Backplane {
 
     /// Lets the calls that are under way come to their end, then ends everything else.
     pub async fn close(&self) {
-        self.locks.end_waits();
+        self.locks.end_waiters();
         self.drain().await;
         let last = self.switch.now();
         *self.running() = None;
@@ -236,7 +236,7 @@ impl Backplane {
         self.memory.clear();
         self.limiter.clear();
         self.sessions.clear();
-        self.fills.clear();
+        self.query_fence.clear();
         self.journal.clear();
         self.resets.clear();
     }
@@ -257,7 +257,7 @@ impl Backplane {
 
     /// What the program has answered to a question for credentials. From any thread.
     pub fn answer_login(&self, number: u32, answer: CredentialsAnswer) {
-        self.logins.answer(number, answer);
+        self.credential_requests.answer(number, answer);
     }
 
     /// Counts a call as under way, and what it keeps, until the guard is dropped.

@@ -1,7 +1,7 @@
 //! What a backplane is made of, as its user wants it.
 
 use super::LocalCacheOptions;
-use super::locks::WhenAway;
+use super::locks::WhenUnavailable;
 use super::pubsub::mailbox::MailBounds;
 use crate::store::Ttl;
 use crate::store::memory::Bounds;
@@ -16,10 +16,10 @@ pub struct Options {
     pub memory: Bounds,
     /// Of each subscriber.
     pub mail: MailBounds,
-    pub locks: WhenAway,
+    pub locks: WhenUnavailable,
     /// Whether presence that is set here lasts as long as this process.
     pub heartbeat: bool,
-    /// How long a query result lasts that is kept here while Redis is away.
+    /// How long a query result lasts that is kept here while Redis is unavailable.
     pub degraded_query_ttl: Ttl,
     /// Of the layer of memory before the messages on Redis.
     pub messages: Bounds,
@@ -62,7 +62,7 @@ mod tests {
                     max_messages: max_bytes as usize,
                     max_bytes: max_bytes as usize,
                 },
-                locks: WhenAway::Local,
+                locks: WhenUnavailable::Local,
                 heartbeat: false,
                 messages: bounds,
                 local_cache: None,

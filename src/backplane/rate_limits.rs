@@ -1,4 +1,4 @@
-//! Rate limits: counted on Redis, and in this process while Redis is away.
+//! Rate limits: counted on Redis, and in this process while Redis is unavailable.
 
 use std::time::Instant;
 
@@ -36,7 +36,7 @@ impl Backplane {
                 (self.limiter.check_now(key, rule, cost), Source::Memory)
             }
         };
-        self.counts.limits.judged(verdict.allowed);
+        self.feature_stats.limits.judged(verdict.allowed);
         (verdict, source)
     }
 
@@ -46,10 +46,10 @@ impl Backplane {
         let reset = self.tell_remote(Instant::now(), |store| async move {
             store.delete_all(keys).await
         });
-        let is_away = reset.await.is_none();
+        let is_unavailable = reset.await.is_none();
         for key in keys {
             self.limiter.forget(key);
-            if is_away {
+            if is_unavailable {
                 self.resets.add_key(key);
             }
         }

@@ -1,4 +1,4 @@
-//! Commands of the caller's own. They alone fail when Redis is away, and are never sent twice.
+//! Commands of the caller's own. They alone fail when Redis is unavailable, and are never sent twice.
 
 use std::time::Instant;
 
@@ -8,7 +8,7 @@ use crate::store::{RawCommands, ServerReply, StoreError};
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum CallError {
-    /// Redis is away. When the connection broke under the command, it may have taken effect.
+    /// Redis is unavailable. When the connection broke under the command, it may have taken effect.
     Unavailable,
     TimedOut,
     /// The command would take the shared connection away from the other calls.

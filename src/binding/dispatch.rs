@@ -326,7 +326,7 @@ fn watch<F>(
     let done = {
         move |answer: Answer, is_from_memory| {
             // Before the answer: whoever has it finds it counted.
-            let calls = &backplane.calls;
+            let calls = &backplane.call_stats;
             calls.ended(asked.kind, asked.at, answer.outcome(), is_from_memory);
             reply.send(answer);
         }

@@ -29,7 +29,7 @@ pub fn metrics(metrics: &Metrics) -> Value {
         .map(|(what, times)| (what.clone(), json!(times)))
         .collect();
     let [allowed, denied] = metrics.limits;
-    let [published, received, dropped, gaps] = metrics.traffic;
+    let [published, received, dropped, gaps] = metrics.pubsub_stats;
     json!({
         "connection": {
             "state": metrics.state,

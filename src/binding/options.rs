@@ -8,7 +8,7 @@ use napi_derive::napi;
 
 use super::op::OPS;
 use crate::backplane::pubsub::mailbox::MailBounds;
-use crate::backplane::{LocalCacheOptions, Options, WhenAway};
+use crate::backplane::{LocalCacheOptions, Options, WhenUnavailable};
 use crate::store::Ttl;
 use crate::store::memory::Bounds;
 use crate::store::remote::connection::endpoint::{Endpoint, Secret, ServerAddress};
@@ -38,7 +38,7 @@ pub struct BackplaneOptions {
     pub max_bytes: f64,
     pub max_queued: f64,
     pub max_queued_bytes: f64,
-    /// While Redis is away nobody gets a lock.
+    /// While Redis is unavailable nobody gets a lock.
     pub deny_locks: bool,
     /// Presence that is set here lasts as long as this process.
     pub presence_heartbeat: bool,
@@ -155,8 +155,8 @@ impl From<BackplaneOptions> for Options {
                 max_bytes: options.max_queued_bytes as usize,
             },
             locks: match options.deny_locks {
-                true => WhenAway::Deny,
-                false => WhenAway::Local,
+                true => WhenUnavailable::Deny,
+                false => WhenUnavailable::Local,
             },
             heartbeat: options.presence_heartbeat,
             messages: Bounds {

@@ -159,16 +159,18 @@ impl Queue {
         backplane.map_or(0.0, |backplane| backplane.lock_certain_ms(handle as u64))
     }
 
-    /// The result about a message that is at hand, as JSON.
+    /// The result about a message in the local cache, as JSON.
     #[napi(catch_unwind)]
-    pub fn message_at_hand(&self, backplane: u32, hash: String) -> Option<JsonText> {
+    pub fn message_read_local(&self, backplane: u32, hash: String) -> Option<JsonText> {
         let backplane = lock(&self.backplanes).get(&backplane).cloned()?;
-        let text = backplane.message_at_hand(hash.as_bytes())?;
-        backplane.calls.found_at_hand(Op::MessageGet as usize);
+        let text = backplane.message_read_local(hash.as_bytes())?;
+        backplane
+            .call_stats
+            .answered_locally(Op::MessageGet as usize);
         Some(JsonText(text))
     }
 
-    /// What is at hand is about to change, or has.
+    /// What is in the local cache is about to change, or has.
     #[napi(catch_unwind)]
     pub fn message_forget(&self, backplane: u32, hash: String) {
         if let Some(backplane) = lock(&self.backplanes).get(&backplane) {
@@ -191,21 +193,21 @@ impl Queue {
     }
 
     #[napi(catch_unwind)]
-    pub fn messages_at_hand(&self, backplane: u32) -> u32 {
+    pub fn local_messages(&self, backplane: u32) -> u32 {
         let backplane = lock(&self.backplanes).get(&backplane).cloned();
-        backplane.map_or(0, |backplane| backplane.messages_at_hand() as u32)
+        backplane.map_or(0, |backplane| backplane.local_messages() as u32)
     }
 
-    /// What is cached under a key and at hand, as JSON, for a call of kind `op`.
+    /// What is cached under a key and in the local cache, as JSON, for a call of kind `op`.
     #[napi(catch_unwind)]
-    pub fn cache_at_hand(&self, backplane: u32, key: String, op: u32) -> Option<JsonText> {
+    pub fn cache_read_local(&self, backplane: u32, key: String, op: u32) -> Option<JsonText> {
         let backplane = lock(&self.backplanes).get(&backplane).cloned()?;
-        let text = backplane.cache_at_hand(key.as_bytes())?;
-        backplane.calls.found_at_hand(op as usize);
+        let text = backplane.cache_read_local(key.as_bytes())?;
+        backplane.call_stats.answered_locally(op as usize);
         Some(JsonText(text))
     }
 
-    /// What is at hand of a key, or of all, is about to change.
+    /// What the local cache has of a key, or of all, is about to change.
     #[napi(catch_unwind)]
     pub fn cache_forget(&self, backplane: u32, key: Option<String>) {
         if let Some(backplane) = lock(&self.backplanes).get(&backplane) {

@@ -30,7 +30,7 @@ pub struct Outage<S> {
 
 impl<S> Availability<S> {
     /// It is known whether the store can be asked.
-    pub fn is_settled(&self) -> bool {
+    pub fn is_resolved(&self) -> bool {
         !matches!(self, Self::Idle | Self::Connecting)
     }
 
@@ -65,7 +65,7 @@ impl<S> Clone for Availability<S> {
 pub struct Switch<S> {
     state: watch::Sender<Availability<S>>,
     listener: StateListener<S>,
-    was_settled: AtomicBool,
+    was_resolved: AtomicBool,
 }
 
 type StateListener<S> = Box<dyn Fn(&Availability<S>) + Send + Sync>;
@@ -75,7 +75,7 @@ impl<S> Switch<S> {
         Self {
             state: watch::Sender::new(Availability::Idle),
             listener: Box::new(listener),
-            was_settled: AtomicBool::new(false),
+            was_resolved: AtomicBool::new(false),
         }
     }
 
@@ -97,8 +97,8 @@ impl<S> Switch<S> {
                 return false;
             };
             *state = next;
-            if state.is_settled() {
-                self.was_settled.store(true, Ordering::Relaxed);
+            if state.is_resolved() {
+                self.was_resolved.store(true, Ordering::Relaxed);
             }
             (self.listener)(state);
             true
@@ -107,13 +107,17 @@ impl<S> Switch<S> {
 
     /// Whether nothing has ever been known: the first attempt is under way, or to be made.
     pub fn is_first_attempt(&self) -> bool {
-        !self.was_settled.load(Ordering::Relaxed)
+        !self.was_resolved.load(Ordering::Relaxed)
     }
 
     /// The store, as soon as it is ready; `None` as soon as it is known not to be.
-    pub async fn settled(&self) -> Option<Arc<S>> {
+    pub async fn resolved(&self) -> Option<Arc<S>> {
         let mut receiver = self.state.subscribe();
-        match receiver.wait_for(Availability::is_settled).await.as_deref() {
+        match receiver
+            .wait_for(Availability::is_resolved)
+            .await
+            .as_deref()
+        {
             Ok(Availability::Ready(store)) => Some(store.clone()),
             _ => None,
         }

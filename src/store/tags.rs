@@ -1,7 +1,7 @@
 //! Entries that belong to tags, and go when one of their tags is invalidated.
 //!
 //! A tag has a version, a random number, and knows its entries. An entry carries the versions under
-//! which it was set. To invalidate a tag is to take its version away: whatever carries it is void in
+//! which it was set. To invalidate a tag is to take its version away: whatever carries it is invalid in
 //! that moment, wherever it is, and so is whatever is about to be set by somebody who saw it. No
 //! version ever comes back, not even on a server that was emptied.
 

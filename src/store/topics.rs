@@ -1,4 +1,4 @@
-//! What one receiver wants to hear, whichever bus carries it. A feed from Redis reconciles the
+//! What one receiver wants to hear, whichever bus carries it. A pub/sub connection from Redis reconciles the
 //! server's idea of it with this one; the bus within the process looks here and nowhere else.
 
 use std::collections::HashMap;
@@ -35,7 +35,7 @@ pub struct Change {
 
 pub struct Topics {
     wanted: Mutex<Wanted>,
-    /// While a feed is attached: what it has not looked at yet.
+    /// While a pub/sub connection is attached: what it has not looked at yet.
     changes: Mutex<Vec<Change>>,
     changed: Notify,
     is_attached: watch::Sender<bool>,
@@ -72,7 +72,7 @@ impl Wanted {
     }
 }
 
-/// What a topic takes: here, and in the feed, which knows what the server sends.
+/// What a topic takes: here, and in the pub/sub connection, which knows what the server sends.
 fn bytes(topic: &Topic) -> u64 {
     let (entry, names) = match topic.kind {
         TopicKind::Pattern => (size_of::<(Key, (SubscriptionTag, Pattern))>(), 3),
@@ -131,7 +131,7 @@ impl Topics {
             self.account.sub(bytes(topic));
         }
         drop(self.change(topic));
-        // Whoever waits for a feed, to hear that it is subscribed to, need not.
+        // Whoever waits for a pub/sub connection, to hear that it is subscribed to, need not.
         self.is_attached.send_modify(|_| ());
     }
 
@@ -145,15 +145,15 @@ impl Topics {
     }
 
     /// Resolves when the server has confirmed a topic that is wanted (`true`), or refused it or it is
-    /// not wanted any more (`false`). Without a feed that is never; whoever waits has a deadline.
-    pub async fn settled(&self, topic: &Topic) -> bool {
+    /// not wanted any more (`false`). Without a pub/sub connection that is never; whoever waits has a deadline.
+    pub async fn resolved(&self, topic: &Topic) -> bool {
         loop {
             let mut attached = self.is_attached.subscribe();
             let worth_asking = |is_attached: &bool| *is_attached || !self.is_wanted(topic);
             if attached.wait_for(worth_asking).await.is_err() || !self.is_wanted(topic) {
                 return false;
             }
-            // No answer: the connection broke. The next feed begins with all that is wanted.
+            // No answer: the connection broke. The next pub/sub connection begins with all that is wanted.
             if let Ok(confirmed) = self.change(topic).await {
                 return confirmed;
             }
@@ -168,7 +168,7 @@ impl Topics {
         }
     }
 
-    /// Tells the feed, if there is one, to look at a topic again.
+    /// Tells the pub/sub connection, if there is one, to look at a topic again.
     fn change(&self, topic: &Topic) -> oneshot::Receiver<bool> {
         let (done, answer) = oneshot::channel();
         if *self.is_attached.borrow() {
@@ -235,7 +235,7 @@ impl Topics {
     }
 }
 
-/// A feed's hold on topics; ends when it is dropped.
+/// A pub/sub connection's hold on topics; ends when it is dropped.
 pub struct Attached<'a>(&'a Topics);
 
 impl Topics {

@@ -72,16 +72,16 @@ impl World for OnRedis {
     }
     fn attach(&self, topics: &Arc<Topics>) {
         let events = self.events.clone();
-        let feed = PubsubConnection::start(
+        let pubsub_connection = PubsubConnection::start(
             self.server.endpoint(),
             self.connected.switch.clone(),
             topics.clone(),
             move |event| events.lock().unwrap().push(event),
         );
-        self.feeds.lock().unwrap().push(feed);
+        self.feeds.lock().unwrap().push(pubsub_connection);
     }
     async fn settled(&self, topics: &Topics, topic: &Topic) {
-        let settled = timeout(PATIENCE, topics.settled(topic)).await;
+        let settled = timeout(PATIENCE, topics.resolved(topic)).await;
         assert_eq!(settled, Ok(true), "{topic:?}");
     }
 }
@@ -272,9 +272,9 @@ async fn payloads_are_bytes(world: &impl World) {
     }
 }
 
-/// A feed whose connection is ended by the server has everything back, once.
+/// A pub/sub connection whose connection is ended by the server has everything back, once.
 #[tokio::test]
-async fn a_feed_restores_what_is_wanted_when_it_connects_again() {
+async fn a_connection_restores_what_is_wanted_when_it_connects_again() {
     let world = OnRedis::new().await;
     let mut receiver = Receiver::new(&world);
     for i in 0..100 {

@@ -96,7 +96,7 @@ struct OnRedis {
 struct Process {
     address: ProcessAddress,
     calls: tokio::sync::Mutex<tokio::sync::mpsc::UnboundedReceiver<Wake>>,
-    _feed: PubsubConnection,
+    _pubsub_connection: PubsubConnection,
 }
 
 impl Process {
@@ -113,13 +113,14 @@ impl Process {
         };
         topics.want(&channel, SubscriptionTag(0));
         let switch = connected.switch.clone();
-        let feed = PubsubConnection::start(server.endpoint(), switch, topics.clone(), |_| ());
-        let settled = timeout(PATIENCE, topics.settled(&channel)).await;
+        let pubsub_connection =
+            PubsubConnection::start(server.endpoint(), switch, topics.clone(), |_| ());
+        let settled = timeout(PATIENCE, topics.resolved(&channel)).await;
         assert_eq!(settled, Ok(true), "the process should be reachable");
         Self {
             address,
             calls: tokio::sync::Mutex::new(calls),
-            _feed: feed,
+            _pubsub_connection: pubsub_connection,
         }
     }
 

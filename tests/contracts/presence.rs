@@ -129,7 +129,7 @@ impl World for InMemory {
 struct OnRedis {
     names: PresenceKeys,
     heard: tokio::sync::Mutex<UnboundedReceiver<(Vec<u8>, Bytes)>>,
-    _feed: PubsubConnection,
+    _pubsub_connection: PubsubConnection,
     connected: Connected,
     server: Server,
 }
@@ -149,13 +149,14 @@ impl OnRedis {
         };
         topics.want(&all, SubscriptionTag(0));
         let switch = connected.switch.clone();
-        let feed = PubsubConnection::start(server.endpoint(), switch, topics.clone(), |_| ());
-        let settled = timeout(PATIENCE, topics.settled(&all)).await;
+        let pubsub_connection =
+            PubsubConnection::start(server.endpoint(), switch, topics.clone(), |_| ());
+        let settled = timeout(PATIENCE, topics.resolved(&all)).await;
         assert_eq!(settled, Ok(true), "the news should be heard");
         Self {
             names: PresenceKeys::new(PREFIX),
             heard: tokio::sync::Mutex::new(heard),
-            _feed: feed,
+            _pubsub_connection: pubsub_connection,
             connected,
             server,
         }

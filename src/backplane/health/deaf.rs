@@ -5,24 +5,24 @@ use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::SystemTime;
 
-/// Why, and since when, by the numbers of the feeds.
+/// Why, and since when, by the numbers of the pub/sub connections.
 #[derive(Default)]
 pub struct DeafConnections(Mutex<HashMap<u64, (String, SystemTime)>>);
 
 impl DeafConnections {
     /// Whether that is news: all others hear.
-    pub fn add(&self, feed: u64, reason: &str) -> bool {
+    pub fn add(&self, pubsub_connection: u64, reason: &str) -> bool {
         let mut all = self.all();
         let is_news = all.is_empty();
         let (why, _) = all
-            .entry(feed)
+            .entry(pubsub_connection)
             .or_insert_with(|| (String::new(), SystemTime::now()));
         reason.clone_into(why);
         is_news
     }
 
-    pub fn remove(&self, feed: u64) {
-        self.all().remove(&feed);
+    pub fn remove(&self, pubsub_connection: u64) {
+        self.all().remove(&pubsub_connection);
     }
 
     /// Of the one that has not heard for the longest time.

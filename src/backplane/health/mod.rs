@@ -27,7 +27,7 @@ pub enum Status {
 pub struct StateHistory {
     pub status: Status,
     pub since: SystemTime,
-    /// Why Redis is away; empty otherwise. For people: holds no secret.
+    /// Why Redis is unavailable; empty otherwise. For people: holds no secret.
     pub reason: String,
     pub became_ready: u64,
     pub became_degraded: u64,
@@ -133,7 +133,7 @@ impl Backplane {
             }
         });
         let latency = answered.await.and_then(Result::ok);
-        let (mut history, _) = self.status.read();
+        let (mut history, _) = self.health_monitor.read();
         if latency.is_none() && history.turn(Status::Degraded) {
             history.reason = StoreError::TimedOut.to_string();
         }
@@ -158,7 +158,7 @@ impl Backplane {
             let age = known.at.elapsed();
             age.is_ok_and(|age| age < ASK_MEMORY_EVERY)
         };
-        if self.status.memory().as_ref().is_some_and(is_recent) {
+        if self.health_monitor.memory().as_ref().is_some_and(is_recent) {
             return;
         }
         let Availability::Ready(store) = self.switch.now() else {
@@ -169,7 +169,7 @@ impl Backplane {
             && matches!(self.switch.now(), Availability::Ready(_))
         {
             let at = SystemTime::now();
-            *self.status.memory() = Some(ServerMemory { used, limit, at });
+            *self.health_monitor.memory() = Some(ServerMemory { used, limit, at });
         }
     }
 }

@@ -48,14 +48,14 @@ impl Layers {
 
 #[derive(Clone, Copy, Default, PartialEq, Eq)]
 struct Hearing {
-    feed: bool,
+    pubsub_connection: bool,
     redis: bool,
     is_refused: bool,
 }
 
 /// From the first use to `close`.
 struct Listening {
-    _feed: PubsubConnection,
+    _pubsub_connection: PubsubConnection,
     look: AbortHandle,
 }
 
@@ -88,13 +88,17 @@ impl InvalidationBus {
         let deliver = move |message: Message| hear(&layers, &sender, &message.payload);
         let topics = Topics::new(Box::new(deliver));
         let (layers, hearing) = (self.layers.clone(), self.hearing.clone());
-        let feed = PubsubConnection::start(
+        let pubsub_connection = PubsubConnection::start(
             around.endpoint.clone(),
             around.switch.clone(),
             topics.clone(),
             move |event| match event {
-                PubsubEvent::Restored => change(&hearing, &layers, |it| it.feed = true),
-                PubsubEvent::Lost(_) => change(&hearing, &layers, |it| it.feed = false),
+                PubsubEvent::Restored => {
+                    change(&hearing, &layers, |it| it.pubsub_connection = true)
+                }
+                PubsubEvent::Lost(_) => {
+                    change(&hearing, &layers, |it| it.pubsub_connection = false)
+                }
                 PubsubEvent::Refused => change(&hearing, &layers, |it| it.is_refused = true),
             },
         );
@@ -107,7 +111,7 @@ impl InvalidationBus {
         let layers = self.layers.clone();
         let look = move || look(switch.clone(), mark.clone(), layers.clone());
         *listening = Some(Listening {
-            _feed: feed,
+            _pubsub_connection: pubsub_connection,
             look: around.keep_going("what looks for changes", look),
         });
     }
@@ -132,12 +136,12 @@ impl InvalidationBus {
         self.untold.store(true, Ordering::Relaxed);
     }
 
-    pub fn is_settled(&self) -> bool {
+    pub fn is_reconciled(&self) -> bool {
         !self.untold.load(Ordering::Relaxed)
     }
 
     /// Has the others forget everything if there is something that they have not been told of.
-    pub async fn settle(&self, store: &RedisStore) -> Result<()> {
+    pub async fn reconcile(&self, store: &RedisStore) -> Result<()> {
         if !self.untold.swap(false, Ordering::Relaxed) {
             return Ok(());
         }
@@ -162,13 +166,13 @@ impl InvalidationBus {
 impl Backplane {
     /// Tells the other instances that a key has changed, or all.
     pub(crate) async fn tell(&self, key: Option<&Key>, begun: Instant) {
-        let news = &self.news;
+        let invalidation_bus = &self.invalidation_bus;
         let told = self.tell_remote(begun, move |store| async move {
-            let (channel, text) = (&news.channel, news.about(key));
+            let (channel, text) = (&invalidation_bus.channel, invalidation_bus.about(key));
             store.publish(Reach::Everywhere, channel, text).await
         });
         if !matches!(told.await, Some(Ok(_))) {
-            news.tell_later();
+            invalidation_bus.tell_later();
         }
     }
 }
@@ -180,12 +184,12 @@ fn change(hearing: &Mutex<Hearing>, layers: &Layers, change: impl FnOnce(&mut He
     if *hearing == before {
         return;
     }
-    let hears = hearing.feed && hearing.redis && !hearing.is_refused;
+    let hears = hearing.pubsub_connection && hearing.redis && !hearing.is_refused;
     layers.0.iter().for_each(|layer| layer.hears(hears));
 }
 
-fn hear(layers: &Layers, own: &str, news: &[u8]) {
-    match news.split_at_checked(SENDER_BYTES) {
+fn hear(layers: &Layers, own: &str, text: &[u8]) {
+    match text.split_at_checked(SENDER_BYTES) {
         Some((sender, _)) if sender == own.as_bytes() => {}
         Some((_, [b'-', key @ ..])) => {
             let key = Key::new(&[key]);

@@ -2,7 +2,7 @@
 //! from any thread, until somebody changes it.
 //!
 //! Instances tell each other what they change. So the layer holds only what was read while it could
-//! hear the others ([`News`]), and whatever was read before they told is not kept after.
+//! hear the others ([`invalidation_bus`]), and whatever was read before they told is not kept after.
 
 pub mod invalidation_bus;
 

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use tokio::time::timeout_at;
 
-use super::{LeaseTerm, LockLease, WakeListener, WhenAway};
+use super::{LeaseTerm, LockLease, WakeListener, WhenUnavailable};
 use crate::backplane::Backplane;
 use crate::store::availability::Availability;
 use crate::store::locks::{LockKeys, Locker, QueueTurn, Taken, Token};
@@ -126,7 +126,7 @@ impl Backplane {
 
     /// Whoever waits, stops.
     pub fn lock_cancel(&self, handle: u64) {
-        self.locks.waits.cancel(handle);
+        self.locks.waiters.cancel(handle);
     }
 
     /// For how many ms a lease certainly lasts. From any thread.
@@ -157,7 +157,9 @@ impl Backplane {
         let (taken, term) = match asked {
             Some(Ok((taken, term))) => (taken, term),
             Some(Err(_)) => return AttemptOutcome::NOT_ANSWERED,
-            None if self.locks.when_away == WhenAway::Deny => return AttemptOutcome::NOT_ANSWERED,
+            None if self.locks.when_unavailable == WhenUnavailable::Deny => {
+                return AttemptOutcome::NOT_ANSWERED;
+            }
             None => {
                 let (known, term) = (
                     self.locks.fences.estimate(),
@@ -223,7 +225,7 @@ impl Backplane {
             .and_then(|wait| Instant::now().checked_add(wait));
         let Some(mut wait) = self
             .locks
-            .waits
+            .waiters
             .enter(request.handle, attempt.token, &request.name)
         else {
             return LockOutcome::Denied;
@@ -234,25 +236,26 @@ impl Backplane {
             let free_in = match self.lock_try(&attempt, on_redis, here).await {
                 // The other end of this has been told that it is over.
                 AttemptOutcome::Granted { .. } if wait.is_cancelled() => break,
-                AttemptOutcome::Granted { fence, term } => match self
-                    .lock_hold(&attempt, fence, term)
-                {
-                    Some(granted) => return granted,
-                    None => {
-                        // What came too late is given back by its token, whenever that comes to the server: so it must
-                        // not be the token of what is taken then.
-                        drop(wait);
-                        attempt.token = self.locks.address.token();
-                        let waits = &self.locks.waits;
-                        let Some(again) = waits.enter(request.handle, attempt.token, &request.name)
-                        else {
-                            return LockOutcome::Denied;
-                        };
-                        wait = again;
-                        (on_redis, here) = (QueueTurn::New, QueueTurn::New);
-                        Some(TOO_LATE_AGAIN)
+                AttemptOutcome::Granted { fence, term } => {
+                    match self.lock_hold(&attempt, fence, term) {
+                        Some(granted) => return granted,
+                        None => {
+                            // What came too late is given back by its token, whenever that comes to the server: so it must
+                            // not be the token of what is taken then.
+                            drop(wait);
+                            attempt.token = self.locks.address.token();
+                            let waiters = &self.locks.waiters;
+                            let Some(again) =
+                                waiters.enter(request.handle, attempt.token, &request.name)
+                            else {
+                                return LockOutcome::Denied;
+                            };
+                            wait = again;
+                            (on_redis, here) = (QueueTurn::New, QueueTurn::New);
+                            Some(TOO_LATE_AGAIN)
+                        }
                     }
-                },
+                }
                 AttemptOutcome::Denied { free_in, place } => {
                     match place {
                         // There was no room in the queue.
@@ -273,14 +276,14 @@ impl Backplane {
                 }
             }
             let look_in = free_in.unwrap_or(LOOK_EVERY).min(LOOK_EVERY);
-            if !wait.is_called(Instant::now() + look_in, until).await {
+            if !wait.is_woken(Instant::now() + look_in, until).await {
                 break;
             }
         }
         drop(wait);
         let (backplane, name, token) = (self.clone(), request.name.clone(), attempt.token);
         let given = tokio::spawn(async move { backplane.lock_give(&name, token).await });
-        if self.locks.waits.are_over() {
+        if self.locks.waiters.are_over() {
             let _ = given.await;
             return LockOutcome::Closed;
         }
@@ -304,7 +307,7 @@ impl Backplane {
         let by = until.map_or(wait.answer_by(), |until| until.min(wait.answer_by()));
         let settled = async {
             if self.store_within(&wait).await.is_some() {
-                listener.topics.settled(&listener.channel).await;
+                listener.topics.resolved(&listener.channel).await;
             }
         };
         let _ = timeout_at(by.into(), settled).await;

@@ -1,4 +1,4 @@
-//! Locks: leases on Redis, and in this process while Redis is away.
+//! Locks: leases on Redis, and in this process while Redis is unavailable.
 //!
 //! What is held is written down here ([`leases`]), so that it can be renewed, counted on a monotonic
 //! clock, and taken again when Redis is back. Whoever waits ([`waiters`]) is called on the process's
@@ -35,9 +35,9 @@ use waiters::Waiters;
 /// Questions that are sent to Redis at once.
 const AT_ONCE: usize = 1024;
 
-/// Who gets a lock while Redis is away.
+/// Who gets a lock while Redis is unavailable.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum WhenAway {
+pub enum WhenUnavailable {
     /// The first in this process.
     Local,
     /// Nobody.
@@ -45,14 +45,14 @@ pub enum WhenAway {
 }
 
 pub struct Locks {
-    when_away: WhenAway,
+    when_unavailable: WhenUnavailable,
     /// Before the names of locks.
     prefix: Box<[u8]>,
     /// Of this process.
     address: ProcessAddress,
     memory: MemoryLocks,
     leases: LockLeases,
-    waits: Arc<Waiters>,
+    waiters: Arc<Waiters>,
     fences: Fences,
     /// To be given on Redis, should it have them. Bounded; beyond, leases end by themselves.
     gifts: Mutex<Vec<Gift>>,
@@ -71,21 +71,21 @@ fn gift_bytes(name: &[u8]) -> usize {
 
 impl Locks {
     pub fn new(
-        when_away: WhenAway,
+        when_unavailable: WhenUnavailable,
         prefix: &[u8],
         budget: &Arc<Budget>,
         on_event: OnEvent,
     ) -> Self {
-        let waits = Arc::new(Waiters::new(budget.account(MemoryKind::Waiters)));
-        let called = waits.clone();
-        let on_call = Box::new(move |(token, after)| called.call(token, after));
+        let waiters = Arc::new(Waiters::new(budget.account(MemoryKind::Waiters)));
+        let called = waiters.clone();
+        let on_wake = Box::new(move |(token, after)| called.wake(token, after));
         Self {
-            when_away,
+            when_unavailable,
             prefix: prefix.into(),
             address: ProcessAddress::unique(),
-            memory: MemoryLocks::new(budget.account(MemoryKind::Locks), Clock::system(), on_call),
+            memory: MemoryLocks::new(budget.account(MemoryKind::Locks), Clock::system(), on_wake),
             leases: LockLeases::new(budget.account(MemoryKind::Leases)),
-            waits,
+            waiters,
             fences: Fences::default(),
             gifts: Mutex::default(),
             gifts_account: budget.account(MemoryKind::Gifts),
@@ -106,12 +106,12 @@ impl Locks {
     /// Hears of every change of state.
     pub fn follow<S>(&self, redis: &Availability<S>) {
         match redis {
-            Availability::Ready(_) => self.waits.call_all(),
+            Availability::Ready(_) => self.waiters.wake_all(),
             Availability::Degraded(_) => {
                 for lease in self.leases.doubt() {
                     self.occupy(&lease);
                 }
-                self.waits.call_all();
+                self.waiters.wake_all();
             }
             Availability::Closed => self.close(),
             Availability::Connecting => drop(self.leases.doubt()),
@@ -120,13 +120,13 @@ impl Locks {
     }
 
     /// Whoever waits goes away.
-    pub fn end_waits(&self) {
-        self.waits.end();
+    pub fn end_waiters(&self) {
+        self.waiters.end();
     }
 
     /// Nothing is given back: whoever works under a lock may still be at it.
     fn close(&self) {
-        self.end_waits();
+        self.end_waiters();
         self.leases.clear();
         self.memory.clear();
         *self.listener() = None;
@@ -138,12 +138,12 @@ impl Locks {
     }
 
     /// Whether Redis knows all that it has to.
-    pub fn is_settled(&self) -> bool {
+    pub fn is_reconciled(&self) -> bool {
         self.gifts().is_empty() && self.leases.in_doubt().is_empty()
     }
 
     /// Gives back on Redis what has ended here, and takes there what is held here, if it is free.
-    pub async fn settle<S: Locker>(&self, store: &S) -> Result<()> {
+    pub async fn reconcile<S: Locker>(&self, store: &S) -> Result<()> {
         let gifts = self.take_gifts();
         for (at, step) in gifts.chunks(AT_ONCE).enumerate() {
             let given = step.iter().map(async |(name, token)| {
@@ -167,7 +167,7 @@ impl Locks {
     }
 
     /// Nothing is left of the outage.
-    pub fn settled(&self) {
+    pub fn forget_outage(&self) {
         self.memory.clear();
     }
 
@@ -235,16 +235,16 @@ pub(super) fn first_error<T>(outcomes: Vec<Result<T>>) -> Option<StoreError> {
 struct WakeListener {
     topics: Arc<Topics>,
     channel: Topic,
-    _feed: PubsubConnection,
+    _pubsub_connection: PubsubConnection,
 }
 
 impl WakeListener {
     /// To be called on the I/O thread.
     fn new(locks: &Locks, around: &Surroundings, prefix: &[u8]) -> Self {
-        let (waits, restored) = (locks.waits.clone(), locks.waits.clone());
+        let (waiters, restored) = (locks.waiters.clone(), locks.waiters.clone());
         let topics = Topics::new(Box::new(move |message| {
             if let Some((token, after)) = parse_wake(&message.payload) {
-                waits.call(token, after);
+                waiters.wake(token, after);
             }
         }));
         let channel = Topic {
@@ -252,20 +252,20 @@ impl WakeListener {
             name: locks.address.channel(prefix),
         };
         topics.want(&channel, SubscriptionTag(0));
-        let feed = PubsubConnection::start(
+        let pubsub_connection = PubsubConnection::start(
             around.endpoint.clone(),
             around.switch.clone(),
             topics.clone(),
             move |event| match event {
                 // Calls may have been missed.
-                PubsubEvent::Restored => restored.call_all(),
+                PubsubEvent::Restored => restored.wake_all(),
                 PubsubEvent::Lost(_) | PubsubEvent::Refused => {}
             },
         );
         Self {
             topics,
             channel,
-            _feed: feed,
+            _pubsub_connection: pubsub_connection,
         }
     }
 }

@@ -58,7 +58,7 @@ impl Waiters {
         waiting.by_handle.insert(handle, sender);
         waiting.handles.insert(token, handle);
         Some(Waiter {
-            waits: self.clone(),
+            waiters: self.clone(),
             handle,
             token,
             bytes,
@@ -67,7 +67,7 @@ impl Waiters {
     }
 
     /// Has a waiter try again after so long.
-    pub fn call(&self, token: Token, after: Duration) {
+    pub fn wake(&self, token: Token, after: Duration) {
         let waiting = self.waiting();
         if let Some(handle) = waiting.handles.get(&token) {
             waiting.signal(*handle, WaiterSignal::TryAt(Instant::now() + after));
@@ -75,7 +75,7 @@ impl Waiters {
     }
 
     /// Has everybody try again, first come first.
-    pub fn call_all(&self) {
+    pub fn wake_all(&self) {
         self.signal_all(WaiterSignal::TryAt(Instant::now()));
     }
 
@@ -121,7 +121,7 @@ impl WaiterTable {
 
 /// One waiter's place here; ends when it is dropped.
 pub struct Waiter {
-    waits: Arc<Waiters>,
+    waiters: Arc<Waiters>,
     handle: u64,
     token: Token,
     bytes: usize,
@@ -135,7 +135,7 @@ impl Waiter {
 
     /// Waits until it is time to try again: at `try_at`, unless it is called at another time. `false`:
     /// it is time to leave, because of `until` or because it was told to.
-    pub async fn is_called(&mut self, try_at: Instant, until: Option<Instant>) -> bool {
+    pub async fn is_woken(&mut self, try_at: Instant, until: Option<Instant>) -> bool {
         let mut try_at = try_at;
         while !self.is_cancelled() {
             let next = until.map_or(try_at, |until| try_at.min(until));
@@ -156,9 +156,9 @@ impl Waiter {
 
 impl Drop for Waiter {
     fn drop(&mut self) {
-        let mut waiting = self.waits.waiting();
+        let mut waiting = self.waiters.waiting();
         waiting.by_handle.remove(&self.handle);
         waiting.handles.remove(&self.token);
-        self.waits.account.sub(self.bytes as u64);
+        self.waiters.account.sub(self.bytes as u64);
     }
 }

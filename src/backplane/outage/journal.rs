@@ -1,4 +1,4 @@
-//! What this process wrote or deleted while Redis was away, so that nothing older than it is
+//! What this process wrote or deleted while Redis was unavailable, so that nothing older than it is
 //! ever read there: all of it is deleted on Redis before the first call goes to it again.
 
 use std::collections::HashSet;

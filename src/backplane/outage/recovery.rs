@@ -38,7 +38,7 @@ pub struct OutageRecovery {
     pub cached: JournalSpaces,
     pub limited: JournalSpaces,
     pub sessions: Arc<OutageSessions>,
-    pub news: Arc<InvalidationBus>,
+    pub invalidation_bus: Arc<InvalidationBus>,
     pub locks: Arc<Locks>,
     pub presence: Arc<Presence>,
     pub recovering: Arc<RecoveryState>,
@@ -102,10 +102,10 @@ impl Recovery<RedisStore> for OutageRecovery {
         let journals = [(&self.journal, &self.cached), (&self.resets, &self.limited)];
         let is_done = || {
             journals.iter().all(|(journal, _)| journal.is_empty())
-                && self.sessions.is_settled()
-                && self.news.is_settled()
-                && self.locks.is_settled()
-                && self.presence.is_settled()
+                && self.sessions.is_reconciled()
+                && self.invalidation_bus.is_reconciled()
+                && self.locks.is_reconciled()
+                && self.presence.is_reconciled()
         };
         while !is_done() {
             rounds += 1;
@@ -119,14 +119,16 @@ impl Recovery<RedisStore> for OutageRecovery {
                     return Err(error);
                 }
             }
-            self.sessions.settle(store, &self.memory, sessions).await?;
-            self.news.settle(store).await?;
-            self.locks.settle(store).await?;
-            self.presence.settle(store).await?;
+            self.sessions
+                .reconcile(store, &self.memory, sessions)
+                .await?;
+            self.invalidation_bus.reconcile(store).await?;
+            self.locks.reconcile(store).await?;
+            self.presence.reconcile(store).await?;
         }
         self.memory.clear();
         self.limiter.clear();
-        self.locks.settled();
+        self.locks.forget_outage();
         open();
         Ok(())
     }

@@ -1,4 +1,4 @@
-//! Presence: on Redis, and of this process's own sockets while Redis is away.
+//! Presence: on Redis, and of this process's own sockets while Redis is unavailable.
 //!
 //! What this process has set is written down in memory as well ([`MemoryRoster`]): it answers in an
 //! outage, is set again afterwards ([`keeper`]), and is kept alive if that is wanted.
@@ -73,14 +73,15 @@ impl Presence {
     pub fn new(heartbeat: bool, prefix: &[u8], budget: &Arc<Budget>) -> Self {
         let watches = Arc::new(RoomWatches::default());
         let told = watches.clone();
-        let on_news = Box::new(move |room: &str, text: &dyn Fn() -> Bytes| told.hear(room, text));
+        let on_room_event =
+            Box::new(move |room: &str, text: &dyn Fn() -> Bytes| told.hear(room, text));
         Self {
             heartbeat,
             names: PresenceKeys::new(prefix),
             own: MemoryRoster::new(
                 budget.account(MemoryKind::Presence),
                 Clock::system(),
-                on_news,
+                on_room_event,
             ),
             pulse: OwnLease::default(),
             lives: KnownLeases::default(),
@@ -123,12 +124,12 @@ impl Presence {
     }
 
     /// Whether Redis knows what is not there any more.
-    pub fn is_settled(&self) -> bool {
+    pub fn is_reconciled(&self) -> bool {
         self.removals().is_empty()
     }
 
     /// Removes on Redis what has been removed here.
-    pub async fn settle(&self, store: &RedisStore) -> Result<()> {
+    pub async fn reconcile(&self, store: &RedisStore) -> Result<()> {
         let roster = self.roster(store);
         let removals = self.take_removals();
         for (at, step) in removals.chunks(AT_ONCE).enumerate() {

@@ -41,7 +41,7 @@ pub struct Mailbox {
     pub receiver: u32,
     bounds: MailBounds,
     contents: Mutex<Contents>,
-    traffic: Arc<PubsubStats>,
+    pubsub_stats: Arc<PubsubStats>,
     on_mail: OnMail,
 }
 
@@ -56,29 +56,29 @@ impl Mailbox {
     pub fn new(
         receiver: u32,
         bounds: MailBounds,
-        traffic: Arc<PubsubStats>,
+        pubsub_stats: Arc<PubsubStats>,
         on_mail: OnMail,
     ) -> Arc<Self> {
         Arc::new(Self {
             receiver,
             bounds,
             contents: Mutex::default(),
-            traffic,
+            pubsub_stats,
             on_mail,
         })
     }
 
     pub fn put(self: &Arc<Self>, mail: Mail) {
         match mail {
-            Mail::Message(_) => self.traffic.received(),
-            Mail::Gap(_) => self.traffic.gap(),
+            Mail::Message(_) => self.pubsub_stats.received(),
+            Mail::Gap(_) => self.pubsub_stats.gap(),
         }
         let mut contents = self.contents();
         let was_empty = contents.mail.is_empty();
         contents.bytes += bytes(&mail);
         contents.mail.push_back(mail);
         while contents.is_over(self.bounds) {
-            contents.drop_oldest(&self.traffic);
+            contents.drop_oldest(&self.pubsub_stats);
         }
         drop(contents);
         if was_empty {
@@ -120,14 +120,14 @@ impl Contents {
             && (self.mail.len() > bounds.max_messages || self.bytes > bounds.max_bytes)
     }
 
-    fn drop_oldest(&mut self, traffic: &PubsubStats) {
+    fn drop_oldest(&mut self, pubsub_stats: &PubsubStats) {
         let Some(mail) = self.mail.pop_front() else {
             return;
         };
         self.bytes -= bytes(&mail);
         let now = SystemTime::now();
         let overflow = self.overflow.get_or_insert_with(|| {
-            traffic.gap();
+            pubsub_stats.gap();
             Gap {
                 since: now,
                 until: now,
@@ -139,7 +139,7 @@ impl Contents {
         match mail {
             Mail::Message(_) => {
                 overflow.dropped += 1;
-                traffic.dropped();
+                pubsub_stats.dropped();
             }
             Mail::Gap(gap) => overflow.since = overflow.since.min(gap.since),
         }

@@ -1,4 +1,4 @@
-//! Publishing and subscribing: through Redis, and within this process while Redis is away.
+//! Publishing and subscribing: through Redis, and within this process while Redis is unavailable.
 
 pub mod mailbox;
 pub(super) mod subscriber;
@@ -25,11 +25,11 @@ impl Backplane {
             async move { store.publish(reach, channel, payload).await }
         });
         let published = published.await;
-        self.traffic.published();
+        self.pubsub_stats.published();
         match published {
             AtMostOnce::Answered(Ok(reached)) => reached,
             AtMostOnce::Answered(Err(_)) | AtMostOnce::Unknown => 0,
-            AtMostOnce::Away => self.publish_here(reach, channel, payload).await,
+            AtMostOnce::Unavailable => self.publish_here(reach, channel, payload).await,
         }
     }
 
@@ -53,7 +53,7 @@ impl Backplane {
     }
 
     /// From now on what is published to the topic comes into the subscriber's mailbox, with `tag`.
-    /// Answers whether that is so already: the server has confirmed it, or Redis is away and this
+    /// Answers whether that is so already: the server has confirmed it, or Redis is unavailable and this
     /// process is all there is. It is wanted in any case, until it is unsubscribed.
     pub async fn subscribe(
         &self,
@@ -68,7 +68,7 @@ impl Backplane {
         subscriber.listens();
         let wait = self.wait(Instant::now());
         if self.store_within(&wait).await.is_some() {
-            let settled = subscriber.topics.settled(&topic);
+            let settled = subscriber.topics.resolved(&topic);
             if let Ok(confirmed) = timeout_at(wait.answer_by().into(), settled).await {
                 return confirmed;
             }

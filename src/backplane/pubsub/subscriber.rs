@@ -21,7 +21,7 @@ use crate::store::topics::{Message, Topics};
 
 pub struct Subscriber {
     pub topics: Arc<Topics>,
-    feed: PubsubConnection,
+    pubsub_connection: PubsubConnection,
     watch: Arc<GapWatch>,
 }
 
@@ -34,7 +34,7 @@ pub struct Surroundings {
     pub bounds: MailBounds,
     /// Of what is subscribed to.
     pub subscriptions: Account,
-    pub traffic: Arc<PubsubStats>,
+    pub pubsub_stats: Arc<PubsubStats>,
     pub on_mail: OnMail,
     pub on_event: OnEvent,
 }
@@ -57,8 +57,8 @@ impl Surroundings {
 impl Subscriber {
     /// To be called on the I/O thread.
     fn new(number: u32, outage: Option<String>, around: &Surroundings) -> Arc<Self> {
-        let (traffic, on_mail) = (around.traffic.clone(), around.on_mail.clone());
-        let mailbox = Mailbox::new(number, around.bounds, traffic, on_mail);
+        let (pubsub_stats, on_mail) = (around.pubsub_stats.clone(), around.on_mail.clone());
+        let mailbox = Mailbox::new(number, around.bounds, pubsub_stats, on_mail);
         let topics = {
             let (mailbox, prefix_bytes) = (mailbox.clone(), around.prefix_bytes);
             let deliver = move |message| {
@@ -75,19 +75,19 @@ impl Subscriber {
             }),
         });
         let watched = watch.clone();
-        let feed = PubsubConnection::start(
+        let pubsub_connection = PubsubConnection::start(
             around.endpoint.clone(),
             around.switch.clone(),
             topics.clone(),
             move |event| match event {
-                PubsubEvent::Restored => watched.feed_restored(),
-                PubsubEvent::Lost(reason) => watched.feed_lost(&reason),
+                PubsubEvent::Restored => watched.connection_restored(),
+                PubsubEvent::Lost(reason) => watched.connection_lost(&reason),
                 PubsubEvent::Refused => {}
             },
         );
         Arc::new(Self {
             topics,
-            feed,
+            pubsub_connection,
             watch,
         })
     }
@@ -115,9 +115,9 @@ struct GapWatch {
 
 #[derive(Default)]
 struct GapReasons {
-    /// Why Redis is away.
+    /// Why Redis is unavailable.
     outage: Option<String>,
-    feed_is_lost: bool,
+    connection_is_lost: bool,
     open: Option<(SystemTime, String)>,
 }
 
@@ -129,15 +129,15 @@ impl GapWatch {
         }
     }
 
-    fn feed_lost(&self, reason: &str) {
+    fn connection_lost(&self, reason: &str) {
         let mut state = self.state();
-        state.feed_is_lost = true;
+        state.connection_is_lost = true;
         self.open(&mut state, reason);
     }
 
-    fn feed_restored(&self) {
+    fn connection_restored(&self) {
         let mut state = self.state();
-        state.feed_is_lost = false;
+        state.connection_is_lost = false;
         self.close_if_whole(&mut state);
     }
 
@@ -163,7 +163,7 @@ impl GapWatch {
     }
 
     fn close_if_whole(&self, state: &mut GapReasons) {
-        if state.feed_is_lost || state.outage.is_some() {
+        if state.connection_is_lost || state.outage.is_some() {
             return;
         }
         if let Some((since, reason)) = state.open.take() {
@@ -237,7 +237,7 @@ impl Subscribers {
         let waiting: Vec<_> = self
             .all()
             .values()
-            .map(|subscriber| tokio::spawn(subscriber.feed.restored()))
+            .map(|subscriber| tokio::spawn(subscriber.pubsub_connection.restored()))
             .collect();
         for restored in waiting {
             let _ = restored.await;

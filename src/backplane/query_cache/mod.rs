@@ -38,11 +38,11 @@ impl Backplane {
     pub async fn query_get(&self, query: &Query) -> Option<Json> {
         let entry = self.query_entry(query);
         let looked = self.look(&entry, Instant::now()).await;
-        looked.count(&self.counts.queries);
+        looked.count(&self.feature_stats.queries);
         match looked {
             TaggedLookup::Hit(value, _) => Some(value),
             TaggedLookup::Miss(seen) => {
-                self.fills.missed(&entry.key, seen);
+                self.query_fence.missed(&entry.key, seen);
                 None
             }
         }
@@ -51,9 +51,9 @@ impl Backplane {
     /// `false`: not kept, because it was invalidated since it was missed here, or not known to be.
     pub async fn query_set(&self, query: &Query, value: Json, ttl: Ttl) -> bool {
         let entry = self.query_entry(query);
-        let seen = match self.fills.fence(&entry.key) {
+        let seen = match self.query_fence.fence(&entry.key) {
             SetCondition::Shut => {
-                self.counts.queries.fenced();
+                self.feature_stats.queries.fenced();
                 return false;
             }
             SetCondition::None => None,
@@ -64,7 +64,7 @@ impl Backplane {
             .keep(&entry, seen.as_deref(), value, ttl, ttl_here)
             .await;
         if !kept && seen.is_some() {
-            self.counts.queries.fenced();
+            self.feature_stats.queries.fenced();
         }
         kept
     }
@@ -73,16 +73,16 @@ impl Backplane {
     pub async fn query_fetch(&self, query: &Query) -> Fetched {
         let (entry, asked) = (self.query_entry(query), Instant::now());
         for _ in 0..MOST_LOOKS {
-            let begun = self.fills.begin();
+            let begun = self.query_fence.begin();
             let looked = self.look(&entry, asked).await;
             match looked {
                 TaggedLookup::Hit(value, from) => {
-                    self.counts.queries.read(true, from);
+                    self.feature_stats.queries.read(true, from);
                     return Fetched::Fresh(value);
                 }
                 TaggedLookup::Miss(seen) => {
-                    if let Some(lease) = self.fills.lease(&entry.key, seen, begun) {
-                        self.counts.queries.read(false, AnsweredBy::Redis);
+                    if let Some(lease) = self.query_fence.lease(&entry.key, seen, begun) {
+                        self.feature_stats.queries.read(false, AnsweredBy::Redis);
                         return Fetched::Absent(lease);
                     }
                 }
@@ -94,23 +94,23 @@ impl Backplane {
     /// Whether the loaded value was kept.
     pub async fn query_fill(&self, query: &Query, lease: FillLease, value: Json, ttl: Ttl) -> bool {
         let entry = self.query_entry(query);
-        let Some(seen) = self.fills.redeem(&entry.key, lease) else {
-            self.counts.queries.fenced();
+        let Some(seen) = self.query_fence.redeem(&entry.key, lease) else {
+            self.feature_stats.queries.fenced();
             return false;
         };
         let ttl_here = self.options.degraded_query_ttl;
         let kept = self.keep(&entry, Some(&seen), value, ttl, ttl_here).await;
-        self.fills.settled(&entry.key, lease, kept);
+        self.query_fence.resolved(&entry.key, lease, kept);
         if !kept {
-            self.counts.queries.fenced();
+            self.feature_stats.queries.fenced();
         }
         kept
     }
 
     pub fn query_abandon(&self, query: &Query, lease: FillLease) {
         let key = self.query_key(query);
-        if self.fills.redeem(&key, lease).is_some() {
-            self.fills.settled(&key, lease, false);
+        if self.query_fence.redeem(&key, lease).is_some() {
+            self.query_fence.resolved(&key, lease, false);
         }
     }
 

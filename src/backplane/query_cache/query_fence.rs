@@ -174,7 +174,7 @@ impl QueryFence {
     }
 
     /// What became of a value whose lease was redeemed.
-    pub fn settled(&self, entry: &Key, lease: FillLease, is_kept: bool) {
+    pub fn resolved(&self, entry: &Key, lease: FillLease, is_kept: bool) {
         let mut open = self.open();
         match open.leases.remove(entry) {
             Some(LeasedFill::Filling(current, _)) if current == lease => {}
@@ -189,7 +189,7 @@ impl QueryFence {
         }
     }
 
-    /// The versions that came with a lease, for a value that is to be set now, and then [`Self::settled`];
+    /// The versions that came with a lease, for a value that is to be set now, and then [`Self::resolved`];
     /// `None`: it has ended already.
     pub fn redeem(&self, entry: &Key, lease: FillLease) -> Option<Versions> {
         let mut open = self.open();
@@ -258,7 +258,7 @@ mod tests {
     use crate::measure::{is_counted, kept, short_names};
     use crate::store::memory::budget::MemoryKind;
 
-    fn fills() -> QueryFence {
+    fn query_fence() -> QueryFence {
         QueryFence::new(Account::alone(MemoryKind::Fills, 1 << 20))
     }
 
@@ -272,106 +272,117 @@ mod tests {
 
     #[test]
     fn a_set_heeds_what_its_miss_saw_once() {
-        let (fills, seen) = (fills(), versions());
-        assert_eq!(fills.fence(&key(1)), SetCondition::None);
-        fills.missed(&key(1), seen.clone());
-        assert_eq!(fills.fence(&key(2)), SetCondition::None);
-        assert_eq!(fills.fence(&key(1)), SetCondition::Seen(seen));
-        assert_eq!(fills.fence(&key(1)), SetCondition::None);
+        let (query_fence, seen) = (query_fence(), versions());
+        assert_eq!(query_fence.fence(&key(1)), SetCondition::None);
+        query_fence.missed(&key(1), seen.clone());
+        assert_eq!(query_fence.fence(&key(2)), SetCondition::None);
+        assert_eq!(query_fence.fence(&key(1)), SetCondition::Seen(seen));
+        assert_eq!(query_fence.fence(&key(1)), SetCondition::None);
     }
 
     #[test]
     fn nobody_is_kept_while_misses_saw_different_things() {
-        let fills = fills();
-        fills.missed(&key(1), versions());
+        let query_fence = query_fence();
+        query_fence.missed(&key(1), versions());
         let later = versions();
-        fills.missed(&key(1), later.clone());
-        assert_eq!(fills.fence(&key(1)), SetCondition::Shut);
-        fills.missed(&key(1), later.clone());
-        assert_eq!(fills.fence(&key(1)), SetCondition::Shut);
-        assert_eq!(fills.fence(&key(1)), SetCondition::Shut);
-        fills.missed(&key(1), later.clone());
-        assert_eq!(fills.fence(&key(1)), SetCondition::Seen(later));
+        query_fence.missed(&key(1), later.clone());
+        assert_eq!(query_fence.fence(&key(1)), SetCondition::Shut);
+        query_fence.missed(&key(1), later.clone());
+        assert_eq!(query_fence.fence(&key(1)), SetCondition::Shut);
+        assert_eq!(query_fence.fence(&key(1)), SetCondition::Shut);
+        query_fence.missed(&key(1), later.clone());
+        assert_eq!(query_fence.fence(&key(1)), SetCondition::Seen(later));
     }
 
     #[test]
     fn those_who_never_come_are_given_up_though_others_go_on() {
-        let (fills, begun) = (fills(), Instant::now());
-        fills.missed_at(&key(1), versions(), begun);
+        let (query_fence, begun) = (query_fence(), Instant::now());
+        query_fence.missed_at(&key(1), versions(), begun);
         let later = versions();
         for second in 1..60 {
             let now = begun + Duration::from_secs(second);
-            fills.missed_at(&key(1), later.clone(), now);
-            assert_eq!(fills.fence(&key(1)), SetCondition::Shut);
+            query_fence.missed_at(&key(1), later.clone(), now);
+            assert_eq!(query_fence.fence(&key(1)), SetCondition::Shut);
         }
         let now = begun + GIVEN_UP_AFTER + Duration::from_secs(1);
-        fills.missed_at(&key(1), later.clone(), now);
-        assert_eq!(fills.fence(&key(1)), SetCondition::Seen(later));
+        query_fence.missed_at(&key(1), later.clone(), now);
+        assert_eq!(query_fence.fence(&key(1)), SetCondition::Seen(later));
     }
 
     #[test]
     fn a_lease_is_shared_by_those_who_saw_the_same() {
-        let (fills, seen) = (fills(), versions());
-        let ask = |seen| fills.lease(&key(1), seen, fills.begin()).unwrap();
+        let (query_fence, seen) = (query_fence(), versions());
+        let ask = |seen| {
+            query_fence
+                .lease(&key(1), seen, query_fence.begin())
+                .unwrap()
+        };
         let lease = ask(seen.clone());
         assert_eq!(ask(seen.clone()), lease);
         let later = versions();
         let newer = ask(later.clone());
         assert_ne!(newer, lease);
-        assert_eq!(fills.redeem(&key(1), lease), None);
-        assert_eq!(fills.redeem(&key(1), newer), Some(later.clone()));
-        assert_eq!(fills.redeem(&key(1), newer), None);
+        assert_eq!(query_fence.redeem(&key(1), lease), None);
+        assert_eq!(query_fence.redeem(&key(1), newer), Some(later.clone()));
+        assert_eq!(query_fence.redeem(&key(1), newer), None);
         assert_eq!(ask(later.clone()), newer, "its value is on the way");
-        fills.settled(&key(1), newer, false);
+        query_fence.resolved(&key(1), newer, false);
         assert_ne!(ask(later), newer);
         assert_eq!(ask(Vec::new()), FillLease::NONE);
     }
 
     #[test]
     fn whoever_looked_before_the_value_came_looks_again() {
-        let (fills, seen) = (fills(), versions());
-        let begun = fills.begin();
-        let lease = fills.lease(&key(1), seen.clone(), begun).unwrap();
-        fills.redeem(&key(1), lease);
-        fills.settled(&key(1), lease, true);
-        assert_eq!(fills.lease(&key(1), seen.clone(), begun), None);
-        assert!(fills.lease(&key(2), seen.clone(), begun).is_some());
-        assert!(fills.lease(&key(1), seen, fills.begin()).is_some());
+        let (query_fence, seen) = (query_fence(), versions());
+        let begun = query_fence.begin();
+        let lease = query_fence.lease(&key(1), seen.clone(), begun).unwrap();
+        query_fence.redeem(&key(1), lease);
+        query_fence.resolved(&key(1), lease, true);
+        assert_eq!(query_fence.lease(&key(1), seen.clone(), begun), None);
+        assert!(query_fence.lease(&key(2), seen.clone(), begun).is_some());
+        assert!(
+            query_fence
+                .lease(&key(1), seen, query_fence.begin())
+                .is_some()
+        );
     }
 
     #[test]
     fn what_was_forgotten_is_not_set() {
         const MANY: usize = 10_000;
-        let fills = fills();
+        let query_fence = query_fence();
         for i in 0..MANY {
-            fills.missed(&key(i), versions());
-            assert!(!fills.account.is_over());
+            query_fence.missed(&key(i), versions());
+            assert!(!query_fence.account.is_over());
         }
-        assert_eq!(fills.fence(&key(0)), SetCondition::Shut);
-        assert!(matches!(fills.fence(&key(MANY - 1)), SetCondition::Seen(_)));
-        fills.clear();
-        assert_eq!(fills.account.bytes(), 0);
+        assert_eq!(query_fence.fence(&key(0)), SetCondition::Shut);
+        assert!(matches!(
+            query_fence.fence(&key(MANY - 1)),
+            SetCondition::Seen(_)
+        ));
+        query_fence.clear();
+        assert_eq!(query_fence.account.bytes(), 0);
     }
 
     #[test]
     fn what_there_is_no_room_for_is_not_set() {
-        let fills = QueryFence::new(Account::alone(MemoryKind::Fills, 100));
-        fills.missed(&key(1), versions());
-        assert_eq!(fills.fence(&key(1)), SetCondition::Shut);
-        let lease = fills.lease(&key(1), versions(), fills.begin());
-        assert_eq!(fills.redeem(&key(1), lease.unwrap()), None);
+        let query_fence = QueryFence::new(Account::alone(MemoryKind::Fills, 100));
+        query_fence.missed(&key(1), versions());
+        assert_eq!(query_fence.fence(&key(1)), SetCondition::Shut);
+        let lease = query_fence.lease(&key(1), versions(), query_fence.begin());
+        assert_eq!(query_fence.redeem(&key(1), lease.unwrap()), None);
     }
 
     #[test]
     fn is_counted_as_it_is() {
-        let fills = QueryFence::new(Account::alone(MemoryKind::Fills, 1 << 30));
+        let query_fence = QueryFence::new(Account::alone(MemoryKind::Fills, 1 << 30));
         let taken = kept(|| {
             for name in short_names(20_000) {
                 let key = Key::new(&[name.as_bytes()]);
-                fills.missed(&key, vec![Version::unique(), Version::unique()]);
-                fills.lease(&key, vec![Version::unique(), Version::unique()], 0);
+                query_fence.missed(&key, vec![Version::unique(), Version::unique()]);
+                query_fence.lease(&key, vec![Version::unique(), Version::unique()], 0);
             }
         });
-        is_counted(fills.account.bytes(), taken, 0.34);
+        is_counted(query_fence.account.bytes(), taken, 0.34);
     }
 }

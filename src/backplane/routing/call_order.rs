@@ -1,6 +1,6 @@
 //! Keeps calls in the order in which they were made, across a change of where they go.
 //!
-//! While Redis is ready, calls go there at once, and stay in order by themselves; while it is away,
+//! While Redis is ready, calls go there at once, and stay in order by themselves; while it is unavailable,
 //! so do calls that are answered here. In between they would not: a call whose connection broke
 //! must not be made again after a later one. So whoever cannot go on at once waits for its turn.
 //! Turns come one after the other, in the order of the calls, once it is known where to go and
@@ -21,12 +21,12 @@ pub struct CallOrder {
 #[derive(Default)]
 struct OrderState {
     /// Where calls go is known.
-    settled: bool,
+    resolved: bool,
     /// Calls that have been sent and not been answered.
     on_the_way: usize,
     waiting: BTreeMap<u64, oneshot::Sender<()>>,
     /// The waiting are having their turns; those of them that set out hold up nobody.
-    procession: bool,
+    draining: bool,
     /// Somebody is having its turn.
     taken: bool,
 }
@@ -69,10 +69,10 @@ impl CallOrder {
     }
 
     /// Where calls go has changed; whether it is known now.
-    pub fn settle(&self, settled: bool) {
+    pub fn resolve(&self, resolved: bool) {
         let mut state = self.lock();
-        state.settled = settled;
-        state.procession = false;
+        state.resolved = resolved;
+        state.draining = false;
         state.advance();
     }
 
@@ -83,20 +83,20 @@ impl CallOrder {
 
 impl OrderState {
     fn is_free(&self) -> bool {
-        self.settled && self.waiting.is_empty() && !self.taken
+        self.resolved && self.waiting.is_empty() && !self.taken
     }
 
     fn advance(&mut self) {
         if self.waiting.is_empty() {
-            self.procession = false;
+            self.draining = false;
         }
-        let blocked = self.on_the_way > 0 && !self.procession;
-        if !self.settled || self.taken || blocked {
+        let blocked = self.on_the_way > 0 && !self.draining;
+        if !self.resolved || self.taken || blocked {
             return;
         }
         while let Some((_, next)) = self.waiting.pop_first() {
             if next.send(()).is_ok() {
-                self.procession = true;
+                self.draining = true;
                 self.taken = true;
                 return;
             }
@@ -118,8 +118,8 @@ impl Drop for OnTheWay {
 pub struct CallTurn(Arc<CallOrder>);
 
 impl CallTurn {
-    pub fn new(turns: &Arc<CallOrder>) -> Self {
-        Self(turns.clone())
+    pub fn new(call_order: &Arc<CallOrder>) -> Self {
+        Self(call_order.clone())
     }
 }
 
@@ -137,53 +137,53 @@ mod tests {
 
     #[test]
     fn nobody_waits_while_the_state_is_known() {
-        let turns = Arc::new(CallOrder::default());
-        assert!(!turns.are_free());
-        turns.settle(true);
-        let _first = turns.set_out();
-        assert!(turns.are_free());
-        assert!(!turns.are_free_and_home());
+        let call_order = Arc::new(CallOrder::default());
+        assert!(!call_order.are_free());
+        call_order.resolve(true);
+        let _first = call_order.set_out();
+        assert!(call_order.are_free());
+        assert!(!call_order.are_free_and_home());
     }
 
     #[test]
     fn turns_come_one_by_one_in_the_order_of_tickets() {
-        let turns = Arc::new(CallOrder::default());
-        let (early, late) = (turns.ticket(), turns.ticket());
-        let on_the_way = turns.set_out();
-        turns.settle(true);
-        let mut late = turns.queue(late);
-        let mut early = turns.queue(early);
+        let call_order = Arc::new(CallOrder::default());
+        let (early, late) = (call_order.ticket(), call_order.ticket());
+        let on_the_way = call_order.set_out();
+        call_order.resolve(true);
+        let mut late = call_order.queue(late);
+        let mut early = call_order.queue(early);
         assert!(early.try_recv().is_err() && late.try_recv().is_err());
         drop(on_the_way);
         assert!(early.try_recv().is_ok() && late.try_recv().is_err());
-        let turn = CallTurn::new(&turns);
-        let _sets_out = turns.set_out();
-        assert!(!turns.are_free(), "the procession goes first");
+        let turn = CallTurn::new(&call_order);
+        let _sets_out = call_order.set_out();
+        assert!(!call_order.are_free(), "the procession goes first");
         drop(turn);
         assert!(late.try_recv().is_ok());
-        drop(CallTurn::new(&turns));
-        assert!(turns.are_free());
+        drop(CallTurn::new(&call_order));
+        assert!(call_order.are_free());
     }
 
     #[test]
     fn whoever_gave_up_lets_the_next_one_pass() {
-        let turns = Arc::new(CallOrder::default());
-        drop(turns.queue(turns.ticket()));
-        let mut second = turns.queue(turns.ticket());
-        turns.settle(true);
+        let call_order = Arc::new(CallOrder::default());
+        drop(call_order.queue(call_order.ticket()));
+        let mut second = call_order.queue(call_order.ticket());
+        call_order.resolve(true);
         assert!(second.try_recv().is_ok());
     }
 
     #[test]
-    fn a_procession_ends_when_the_state_changes() {
-        let turns = Arc::new(CallOrder::default());
-        let mut first = turns.queue(turns.ticket());
-        let mut second = turns.queue(turns.ticket());
-        turns.settle(true);
+    fn draining_ends_when_the_state_changes() {
+        let call_order = Arc::new(CallOrder::default());
+        let mut first = call_order.queue(call_order.ticket());
+        let mut second = call_order.queue(call_order.ticket());
+        call_order.resolve(true);
         assert!(first.try_recv().is_ok());
-        let turn = CallTurn::new(&turns);
-        let on_the_way = turns.set_out();
-        turns.settle(true);
+        let turn = CallTurn::new(&call_order);
+        let on_the_way = call_order.set_out();
+        call_order.resolve(true);
         drop(turn);
         assert!(second.try_recv().is_err(), "the first may come back");
         drop(on_the_way);

@@ -38,7 +38,9 @@ impl Backplane {
 
     pub(crate) async fn store_within(&self, wait: &CallDeadline) -> Option<Arc<RedisStore>> {
         let until = wait.first_attempt.unwrap_or(wait.own);
-        timeout_at(until.into(), self.switch.settled()).await.ok()?
+        timeout_at(until.into(), self.switch.resolved())
+            .await
+            .ok()?
     }
 }
 

@@ -41,12 +41,12 @@ pub(super) enum AtMostOnce<T> {
     Answered(Result<T>),
     /// It was sent, and its answer was lost.
     Unknown,
-    /// It was not carried out: Redis is away, and this process has to answer.
-    Away,
+    /// It was not carried out: Redis is unavailable, and this process has to answer.
+    Unavailable,
 }
 
 impl Backplane {
-    /// Carries out an operation on Redis; `None` means that Redis is away and that this process
+    /// Carries out an operation on Redis; `None` means that Redis is unavailable and that this process
     /// has to answer, before anything else is awaited.
     ///
     /// An operation whose answer was lost is carried out again, within the deadline of the call:
@@ -70,7 +70,9 @@ impl Backplane {
     where
         F: Future<Output = Result<T>>,
     {
-        let outcome = self.on_remote_or_away(Purpose::Ask, begun, operation).await;
+        let outcome = self
+            .on_remote_or_unavailable(Purpose::Ask, begun, operation)
+            .await;
         if outcome.is_none() {
             answered_here();
         }
@@ -89,7 +91,7 @@ impl Backplane {
         F: Future<Output = Result<T>>,
     {
         let outcome = self
-            .on_remote_or_away(Purpose::Tell, begun, operation)
+            .on_remote_or_unavailable(Purpose::Tell, begun, operation)
             .await;
         if outcome.is_none() {
             answered_here();
@@ -98,7 +100,7 @@ impl Backplane {
     }
 
     /// Has a call answered when its time is over, as one that is remembered, and goes on with `work` all the
-    /// same: until Redis has been told, or is away and this process remembers.
+    /// same: until Redis has been told, or is unavailable and this process remembers.
     pub(super) async fn told<T>(&self, begun: Instant, work: impl Future<Output = T>) -> T {
         let work = scoped(work);
         let (scope, mut work) = (work.scope.clone(), pin!(work));
@@ -113,7 +115,7 @@ impl Backplane {
         }
     }
 
-    async fn on_remote_or_away<T, F>(
+    async fn on_remote_or_unavailable<T, F>(
         &self,
         kind: Purpose,
         begun: Instant,
@@ -122,7 +124,7 @@ impl Backplane {
     where
         F: Future<Output = Result<T>>,
     {
-        let ticket = self.turns.ticket();
+        let ticket = self.call_order.ticket();
         if let Some((store, on_the_way)) = self.at_once() {
             let outcome = match kind == Purpose::Tell && store.has_large_writes() {
                 true => Box::pin(self.told(begun, operation(store))).await,
@@ -137,7 +139,7 @@ impl Backplane {
                     let later = self.on_remote_later(kind, ticket, begun, operation, on_the_way);
                     return Box::pin(later).await;
                 }
-                settled => return Some(settled),
+                outcome => return Some(outcome),
             }
         }
         Box::pin(self.on_remote_later(kind, ticket, begun, operation, None)).await
@@ -193,7 +195,7 @@ impl Backplane {
         match answered.await {
             Some(Ok(Some(answer))) => AtMostOnce::Answered(Ok(answer)),
             Some(Err(StoreError::TimedOut)) | None if !was_sent.load(Ordering::Relaxed) => {
-                AtMostOnce::Away
+                AtMostOnce::Unavailable
             }
             Some(Ok(None) | Err(StoreError::TimedOut)) | None => AtMostOnce::Unknown,
             Some(Err(error)) => AtMostOnce::Answered(Err(error)),
@@ -214,7 +216,9 @@ impl Backplane {
         let Availability::Ready(store) = self.switch.now() else {
             return None;
         };
-        self.turns.are_free().then(|| (store, self.turns.set_out()))
+        self.call_order
+            .are_free()
+            .then(|| (store, self.call_order.set_out()))
     }
 
     /// Waits for its turn and for the answer, as long as the call may take.
@@ -238,13 +242,13 @@ impl Backplane {
                 if turn.is_none() && self.is_held() {
                     return Some(Err(StoreError::TimedOut));
                 }
-                // Away, or gone silent for the whole deadline: taken as away, whatever comes later.
+                // Unavailable, or gone silent for the whole deadline: treated as unavailable, whatever comes later.
                 return None;
             };
             if turn.is_none() {
                 return Some(Err(StoreError::TimedOut));
             }
-            on_the_way = Some(self.turns.set_out());
+            on_the_way = Some(self.call_order.set_out());
             let deadline = *answer_by.get_or_insert_with(|| wait.answer_by());
             let work = scoped(operation(store.clone()));
             let scope = work.scope.clone();
@@ -252,7 +256,7 @@ impl Backplane {
             drop(turn);
             match heard(deadline.into(), wait.command_timeout, scope, sent).await {
                 Ok(Err(StoreError::Lost | StoreError::Refused(_))) => {}
-                Ok(settled) => return Some(settled),
+                Ok(outcome) => return Some(outcome),
                 Err(_) => return Some(Err(StoreError::TimedOut)),
             }
         }
@@ -284,12 +288,12 @@ impl Backplane {
             let Availability::Ready(store) = self.switch.now() else {
                 return None;
             };
-            on_the_way = Some(self.turns.set_out());
+            on_the_way = Some(self.call_order.set_out());
             let sent = begin(operation(store)).await;
             drop(turn);
             match sent.await {
                 Err(StoreError::Lost | StoreError::Refused(_)) => {}
-                settled => return Some(settled),
+                outcome => return Some(outcome),
             }
         }
     }
@@ -305,10 +309,10 @@ impl Backplane {
             self.switch.now(),
             Availability::Degraded(_) | Availability::Closed
         );
-        if stay && on_the_way.is_none() && self.turns.are_free_and_home() {
+        if stay && on_the_way.is_none() && self.call_order.are_free_and_home() {
             return Some(None);
         }
-        let mut turn = self.turns.queue(ticket);
+        let mut turn = self.call_order.queue(ticket);
         drop(on_the_way);
         let mut until = wait.first_attempt.unwrap_or(wait.own);
         if stay {
@@ -317,14 +321,14 @@ impl Backplane {
         }
         let came = timeout_at(until.into(), &mut turn).await.is_ok() || turn.try_recv().is_ok();
         if came {
-            return Some(Some(CallTurn::new(&self.turns)));
+            return Some(Some(CallTurn::new(&self.call_order)));
         }
-        self.turns.give_up(ticket);
+        self.call_order.give_up(ticket);
         None
     }
 
     /// Like [`Self::on_remote`], for work in many steps: every step has a deadline of its own, and
-    /// the work begins anew until it has been carried out as a whole or Redis is known to be away. It waits
+    /// the work begins anew until it has been carried out as a whole or Redis is known to be unavailable. It waits
     /// for the end of a recovery, which would have all of it to do once more, and again if more comes.
     pub(super) async fn on_remote_in_steps<T, F>(
         &self,
@@ -341,7 +345,7 @@ impl Backplane {
             };
             match operation(store).await {
                 Err(StoreError::Lost | StoreError::Refused(_)) => {}
-                settled => return Some(settled),
+                outcome => return Some(outcome),
             }
         }
     }

@@ -1,6 +1,6 @@
 //! Sessions, by their sockets. Each belongs to its users; of a user's sessions the tag knows, so that
 //! they can be removed. A session says whose it is, as who reads it does not know: without the tags of its
-//! users, of which Redis may have evicted any, nobody could end it, and it is void.
+//! users, of which Redis may have evicted any, nobody could end it, and it is invalid.
 
 pub mod owners;
 
@@ -27,7 +27,7 @@ const AT_ONCE: usize = 128;
 /// How often a session is set whose user is invalidated all the time.
 const ATTEMPTS: usize = 5;
 
-/// The sessions that were set here while Redis was away, with their users. Bounded in bytes; beyond,
+/// The sessions that were set here while Redis was unavailable, with their users. Bounded in bytes; beyond,
 /// sessions of an outage end with it.
 pub struct OutageSessions {
     unwritten: Mutex<HashMap<Key, Vec<Tag>>>,
@@ -53,7 +53,7 @@ impl OutageSessions {
         }
     }
 
-    pub fn is_settled(&self) -> bool {
+    pub fn is_reconciled(&self) -> bool {
         self.unwritten().is_empty()
     }
 
@@ -67,7 +67,7 @@ impl OutageSessions {
         self.owners.clear();
     }
 
-    /// What is to be written, for [`Self::settle`]. To be called before the journal is taken, which deletes
+    /// What is to be written, for [`Self::reconcile`]. To be called before the journal is taken, which deletes
     /// the same keys: what is set from now on is deleted and written in the next round.
     pub fn take(&self) -> Unwritten {
         let mut unwritten = self.unwritten();
@@ -86,7 +86,7 @@ impl OutageSessions {
     }
 
     /// Sets on Redis what still lives in memory, for what is left of its time.
-    pub async fn settle(
+    pub async fn reconcile(
         &self,
         store: &impl Tagged,
         memory: &MemoryStore,
@@ -153,7 +153,7 @@ impl Backplane {
             ),
         };
         let found = found.ok().flatten();
-        self.counts.sessions.read(found.is_some(), from);
+        self.feature_stats.sessions.read(found.is_some(), from);
         let found = found?;
         if let Some(tags) = found.tags {
             owners.remember(key, tags);

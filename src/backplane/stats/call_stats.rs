@@ -156,7 +156,7 @@ impl CallStats {
     }
 
     /// Counts a call that was answered at once.
-    pub fn found_at_hand(&self, kind: usize) {
+    pub fn answered_locally(&self, kind: usize) {
         if let Some(mut series) = self.series(kind) {
             series.count(CallOutcome::Found, true);
         }
@@ -257,7 +257,7 @@ mod tests {
         calls.ended(0, Instant::now(), CallOutcome::Found, false);
         calls.ended(0, Instant::now(), CallOutcome::Missing, true);
         calls.ended(0, Instant::now(), CallOutcome::Failed, false);
-        calls.found_at_hand(1);
+        calls.answered_locally(1);
         let (first, latency) = series(&calls, 0);
         let counted = (first.calls, first.missing, first.failed, first.from_memory);
         assert_eq!(counted, (3, 1, 1, 1));

@@ -1,4 +1,4 @@
-//! Taking out what is void because a tag of it has ended, also when whoever ended it does not wait.
+//! Taking out what is invalid because a tag of it has ended, also when whoever ended it does not wait.
 
 use std::sync::{Arc, Mutex, PoisonError};
 

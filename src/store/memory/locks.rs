@@ -1,4 +1,4 @@
-//! Locks within this process, for while Redis is away. The same rules as in `redis/lua/lock_*.lua`.
+//! Locks within this process, for while Redis is unavailable. The same rules as in `redis/lua/lock_*.lua`.
 //! Bounded in bytes: beyond, nobody gets a lock that is not known yet. Only what Redis has granted is
 //! written down in any case, for nobody else may get it.
 
@@ -21,7 +21,7 @@ pub struct MemoryLocks {
     book: Mutex<LockTable>,
     account: Account,
     clock: Clock,
-    on_call: OnWake,
+    on_wake: OnWake,
 }
 
 #[derive(Default)]
@@ -58,12 +58,12 @@ struct Holder {
 }
 
 impl MemoryLocks {
-    pub fn new(account: Account, clock: Clock, on_call: OnWake) -> Self {
+    pub fn new(account: Account, clock: Clock, on_wake: OnWake) -> Self {
         Self {
             book: Mutex::default(),
             account,
             clock,
-            on_call,
+            on_wake,
         }
     }
 
@@ -174,7 +174,7 @@ impl MemoryLocks {
         self.account.add(after as u64);
         self.account.sub(before as u64);
         drop(book);
-        calls.into_iter().for_each(&self.on_call);
+        calls.into_iter().for_each(&self.on_wake);
         outcome
     }
 

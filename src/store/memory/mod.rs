@@ -1,4 +1,4 @@
-//! The store in this process: what answers while Redis is away.
+//! The store in this process: what answers while Redis is unavailable.
 //!
 //! Bounded in entries and in bytes ([`budget`]), strictly, at every moment. The least valuable entries make
 //! room (S3-FIFO: what was read again outlives what was read once). Entries expire by the clock

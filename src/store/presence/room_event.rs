@@ -110,8 +110,8 @@ mod tests {
                 socket,
                 version: 3,
             };
-            for news in [is, left] {
-                assert_eq!(RoomEvent::parse(&news.text()), Some(news));
+            for event in [is, left] {
+                assert_eq!(RoomEvent::parse(&event.text()), Some(event));
             }
         }
     }

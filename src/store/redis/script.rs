@@ -60,7 +60,7 @@ pub static PRESENCE_LIVES: Lua = lua!("lua/presence_lives.lua");
 pub static PRESENCE_PUT: Lua = lua!("lua/presence_place.lua", "lua/presence_put.lua");
 pub static TAG_END: Lua = lua!("lua/tag_end.lua");
 pub static TAG_JOIN: Lua = lua!("lua/tag_join.lua");
-pub static TAG_VOID: Lua = lua!("lua/tag_void.lua");
+pub static TAG_INVALIDATE: Lua = lua!("lua/tag_invalidate.lua");
 
 /// An answer that no script of ours gives: something else answers in the server's place.
 pub fn unexpected() -> StoreError {

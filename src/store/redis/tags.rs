@@ -4,7 +4,7 @@
 use futures_util::future::{try_join, try_join_all};
 use redis::Value;
 
-use super::script::{TAG_END, TAG_JOIN, TAG_VOID, unexpected};
+use super::script::{TAG_END, TAG_INVALIDATE, TAG_JOIN, unexpected};
 use super::{RedisStore, command, scan};
 use crate::store::tags::{Tag, Tagged, Version, stamp};
 use crate::store::{Json, Key, Pattern, Result, StoreError, Ttl};
@@ -84,7 +84,7 @@ impl Tagged for RedisStore {
                 },
                 _ => return Err(unexpected()),
             };
-            removed += self.void(&versions, &entries).await?;
+            removed += self.remove_invalid(&versions, &entries).await?;
             let is_last = entries.len() < MOST_AT_ONCE;
             let done = [&entries[..], if is_last { &versions } else { &[] }].concat();
             if !done.is_empty() {
@@ -162,10 +162,13 @@ impl RedisStore {
     }
 
     /// Removes those of `entries` that carry one of `versions`; answers how many.
-    async fn void(&self, versions: &[&[u8]], entries: &[&[u8]]) -> Result<u64> {
+    async fn remove_invalid(&self, versions: &[&[u8]], entries: &[&[u8]]) -> Result<u64> {
         let removed = entries.iter().map(async |entry| {
             let key = Key::new(&[entry]);
-            self.link.calls.script(&TAG_VOID, &[&key], versions).await
+            self.link
+                .calls
+                .script(&TAG_INVALIDATE, &[&key], versions)
+                .await
         });
         let removed = try_join_all(removed).await?;
         Ok(removed

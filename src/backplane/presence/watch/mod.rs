@@ -37,7 +37,7 @@ struct WatchTable {
     rooms: HashMap<Box<str>, RoomWatch>,
     /// The rooms by the tags of their watches.
     tags: HashMap<u64, Box<str>>,
-    feed: Option<Arc<WatchConnection>>,
+    pubsub_connection: Option<Arc<WatchConnection>>,
 }
 
 struct RoomWatch {
@@ -58,7 +58,7 @@ impl WatchTable {
             self.tags.remove(&watch.tag.0);
         }
         if self.rooms.is_empty() {
-            self.feed = None;
+            self.pubsub_connection = None;
         }
     }
 
@@ -75,7 +75,7 @@ impl RoomWatches {
         self.watched().hear(room, text);
     }
 
-    /// Redis was away.
+    /// Redis was unavailable.
     pub fn back(&self) {
         self.signal(|| Signal::Back);
     }
@@ -84,9 +84,9 @@ impl RoomWatches {
     pub fn waiting(&self) -> usize {
         let watched = self.watched();
         watched
-            .feed
+            .pubsub_connection
             .as_ref()
-            .map_or(0, |feed| feed.mailbox.waiting().1)
+            .map_or(0, |pubsub_connection| pubsub_connection.mailbox.waiting().1)
     }
 
     pub fn clear(&self) {
@@ -115,7 +115,7 @@ impl RoomWatches {
 struct WatchConnection {
     topics: Arc<Topics>,
     mailbox: Arc<Mailbox>,
-    _feed: PubsubConnection,
+    _pubsub_connection: PubsubConnection,
     lives: AbortHandle,
 }
 
@@ -134,19 +134,19 @@ impl Backplane {
         room: &str,
         tag: SubscriptionTag,
     ) -> bool {
-        let feed = self.presence_feed(receiver);
+        let pubsub_connection = self.presence_connection(receiver);
         let (signals, inbox) = signals(&self.presence.watches_account);
         let watch = RoomWatch { tag, signals };
         self.presence.watches.watched().add(room, watch);
         let channel = self.presence_channel(room);
-        feed.topics.want(&channel, tag);
+        pubsub_connection.topics.want(&channel, tag);
         let (ready, is_ready) = oneshot::channel();
-        let view = RoomView::new(self.clone(), room, tag, feed.mailbox.clone());
+        let view = RoomView::new(self.clone(), room, tag, pubsub_connection.mailbox.clone());
         let wait = self.wait(Instant::now().into_std());
         let is_there = self.store_within(&wait).await.is_some();
         let (begun, answer_by) = (Instant::now(), wait.answer_by().into());
         let heard = match is_there {
-            true => timeout_at(answer_by, feed.topics.settled(&channel)).await,
+            true => timeout_at(answer_by, pubsub_connection.topics.resolved(&channel)).await,
             false => Ok(true),
         };
         tokio::spawn(view.keep(inbox, ready, begun));
@@ -156,8 +156,10 @@ impl Backplane {
     pub fn presence_unwatch(&self, room: &str) {
         let mut watched = self.presence.watches.watched();
         watched.remove(room);
-        if let Some(feed) = &watched.feed {
-            feed.topics.unwant(&self.presence_channel(room));
+        if let Some(pubsub_connection) = &watched.pubsub_connection {
+            pubsub_connection
+                .topics
+                .unwant(&self.presence_channel(room));
         }
     }
 
@@ -173,10 +175,10 @@ impl Backplane {
         }
     }
 
-    fn presence_feed(self: &Arc<Self>, receiver: u32) -> Arc<WatchConnection> {
+    fn presence_connection(self: &Arc<Self>, receiver: u32) -> Arc<WatchConnection> {
         let mut watched = self.presence.watches.watched();
-        if let Some(feed) = &watched.feed {
-            return feed.clone();
+        if let Some(pubsub_connection) = &watched.pubsub_connection {
+            return pubsub_connection.clone();
         }
         let around = &self.surroundings;
         let heard = self.presence.watches.clone();
@@ -184,7 +186,7 @@ impl Backplane {
         let deliver = Box::new(move |message| heard.hear_tagged(message));
         let topics = Topics::counted(account, deliver);
         let restored = self.presence.watches.clone();
-        let feed = PubsubConnection::start(
+        let pubsub_connection = PubsubConnection::start(
             around.endpoint.clone(),
             around.switch.clone(),
             topics.clone(),
@@ -193,7 +195,7 @@ impl Backplane {
                 PubsubEvent::Lost(_) | PubsubEvent::Refused => {}
             },
         );
-        let feed = Arc::new(WatchConnection {
+        let pubsub_connection = Arc::new(WatchConnection {
             topics,
             // Events of rooms are no messages: their traffic is nobody's.
             mailbox: Mailbox::new(
@@ -202,14 +204,14 @@ impl Backplane {
                 Arc::default(),
                 around.on_mail.clone(),
             ),
-            _feed: feed,
+            _pubsub_connection: pubsub_connection,
             lives: self.keep_going("what looks at lives", {
                 let kept = self.clone();
                 move || look_at_lives(kept.clone())
             }),
         });
-        watched.feed = Some(feed.clone());
-        feed
+        watched.pubsub_connection = Some(pubsub_connection.clone());
+        pubsub_connection
     }
 
     /// Asks which of the lives go on that the watched rooms depend on.

@@ -13,7 +13,7 @@ const MOST: u64 = 4 * 1024 * 1024;
 
 pub enum Signal {
     News(Bytes),
-    /// Redis was away.
+    /// Redis was unavailable.
     Back,
     /// News may have been missed.
     Missed,

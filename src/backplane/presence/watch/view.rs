@@ -265,7 +265,7 @@ impl RoomView {
         let next = if is_whole {
             self.there.values().map(|seen| seen.ends).min()
         } else {
-            // Redis is there and did not answer; while it is away nothing is asked, and its return is said.
+            // Redis is there and did not answer; while it is unavailable nothing is asked, and its return is said.
             self.backplane.is_ready().then_some(now)
         };
         self.look_at = next.unwrap_or(now + FAR).max(now + LOOK_AGAIN);

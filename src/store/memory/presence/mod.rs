@@ -1,4 +1,4 @@
-//! The sockets that this process has set: what answers while Redis is away, and what is set there
+//! The sockets that this process has set: what answers while Redis is unavailable, and what is set there
 //! again afterwards. Bounded in bytes; beyond, sockets are not taken any more, and users who have gone are forgotten.
 
 mod index;
@@ -38,16 +38,16 @@ pub type OnRoomEvent = Box<dyn Fn(&str, &dyn Fn() -> Bytes) + Send + Sync>;
 pub struct MemoryRoster {
     book: Mutex<SocketIndex>,
     clock: Clock,
-    on_news: OnRoomEvent,
+    on_room_event: OnRoomEvent,
     orders: AtomicU64,
 }
 
 impl MemoryRoster {
-    pub fn new(account: Account, clock: Clock, on_news: OnRoomEvent) -> Self {
+    pub fn new(account: Account, clock: Clock, on_room_event: OnRoomEvent) -> Self {
         Self {
             book: Mutex::new(SocketIndex::new(account)),
             clock,
-            on_news,
+            on_room_event,
             orders: AtomicU64::new(0),
         }
     }

@@ -1,4 +1,4 @@
-//! Setting and removing while the server is away, when this process decides.
+//! Setting and removing while the server is unavailable, when this process decides.
 
 use std::sync::Arc;
 

@@ -20,7 +20,7 @@ pub struct SocketOrder {
 pub struct OwnSocket {
     pub socket: Arc<Socket>,
     pub(super) order: SocketOrder,
-    /// The server's, or one that was made here while it was away.
+    /// The server's, or one that was made here while it was unavailable.
     pub version: u64,
     /// By the clock; `None`: with the process.
     pub(super) ends: Option<u64>,
@@ -39,7 +39,7 @@ pub enum Doubt {
     None,
     /// It had; maybe it has lost it.
     Lost,
-    /// It was set while the server was away.
+    /// It was set while the server was unavailable.
     Unheard,
 }
 

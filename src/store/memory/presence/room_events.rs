@@ -34,7 +34,7 @@ impl MemoryRoster {
         }
         for room in &now.rooms {
             let text = || {
-                let news = RoomEvent::Is {
+                let event = RoomEvent::Is {
                     user: (&*now.user).into(),
                     socket: (&*now.id).into(),
                     life: None,
@@ -42,9 +42,9 @@ impl MemoryRoster {
                     left: standing.ttl.map_or(FOR_EVER, Ttl::as_duration),
                     metadata: now.metadata_at(Place::Room(room)),
                 };
-                news.text()
+                event.text()
             };
-            (self.on_news)(room, &text);
+            (self.on_room_event)(room, &text);
         }
     }
 
@@ -56,13 +56,13 @@ impl MemoryRoster {
 
     fn tell_room_left(&self, room: &str, socket: &Socket, version: u64) {
         let text = || {
-            let news = RoomEvent::Left {
+            let event = RoomEvent::Left {
                 user: (&*socket.user).into(),
                 socket: (&*socket.id).into(),
                 version,
             };
-            news.text()
+            event.text()
         };
-        (self.on_news)(room, &text);
+        (self.on_room_event)(room, &text);
     }
 }

@@ -22,12 +22,12 @@ struct World {
 fn world() -> World {
     let (clock, told) = (Clock::manual(), Arc::new(AtomicUsize::new(0)));
     let counter = told.clone();
-    let on_news: OnRoomEvent = Box::new(move |_, _| {
+    let on_room_event: OnRoomEvent = Box::new(move |_, _| {
         counter.fetch_add(1, Ordering::Relaxed);
     });
     let account = Budget::new(1 << 30).account(MemoryKind::Presence);
     World {
-        roster: MemoryRoster::new(account, clock.clone(), on_news),
+        roster: MemoryRoster::new(account, clock.clone(), on_room_event),
         clock,
         told,
     }

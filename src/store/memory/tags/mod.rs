@@ -1,6 +1,6 @@
 //! The tags of the entries in memory.
 //!
-//! Bounded in bytes. Beyond, the older half of them ends, and with them what they void: an entry without its
+//! Bounded in bytes. Beyond, the older half of them ends, and with them what they invalidate: an entry without its
 //! tags could not be invalidated.
 
 mod index;
@@ -77,7 +77,7 @@ impl MemoryStore {
         self.tags().have_room_for(tags, entry)
     }
 
-    /// Removes what is void without these tags: it is not read with its tags any more.
+    /// Removes what is invalid without these tags: it is not read with its tags any more.
     fn void_later(&self, ended: Parts<Key, TagState>) {
         let invalid = self.invalid_entries();
         let entries = ended.into_items().flat_map(|(_, state)| {
@@ -95,7 +95,7 @@ impl MemoryStore {
     }
 
     /// As [`Self::void_later`], and answers how many there were.
-    async fn void(&self, state: Option<TagState>) -> u64 {
+    async fn remove_invalid(&self, state: Option<TagState>) -> u64 {
         let Some(TagState {
             version, entries, ..
         }) = state
@@ -211,7 +211,7 @@ impl Tagged for MemoryStore {
 
     async fn invalidate(&self, tag: &Tag) -> Result<u64> {
         let ended = self.tags().end(tag.key());
-        Ok(self.void(ended).await)
+        Ok(self.remove_invalid(ended).await)
     }
 
     async fn invalidate_matching(&self, space: &Tag, patterns: &[Pattern]) -> Result<u64> {
@@ -224,7 +224,7 @@ impl Tagged for MemoryStore {
             let (some, is_done) = self.tags().some((&pass, &mut at), cost, goes);
             for tag in &some {
                 let ended = self.tags().end(tag);
-                removed += self.void(ended).await;
+                removed += self.remove_invalid(ended).await;
             }
             if is_done {
                 return Ok(removed);

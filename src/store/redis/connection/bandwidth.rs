@@ -134,47 +134,47 @@ mod tests {
 
     #[test]
     fn learns_what_a_line_carries_from_bursts() {
-        let (pace, now) = paced();
-        assert_eq!(pace.down(), 200_000);
+        let (bandwidth, now) = paced();
+        assert_eq!(bandwidth.down(), 200_000);
         // 12 MB/s, in a burst each 10 ms.
         for i in 0..100 {
-            pace.came(MB * 12 / 100, now + ms(1000 + 10 * i));
+            bandwidth.came(MB * 12 / 100, now + ms(1000 + 10 * i));
         }
         assert!(
-            (1_100_000..1_500_000).contains(&pace.down()),
+            (1_100_000..1_500_000).contains(&bandwidth.down()),
             "{}",
-            pace.down()
+            bandwidth.down()
         );
-        assert_eq!(pace.up(), 200_000);
+        assert_eq!(bandwidth.up(), 200_000);
     }
 
     #[test]
     fn a_single_burst_says_nothing() {
-        let (pace, now) = paced();
+        let (bandwidth, now) = paced();
         for i in 0..10 {
-            pace.came(MB, now + ms(1000 * i));
+            bandwidth.came(MB, now + ms(1000 * i));
         }
-        assert_eq!(pace.down(), 200_000);
+        assert_eq!(bandwidth.down(), 200_000);
     }
 
     #[test]
     fn calls_that_are_late_say_that_it_is_slower() {
-        let (pace, now) = paced();
+        let (bandwidth, now) = paced();
         for i in 0..100 {
-            pace.came(MB, now + ms(i));
+            bandwidth.came(MB, now + ms(i));
         }
-        assert!(pace.down() > 50_000_000);
-        pace.took(ms(1), 1000, 1000);
-        pace.took(ms(501), 2 * MB, 1000);
-        assert_eq!(pace.down(), 400_000);
-        assert_eq!(pace.up(), 200_000);
+        assert!(bandwidth.down() > 50_000_000);
+        bandwidth.took(ms(1), 1000, 1000);
+        bandwidth.took(ms(501), 2 * MB, 1000);
+        assert_eq!(bandwidth.down(), 400_000);
+        assert_eq!(bandwidth.up(), 200_000);
     }
 
     #[test]
     fn a_line_that_is_long_is_not_slow() {
-        let (pace, _) = paced();
-        pace.took(ms(300), MB, MB);
-        pace.took(ms(350), MB, MB);
-        assert_eq!((pace.down(), pace.up()), (200_000, 200_000));
+        let (bandwidth, _) = paced();
+        bandwidth.took(ms(300), MB, MB);
+        bandwidth.took(ms(350), MB, MB);
+        assert_eq!((bandwidth.down(), bandwidth.up()), (200_000, 200_000));
     }
 }

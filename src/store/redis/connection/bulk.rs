@@ -54,13 +54,13 @@ struct CurrentLane {
 
 impl Bulk {
     /// Ends the connection.
-    pub fn end(&self, ghosts: &ZombieConnections) {
+    pub fn end(&self, zombies: &ZombieConnections) {
         // Locked: it is being opened, which ends now, or given up, and whoever does that looks after it.
         if let Ok(current) = self.current.try_lock()
             && let Some(lane) = &current.lane
         {
             lane.connection().end();
-            ghosts.add(lane.connection());
+            zombies.add(lane.connection());
         }
     }
 }
@@ -190,7 +190,7 @@ impl Link {
 
     /// `None`: not in time, or the link has ended.
     async fn open_lane(&self, at_once: usize) -> Option<Lane> {
-        let flow = Flow::new(self.bulk.progress.clone(), self.pace.clone());
+        let flow = Flow::new(self.bulk.progress.clone(), self.bandwidth.clone());
         let opening = timeout(self.command_timeout(), open(&self.endpoint, flow, || ()));
         let connection = self.unless_ended(opening).await?.ok()?.ok()?;
         let health = self.health.clone();
@@ -235,9 +235,9 @@ impl Link {
 
     async fn bury(&self, lane: &Lane) {
         lane.connection().end();
-        self.ghosts.add(lane.connection());
+        self.zombies.add(lane.connection());
         let mut commands = self.calls.connection().commands.clone();
-        self.ghosts
+        self.zombies
             .kill_all(&mut commands, self.command_timeout())
             .await;
     }

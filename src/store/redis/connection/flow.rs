@@ -67,7 +67,7 @@ impl Progress {
 /// One connection's bytes.
 pub struct Flow {
     pub progress: Arc<Progress>,
-    pub pace: Arc<Bandwidth>,
+    pub bandwidth: Arc<Bandwidth>,
     read: AtomicU64,
     written: AtomicU64,
     has_marks: AtomicBool,
@@ -75,10 +75,10 @@ pub struct Flow {
 }
 
 impl Flow {
-    pub fn new(progress: Arc<Progress>, pace: Arc<Bandwidth>) -> Arc<Self> {
+    pub fn new(progress: Arc<Progress>, bandwidth: Arc<Bandwidth>) -> Arc<Self> {
         Arc::new(Self {
             progress,
-            pace,
+            bandwidth,
             read: AtomicU64::new(0),
             written: AtomicU64::new(0),
             has_marks: AtomicBool::new(false),
@@ -232,7 +232,7 @@ impl<S: AsyncRead + Unpin> AsyncRead for Metered<S> {
             let now = Instant::now();
             let progress = &self.flow.progress;
             progress.stamp(&progress.read, now);
-            self.flow.pace.came(self.step, now);
+            self.flow.bandwidth.came(self.step, now);
             self.step = 0;
         }
         polled

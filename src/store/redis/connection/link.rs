@@ -25,9 +25,9 @@ const STABLE_AFTER: Duration = Duration::from_secs(1);
 pub struct Link {
     pub calls: Lane,
     pub(super) bulk: Bulk,
-    pub(super) pace: Arc<Bandwidth>,
+    pub(super) bandwidth: Arc<Bandwidth>,
     pub(super) health: Arc<LinkHealth>,
-    pub(super) ghosts: Arc<ZombieConnections>,
+    pub(super) zombies: Arc<ZombieConnections>,
     pub(super) endpoint: Arc<Endpoint>,
     probe_key: Key,
     pub(super) ended: watch::Sender<bool>,
@@ -114,15 +114,15 @@ impl Link {
     pub async fn establish(
         endpoint: Arc<Endpoint>,
         probe_key: Key,
-        ghosts: Arc<ZombieConnections>,
+        zombies: Arc<ZombieConnections>,
         health: Arc<LinkHealth>,
     ) -> std::result::Result<Self, ConnectError> {
         let ended = health.clone();
-        let pace = Arc::new(Bandwidth::new(endpoint.command_timeout));
-        let flow = Flow::new(Arc::new(Progress::default()), pace.clone());
+        let bandwidth = Arc::new(Bandwidth::new(endpoint.command_timeout));
+        let flow = Flow::new(Arc::new(Progress::default()), bandwidth.clone());
         let connection = open(&endpoint, flow, move || ended.report(LaneFailure::Closed)).await?;
         let mut commands = connection.commands.clone();
-        ghosts
+        zombies
             .kill_all(&mut commands, endpoint.command_timeout)
             .await;
         let reporter = health.clone();
@@ -135,9 +135,9 @@ impl Link {
                 on_failure,
             ),
             bulk: Bulk::default(),
-            pace,
+            bandwidth,
             health,
-            ghosts,
+            zombies,
             endpoint,
             probe_key,
             ended: watch::Sender::new(false),
@@ -183,11 +183,11 @@ impl Link {
     pub fn end(&self) {
         self.ended.send_replace(true);
         self.calls.connection().end();
-        self.ghosts.add(self.calls.connection());
-        self.bulk.end(&self.ghosts);
+        self.zombies.add(self.calls.connection());
+        self.bulk.end(&self.zombies);
     }
 
-    /// Takes the server as away: it has left a call without an answer for too long.
+    /// Takes the server as unavailable: it has left a call without an answer for too long.
     pub fn declare_dead(&self) {
         self.health.report(LaneFailure::Silent);
     }
@@ -214,7 +214,7 @@ impl Link {
 
 impl Drop for Link {
     fn drop(&mut self) {
-        self.ghosts.add(self.calls.connection());
-        self.bulk.end(&self.ghosts);
+        self.zombies.add(self.calls.connection());
+        self.bulk.end(&self.zombies);
     }
 }

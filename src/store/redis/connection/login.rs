@@ -109,9 +109,12 @@ pub enum Notice {
     /// The server lets nobody do this, or not this user; as [`reply::forbidden`] names it.
     Forbidden(String),
     /// A connection that receives cannot be had, though the one for calls is there; which, and why.
-    Deaf { feed: u64, reason: String },
+    Deaf {
+        pubsub_connection: u64,
+        reason: String,
+    },
     /// It receives, or is not needed any more.
-    Hears { feed: u64 },
+    Hears { pubsub_connection: u64 },
 }
 
 pub type OnNotice = Arc<dyn Fn(Notice) + Send + Sync>;

@@ -49,7 +49,7 @@ impl Supervisor {
             endpoint: Arc::new(endpoint),
             probe_key,
             recovery,
-            ghosts: Arc::default(),
+            zombies: Arc::default(),
             switch: switch.clone(),
         });
         let broken = keeper.clone();
@@ -72,7 +72,7 @@ struct LinkKeeper<R> {
     endpoint: Arc<Endpoint>,
     probe_key: Key,
     recovery: Arc<R>,
-    ghosts: Arc<ZombieConnections>,
+    zombies: Arc<ZombieConnections>,
     switch: Arc<Switch<RedisStore>>,
 }
 
@@ -117,7 +117,7 @@ impl<R: Recovery<RedisStore>> LinkKeeper<R> {
         let link = Link::establish(
             self.endpoint.clone(),
             self.probe_key.clone(),
-            self.ghosts.clone(),
+            self.zombies.clone(),
             health,
         );
         match link.await {
@@ -224,7 +224,7 @@ impl<R: Recovery<RedisStore>> LinkKeeper<R> {
 }
 
 /// A connection that was fine and ends may just have been closed (`timeout` on the server,
-/// `CLIENT KILL`, a restart): calls wait for one attempt before Redis is taken to be away.
+/// `CLIENT KILL`, a restart): calls wait for one attempt before Redis is taken to be unavailable.
 fn after(failure: &LaneFailure, stable: bool, store: Arc<RedisStore>) -> LinkState {
     let keeps_connection = *failure == LaneFailure::Refused(STILL_DELETES.to_owned());
     if !keeps_connection {

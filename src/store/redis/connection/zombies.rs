@@ -21,21 +21,21 @@ pub struct ZombieConnections(Mutex<VecDeque<ConnectionIdentity>>);
 impl ZombieConnections {
     pub fn add(&self, connection: &Connection) {
         if let Some(identity) = &connection.identity {
-            let mut ghosts = self.lock();
-            if ghosts.contains(identity) {
+            let mut zombies = self.lock();
+            if zombies.contains(identity) {
                 return;
             }
-            ghosts.push_back(identity.clone());
-            if ghosts.len() > MAX_GHOSTS {
-                ghosts.pop_front();
+            zombies.push_back(identity.clone());
+            if zombies.len() > MAX_GHOSTS {
+                zombies.pop_front();
             }
         }
     }
 
     /// Kills them all; one whose killing could not be asked for stays for the next connection.
     pub async fn kill_all(&self, commands: &mut MultiplexedConnection, within: Duration) {
-        let ghosts: Vec<ConnectionIdentity> = self.lock().iter().cloned().collect();
-        for ghost in ghosts {
+        let zombies: Vec<ConnectionIdentity> = self.lock().iter().cloned().collect();
+        for ghost in zombies {
             if kill(commands, &ghost, within).await {
                 self.lock().retain(|other| *other != ghost);
             }

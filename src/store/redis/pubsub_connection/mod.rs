@@ -1,4 +1,4 @@
-//! A feed: one connection that only receives, for one receiver's topics, kept for ever.
+//! A pub/sub connection: one connection that only receives, for one receiver's topics, kept for ever.
 //!
 //! It connects when something is wanted and Redis is there, subscribes to all of it, and from then
 //! on reconciles what the server sends with what is wanted ([`session`]).
@@ -30,10 +30,10 @@ use crate::store::topics::Topics;
 /// A connection that served this long has proved itself: the next attempt need not wait.
 const STABLE_AFTER: Duration = Duration::from_secs(1);
 
-/// The feeds of this process are numbered.
+/// The pub/sub connections of this process are numbered.
 static LAST: AtomicU64 = AtomicU64::new(0);
 
-/// What the owner of a feed is told.
+/// What the owner of a pub/sub connection is told.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum PubsubEvent {
     /// All that was wanted when it connected is subscribed to, or was refused.
@@ -62,7 +62,7 @@ struct PubsubShared {
     on_event: OnPubsubEvent,
 }
 
-/// Somebody waits to know that the feed works; answered by being dropped.
+/// Somebody waits to know that the pub/sub connection works; answered by being dropped.
 type Check = oneshot::Sender<()>;
 
 impl PubsubConnection {
@@ -151,16 +151,16 @@ impl PubsubShared {
         }
     }
 
-    /// Nothing is heard until a connection can be had. While Redis is away that has been said already.
+    /// Nothing is heard until a connection can be had. While Redis is unavailable that has been said already.
     fn is_deaf(&self, error: ConnectError) {
         let reason = match error {
             ConnectError::Unreachable(reason) | ConnectError::Refused(reason) => reason,
             ConnectError::Unfit(unfit) => unfit.0.to_owned(),
         };
         if matches!(self.switch.now(), Availability::Ready(_)) {
-            let feed = self.number;
+            let pubsub_connection = self.number;
             (self.endpoint.on_notice)(Notice::Deaf {
-                feed,
+                pubsub_connection,
                 reason: reason.clone(),
             });
         }
@@ -168,7 +168,9 @@ impl PubsubShared {
     }
 
     fn hears(&self) {
-        (self.endpoint.on_notice)(Notice::Hears { feed: self.number });
+        (self.endpoint.on_notice)(Notice::Hears {
+            pubsub_connection: self.number,
+        });
     }
 
     async fn connect(&self) -> Result<Box<dyn ByteStream>, ConnectError> {

@@ -1,4 +1,4 @@
-//! One connection of a feed, from its first SUBSCRIBE to its end.
+//! One connection of a pub/sub connection, from its first SUBSCRIBE to its end.
 //!
 //! RESP2, which every server speaks. Every command that is sent, one topic or one PING each, has
 //! one answer, and answers come in order: what has been asked waits in a line. Messages come in
@@ -34,18 +34,18 @@ const SILENT: &str = "no answer in time";
 const OUT_OF_STEP: &str = peer_check::OUT_OF_STEP.0;
 
 struct Session<'a> {
-    feed: &'a PubsubShared,
+    pubsub_connection: &'a PubsubShared,
     line: Mutex<PendingReplies>,
     has_output: Notify,
     is_out_of_step: Notify,
 }
 
 /// Runs until the connection ends; answers why it did.
-pub async fn run(feed: &PubsubShared, stream: Box<dyn ByteStream>) -> &'static str {
-    let (attached, wanted) = feed.topics.attach();
+pub async fn run(pubsub_connection: &PubsubShared, stream: Box<dyn ByteStream>) -> &'static str {
+    let (attached, wanted) = pubsub_connection.topics.attach();
     let session = Session {
-        feed,
-        line: Mutex::new(PendingReplies::new(wanted, feed.take_checks())),
+        pubsub_connection,
+        line: Mutex::new(PendingReplies::new(wanted, pubsub_connection.take_checks())),
         has_output: Notify::new(),
         is_out_of_step: Notify::new(),
     };
@@ -94,7 +94,7 @@ impl Session<'_> {
             let changes = attached.changes().await;
             let mut line = self.line();
             for Change { topic, done } in changes {
-                let wanted = self.feed.topics.is_wanted(&topic);
+                let wanted = self.pubsub_connection.topics.is_wanted(&topic);
                 line.reconcile(topic, wanted, done);
             }
             drop(line);
@@ -106,7 +106,7 @@ impl Session<'_> {
         let mut backoff = Backoff::default();
         loop {
             sleep(backoff.next_wait()).await;
-            let is_wanted = |topic: &Topic| self.feed.topics.is_wanted(topic);
+            let is_wanted = |topic: &Topic| self.pubsub_connection.topics.is_wanted(topic);
             if self.line().retry_refused(is_wanted) {
                 self.has_output.notify_one();
             }
@@ -115,14 +115,14 @@ impl Session<'_> {
 
     async fn check_on_demand(&self) {
         loop {
-            self.feed.check_wanted.notified().await;
-            self.ping(self.feed.take_checks());
+            self.pubsub_connection.check_wanted.notified().await;
+            self.ping(self.pubsub_connection.take_checks());
         }
     }
 
     /// Ends when the server leaves a question without an answer, and is silent altogether.
     async fn watch(&self) {
-        let patience = self.feed.endpoint.command_timeout;
+        let patience = self.pubsub_connection.endpoint.command_timeout;
         loop {
             sleep(HEARTBEAT).await;
             self.ping(Vec::new());
@@ -145,7 +145,9 @@ impl Session<'_> {
         match heard {
             PushMessage::Message(topic, channel, payload) => {
                 let channel = channel.map(Into::into);
-                self.feed.topics.deliver(&topic, channel, payload.into());
+                self.pubsub_connection
+                    .topics
+                    .deliver(&topic, channel, payload.into());
             }
             PushMessage::Gone(topic) if !self.awaits_end_of(&topic) => self.line().lose(topic),
             heard => self.answered(heard),
@@ -170,14 +172,14 @@ impl Session<'_> {
         if let (Some(error), Some((topic, true))) = (&refusal, asked.change) {
             self.line().lose(topic);
             self.refused(error);
-            (self.feed.on_event)(PubsubEvent::Refused);
+            (self.pubsub_connection.on_event)(PubsubEvent::Refused);
         }
         for done in asked.done {
             let _ = done.send(refusal.is_none());
         }
         if asked.is_restored {
-            self.feed.hears();
-            (self.feed.on_event)(PubsubEvent::Restored);
+            self.pubsub_connection.hears();
+            (self.pubsub_connection.on_event)(PubsubEvent::Restored);
         }
     }
 
@@ -187,13 +189,13 @@ impl Session<'_> {
             _ => None,
         };
         let what = forbidden.unwrap_or_else(|| format!("subscribing ({})", error.code()));
-        (self.feed.endpoint.on_notice)(Notice::Forbidden(what));
+        (self.pubsub_connection.endpoint.on_notice)(Notice::Forbidden(what));
     }
 
-    /// Whoever asked whether the feed works will know after the next attempt.
+    /// Whoever asked whether the pub/sub connection works will know after the next attempt.
     fn hand_checks_back(&self) {
         while let Some(asked) = self.line().next_answered() {
-            self.feed.add_checks(asked.checks);
+            self.pubsub_connection.add_checks(asked.checks);
         }
     }
 }

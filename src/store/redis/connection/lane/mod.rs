@@ -92,7 +92,7 @@ struct LaneShared {
     deadline: Duration,
     on_failure: OnFailure,
     load: Load,
-    pace: Arc<Bandwidth>,
+    bandwidth: Arc<Bandwidth>,
     /// Commands that have no answer yet, and what they hold.
     owed: AtomicUsize,
     bytes_owed: AtomicUsize,
@@ -112,7 +112,7 @@ impl Lane {
         on_failure: OnFailure,
     ) -> Self {
         let shared = Arc::new(LaneShared {
-            pace: connection.flow.pace.clone(),
+            bandwidth: connection.flow.bandwidth.clone(),
             connection,
             outbox: Mutex::default(),
             filled: Notify::new(),
@@ -207,7 +207,7 @@ impl Lane {
     /// parts of what is left.
     pub fn read_room(&self) -> usize {
         let (down, asked) = (
-            self.shared.pace.down(),
+            self.shared.bandwidth.down(),
             self.shared.bytes_asked.load(Relaxed),
         );
         let sharers = 1 + self.shared.owed.load(Relaxed);
@@ -223,7 +223,7 @@ impl Lane {
     pub fn has_room_for(&self, bytes: usize) -> bool {
         bytes <= READ_AT_LEAST
             || bytes <= LARGE_BYTES
-                && self.shared.bytes_owed.load(Relaxed) + bytes <= self.shared.pace.up()
+                && self.shared.bytes_owed.load(Relaxed) + bytes <= self.shared.bandwidth.up()
     }
 
     /// Sends all at once, small ones, and answers in order; the first error is the error of all.

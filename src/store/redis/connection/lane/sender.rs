@@ -128,7 +128,7 @@ async fn send(shared: Arc<LaneShared>, requests: Vec<LaneRequest>, riddle: Optio
             let now = Instant::now();
             let flow = &shared.connection.flow;
             if bytes > 0 {
-                shared.pace.went(bytes as u64, now);
+                shared.bandwidth.went(bytes as u64, now);
             }
             match shared.load {
                 Load::Bulk { .. } => {
@@ -137,7 +137,7 @@ async fn send(shared: Arc<LaneShared>, requests: Vec<LaneRequest>, riddle: Optio
                 }
                 Load::Calls => {
                     let read = flow.read() - read_before;
-                    shared.pace.took(now - sent, read, bytes as u64);
+                    shared.bandwidth.took(now - sent, read, bytes as u64);
                 }
             }
             shared.answer(waiting, values);
@@ -191,7 +191,7 @@ impl LaneShared {
 
     /// Whoever waits learns of it after everybody else.
     fn fail(&self, failure: LaneFailure, waiting: Vec<oneshot::Sender<Result<Value>>>) {
-        // Nobody takes a server as away for what is large: those who sent it know more.
+        // Nobody takes a server as unavailable for what is large: those who sent it know more.
         let error = match (&failure, self.load) {
             (LaneFailure::Silent, Load::Bulk { .. }) => StoreError::TimedOut,
             _ => StoreError::Lost,
