@@ -15,7 +15,7 @@ export declare class Queue {
    * `shapes`: whether JavaScript can make functions, and so build values of shapes. `resource` is what async_hooks
    * shows of the queue.
    */
-  constructor(memory: CallMemory, pageMemory: PageMemory, shapes: boolean, onPage: (arg: PageArgs) => void, resource: object)
+  constructor(memory: CallMemory, completionMemory: CompletionMemory, shapes: boolean, onCompletion: (arg: CompletionArgs) => void, resource: object)
   /** Makes a backplane and answers its number. Opens no connection. */
   open(options: BackplaneOptions): number
   /** Forgets a backplane that has been closed. */
@@ -323,20 +323,20 @@ export interface OwnCertificateSettings {
   names: Array<string>
 }
 
-export declare const PAGE_CODES: number
+export declare const COMPLETION_CODES: number
 
-export declare const PAGE_DOUBLES: number
+export declare const COMPLETION_DOUBLES: number
 
 /** A page holds at most as many records, codes, doubles and short strings. */
-export declare const PAGE_RECORDS: number
+export declare const COMPLETION_RECORDS: number
 
-export declare const PAGE_SHORTS: number
+export declare const COMPLETION_SHORTS: number
 
 /**
  * Where JavaScript reads what of a page is numbers (layout.rs): the records; the codes and doubles of
  * which values are built; and where each short string begins, and the last one ends.
  */
-export interface PageMemory {
+export interface CompletionMemory {
   records: Uint32Array
   codes: Int32Array
   doubles: Float64Array

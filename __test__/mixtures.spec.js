@@ -23,7 +23,7 @@ afterAll(() => redis.stop());
 const run = (file, given) => resultOf(file, { url: redis.url, port: redis.port, seed: SEED, ...given }, { timeoutMs: TIMEOUT_MS });
 
 test('every answer, message and event is what was written for it, whatever is stored beside it', async () => {
-  const { taken } = await run('page-mixtures.js', { answers: ANSWERS });
+  const { taken } = await run('completion-mixtures.js', { answers: ANSWERS });
   expect(taken).toBeGreaterThanOrEqual(ANSWERS);
 }, TIMEOUT_MS);
 

@@ -1,7 +1,7 @@
 'use strict';
 
 const check = require('./check');
-const { readText } = require('./page');
+const { readText } = require('./completion');
 const { Op } = require('./queue');
 
 /** How much longer a lease lasts than its loader may run: the time to write the value. */

@@ -2,7 +2,7 @@
 
 const check = require('./check');
 const { typeError } = require('./errors');
-const { readText } = require('./page');
+const { readText } = require('./completion');
 const { Op } = require('./queue');
 
 /** The message cache of one backplane. index.d.ts documents each function. */

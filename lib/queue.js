@@ -7,7 +7,7 @@
 const { atEndOfTick, setTimeout } = require('./clock');
 const { broken, closed } = require('./errors');
 const native = require('./native');
-const { readPage } = require('./page');
+const { readCompletion } = require('./completion');
 const { canMakeFunctions, createBuilder } = require('./shaped');
 
 const { CallWord, NO_ANSWER, RecordWord } = native;
@@ -41,11 +41,11 @@ class CallQueue {
     this.words = memory.calls.words;
     this.textMemory = memory.calls.text;
     this.valueMemory = memory.calls.bytes;
-    this.records = memory.page.records;
-    this.builder = createBuilder(memory.page);
+    this.records = memory.completion.records;
+    this.builder = createBuilder(memory.completion);
     this.native = new native.Queue(
       memory.calls,
-      memory.page,
+      memory.completion,
       canMakeFunctions(),
       (count, separator, narrowCount, narrow, wideCount, wide, binary, shortStrings, narrowStrings, wideStrings, news) => {
         const strings = { short: shortStrings, narrow: narrowStrings, wide: wideStrings, news };
@@ -320,9 +320,9 @@ class CallQueue {
     this.holdsLarge = false;
   }
 
-  /** Resolves the calls of a page, delivers its messages and reports its events, in order. */
-  take(page) {
-    readPage(page, this.records, this.builder, this.readers);
+  /** Resolves the calls of a completion, delivers its messages and reports its events, in order. */
+  take(completion) {
+    readCompletion(completion, this.records, this.builder, this.readers);
     if (this.listeners.size === 0) this.endIfUnused();
   }
 
@@ -366,11 +366,11 @@ function allocate() {
       text: Buffer.from(new ArrayBuffer(TEXT_BYTES)),
       bytes: Buffer.from(new ArrayBuffer(VALUE_BYTES)),
     },
-    page: {
-      records: new Uint32Array(RecordWord.Size * native.PAGE_RECORDS),
-      codes: new Int32Array(native.PAGE_CODES),
-      doubles: new Float64Array(native.PAGE_DOUBLES),
-      shorts: new Uint32Array(native.PAGE_SHORTS),
+    completion: {
+      records: new Uint32Array(RecordWord.Size * native.COMPLETION_RECORDS),
+      codes: new Int32Array(native.COMPLETION_CODES),
+      doubles: new Float64Array(native.COMPLETION_DOUBLES),
+      shorts: new Uint32Array(native.COMPLETION_SHORTS),
     },
   };
 }

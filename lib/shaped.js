@@ -1,6 +1,6 @@
 'use strict';
 
-// Builds the values that a page carries as codes. src/binding/completion/layout.rs describes the codes.
+// Builds the values that a completion carries as codes. src/binding/completion/layout.rs describes the codes.
 
 const { CODE_BITS, CodeKind, CodeOther } = require('./native');
 
@@ -12,7 +12,7 @@ const { Null: NULL, True: TRUE, Doubles: DOUBLES } = CodeOther;
 const LITERAL_ITEMS = 64;
 
 /**
- * Builds the values of each page of a queue, which writes into `codes`, `doubles` and `shorts`.
+ * Builds the values of each completion of a queue, which writes into `codes`, `doubles` and `shorts`.
  * Each value, and each string and number in it, is found by its position, so a value never consumes
  * part of the next one.
  */
@@ -73,7 +73,7 @@ function createBuilder({ codes, doubles, shorts: shortStarts }) {
     },
 
     /**
-     * Called before the first value of a page, with its strings as they arrive from the other side.
+     * Called before the first value of a completion, with its strings as they arrive from the other side.
      */
     begin({ short: shortText = '', narrow: narrowText, wide: wideText, news }) {
       short = shortText;

@@ -1,5 +1,5 @@
-//! Buffers that go around: a page's text is written on one thread and freed on the other, and
-//! fresh memory of that size would be asked of the kernel, page by page, each time.
+//! Buffers that go around: a completion's text is written on one thread and freed on the other, and
+//! fresh memory of that size would be asked of the kernel, completion by completion, each time.
 
 use std::mem;
 use std::ops::{Deref, DerefMut};

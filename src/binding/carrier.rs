@@ -1,4 +1,4 @@
-//! Takes pages to the JavaScript thread: a thread-safe function.
+//! Takes completions to the JavaScript thread: a thread-safe function.
 //!
 //! On Node-API itself. Those of napi-rs bring one more with them for each environment (its feature `napi4`, "CustomGC"),
 //! which nobody can release, and which jest reports as an open handle.
@@ -17,10 +17,10 @@ use super::completion::ffi::CompletionArgs;
 
 const NAME: &str = "redis-backplane";
 
-/// Takes pages to one function, from any thread, until it is dropped or the environment is gone.
+/// Takes completions to one function, from any thread, until it is dropped or the environment is gone.
 pub struct Carrier(Arc<SharedFunction>);
 
-/// `None`: nobody takes pages any more.
+/// `None`: nobody takes completions any more.
 struct SharedFunction(Mutex<Option<RawFunction>>);
 
 struct RawFunction(sys::napi_threadsafe_function);
@@ -39,7 +39,7 @@ impl Carrier {
     /// `resource` is what async_hooks shows of it. Does not keep the process alive, but for `alive`.
     pub fn new(
         env: Env,
-        on_page: &Function<'_, CompletionArgs, ()>,
+        on_completion: &Function<'_, CompletionArgs, ()>,
         resource: &Object<'_>,
         alive: std::rc::Rc<KeepAlive>,
         open: impl FnMut(Completion) -> CompletionArgs + 'static,
@@ -51,7 +51,7 @@ impl Carrier {
             open: Box::new(open),
         }));
         // SAFETY: all values are of this environment, and `receiver` lives until `finalize`.
-        let created = unsafe { create(env, on_page.raw(), resource.raw(), receiver.cast()) };
+        let created = unsafe { create(env, on_completion.raw(), resource.raw(), receiver.cast()) };
         let raw = created.inspect_err(|_| {
             // SAFETY: nobody has got it.
             drop(unsafe { Box::from_raw(receiver) });
@@ -61,17 +61,17 @@ impl Carrier {
         Ok(Self(line))
     }
 
-    /// A page that nobody can take is dropped.
-    pub fn call(&self, page: Completion) {
+    /// A completion that nobody can take is dropped.
+    pub fn call(&self, completion: Completion) {
         let mut line = self.0.raw();
         let Some(RawFunction(raw)) = *line else {
             return;
         };
-        let page = Box::into_raw(Box::new(page));
-        // SAFETY: it is there as long as the line says so; the page is taken back in `deliver`, or here.
+        let completion = Box::into_raw(Box::new(completion));
+        // SAFETY: it is there as long as the line says so; the completion is taken back in `deliver`, or here.
         let status = unsafe {
             let how = sys::ThreadsafeFunctionCallMode::nonblocking;
-            sys::napi_call_threadsafe_function(raw, page.cast(), how)
+            sys::napi_call_threadsafe_function(raw, completion.cast(), how)
         };
         if status == sys::Status::napi_ok {
             return;
@@ -81,7 +81,7 @@ impl Carrier {
         }
         drop(line);
         // SAFETY: nobody has got it.
-        drop(unsafe { Box::from_raw(page) });
+        drop(unsafe { Box::from_raw(completion) });
     }
 }
 
@@ -112,7 +112,7 @@ impl SharedFunction {
 /// The values are of this environment, in which this runs; `receiver` is a `FunctionContext`.
 unsafe fn create(
     env: Env,
-    on_page: sys::napi_value,
+    on_completion: sys::napi_value,
     resource: sys::napi_value,
     receiver: *mut c_void,
 ) -> Result<sys::napi_threadsafe_function> {
@@ -129,7 +129,7 @@ unsafe fn create(
         ))?;
         check_status!(sys::napi_create_threadsafe_function(
             env,
-            on_page,
+            on_completion,
             resource,
             name,
             0,
@@ -155,12 +155,12 @@ unsafe extern "C" fn finalize(_env: sys::napi_env, receiver: *mut c_void, _hint:
 
 unsafe extern "C" fn deliver(
     env: sys::napi_env,
-    on_page: sys::napi_value,
+    on_completion: sys::napi_value,
     receiver: *mut c_void,
-    page: *mut c_void,
+    completion: *mut c_void,
 ) {
     // SAFETY: `call` made it.
-    let page = unsafe { Box::from_raw(page.cast::<Completion>()) };
+    let completion = unsafe { Box::from_raw(completion.cast::<Completion>()) };
     // The environment is gone, and the receiver may be.
     if env.is_null() {
         return;
@@ -172,10 +172,10 @@ unsafe extern "C" fn deliver(
         if receiver.alive.has_ended() {
             return Ok(());
         }
-        receiver.alive.completed(page.completed);
-        let args = (receiver.open)(*page).into_vec(env)?;
+        receiver.alive.completed(completion.completed);
+        let args = (receiver.open)(*completion).into_vec(env)?;
         // SAFETY: the arguments are of this environment.
-        unsafe { hand_over(env, on_page, &args) }
+        unsafe { hand_over(env, on_completion, &args) }
     }));
     if !matches!(handed_over, Ok(Ok(()))) {
         // SAFETY: this is the environment's thread.
@@ -187,7 +187,7 @@ unsafe extern "C" fn deliver(
 /// The values are of this environment, in which this runs.
 unsafe fn hand_over(
     env: sys::napi_env,
-    on_page: sys::napi_value,
+    on_completion: sys::napi_value,
     args: &[sys::napi_value],
 ) -> Result<()> {
     let (mut this, mut answer) = (ptr::null_mut(), ptr::null_mut());
@@ -198,7 +198,7 @@ unsafe fn hand_over(
         check_status!(sys::napi_call_function(
             env,
             this,
-            on_page,
+            on_completion,
             count,
             first,
             &mut answer
@@ -226,7 +226,7 @@ unsafe fn complain(env: sys::napi_env) {
     }
 }
 
-/// References the page function while calls are pending, so that the process stays alive for
+/// References the completion function while calls are pending, so that the process stays alive for
 /// their answers and for nothing else. Lives on the JavaScript thread.
 pub struct KeepAlive {
     env: Env,
@@ -271,7 +271,7 @@ impl KeepAlive {
         self.pending.set(pending);
     }
 
-    /// The page function is let go.
+    /// The completion function is let go.
     pub fn end(&self) {
         self.function.set(ptr::null_mut());
     }

@@ -1,4 +1,4 @@
-//! Gathers the answers of one turn of the I/O thread and sends them to JavaScript as pages.
+//! Gathers the answers of one turn of the I/O thread and sends them to JavaScript as completions.
 
 use std::collections::VecDeque;
 use std::mem;
@@ -13,24 +13,24 @@ use super::metrics::epoch_ms;
 use crate::backplane::pubsub::mailbox::{Gap, Mail, Mailbox};
 use crate::io_thread;
 
-/// Pages with messages that JavaScript has not taken yet. Answers are as many as were asked for;
+/// Completions with messages that JavaScript has not taken yet. Answers are as many as were asked for;
 /// messages come unasked, and wait in their mailboxes, which are bounded.
-const MAIL_PAGES: u32 = 2;
+const MAIL_COMPLETIONS: u32 = 2;
 
-/// Takes a page to the JavaScript thread; drops it when that thread is gone.
+/// Takes a completion to the JavaScript thread; drops it when that thread is gone.
 pub type OnCompletion = Box<dyn Fn(Completion) + Send + Sync>;
 
 pub struct CompletionQueue {
     open: Mutex<OpenCompletion>,
-    /// `None`: nobody takes pages any more.
+    /// `None`: nobody takes completions any more.
     carrier: Mutex<Option<OnCompletion>>,
     mail: Mutex<MailRoom>,
     pool: BufferPool,
 }
 
-/// The page that is being written.
+/// The completion that is being written.
 struct OpenCompletion {
-    page: Completion,
+    completion: Completion,
     shaper: Shaper,
 }
 
@@ -38,17 +38,17 @@ struct OpenCompletion {
 struct MailRoom {
     /// With the number of the backplane that each belongs to.
     waiting: VecDeque<(u32, Arc<Mailbox>)>,
-    pages_under_way: u32,
+    completions_under_way: u32,
 }
 
-/// A page with messages that is under way.
+/// A completion with messages that is under way.
 #[derive(Debug)]
 pub struct Receipt(Weak<CompletionQueue>);
 
 impl Drop for Receipt {
     fn drop(&mut self) {
-        if let Some(outbox) = self.0.upgrade() {
-            outbox.mail_was_taken();
+        if let Some(completion_queue) = self.0.upgrade() {
+            completion_queue.mail_was_taken();
         }
     }
 }
@@ -58,7 +58,7 @@ impl CompletionQueue {
         let pool = BufferPool::default();
         Arc::new(Self {
             open: Mutex::new(OpenCompletion {
-                page: Completion::new(&pool),
+                completion: Completion::new(&pool),
                 shaper,
             }),
             carrier: Mutex::new(Some(carrier)),
@@ -70,10 +70,10 @@ impl CompletionQueue {
     /// To be called on the I/O thread.
     pub fn push(self: &Arc<Self>, id: u32, answer: Answer) {
         if matches!(answer, Answer::Begun(_)) {
-            // It is not copied when it begins a page.
+            // It is not copied when it begins a completion.
             self.send();
         }
-        self.write(|OpenCompletion { page, shaper }| page.push(id, answer, shaper));
+        self.write(|OpenCompletion { completion, shaper }| completion.push(id, answer, shaper));
     }
 
     /// There is mail after there was none. To be called on the I/O thread.
@@ -84,27 +84,28 @@ impl CompletionQueue {
         self.load_mail();
     }
 
-    /// Puts mail on the page until there is none, or too much of it is under way.
+    /// Puts mail on the completion until there is none, or too much of it is under way.
     fn load_mail(self: &Arc<Self>) {
         loop {
             let mut room = self.mail_room();
-            if room.pages_under_way >= MAIL_PAGES {
+            if room.completions_under_way >= MAIL_COMPLETIONS {
                 return;
             }
             let Some((backplane, mailbox)) = room.waiting.pop_front() else {
                 return;
             };
             drop(room);
-            let mut page_left = false;
-            while !page_left && let Some(mail) = mailbox.take() {
-                page_left = self.write(|OpenCompletion { page, shaper }| {
-                    page.receipt
+            let mut completion_left = false;
+            while !completion_left && let Some(mail) = mailbox.take() {
+                completion_left = self.write(|OpenCompletion { completion, shaper }| {
+                    completion
+                        .receipt
                         .get_or_insert_with(|| Receipt(Arc::downgrade(self)));
                     match mail {
-                        Mail::Message(message) => page.push_message(&message, shaper),
+                        Mail::Message(message) => completion.push_message(&message, shaper),
                         Mail::Gap(gap) => {
                             let event = event(mailbox.receiver, &gap);
-                            page.push(backplane, Answer::Event(event), shaper);
+                            completion.push(backplane, Answer::Event(event), shaper);
                         }
                     }
                 });
@@ -118,12 +119,12 @@ impl CompletionQueue {
     /// On the JavaScript thread.
     fn mail_was_taken(self: &Arc<Self>) {
         let mut room = self.mail_room();
-        room.pages_under_way = room.pages_under_way.saturating_sub(1);
+        room.completions_under_way = room.completions_under_way.saturating_sub(1);
         let more = !room.waiting.is_empty();
         drop(room);
         if more {
-            let outbox = self.clone();
-            io_thread::spawn(async move { outbox.load_mail() });
+            let completion_queue = self.clone();
+            io_thread::spawn(async move { completion_queue.load_mail() });
         }
     }
 
@@ -131,24 +132,24 @@ impl CompletionQueue {
         self.mail.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Answers whether the page was full, and has left.
+    /// Answers whether the completion was full, and has left.
     fn write(self: &Arc<Self>, write: impl FnOnce(&mut OpenCompletion)) -> bool {
         let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
-        let first = open.page.is_empty();
+        let first = open.completion.is_empty();
         write(&mut open);
-        let full = open.page.is_full();
+        let full = open.completion.is_full();
         drop(open);
         if full {
             self.send();
         } else if first {
-            // Runs after everything that is ready now, so that all of it goes into one page.
-            let outbox = self.clone();
-            tokio::spawn(async move { outbox.send() });
+            // Runs after everything that is ready now, so that all of it goes into one completion.
+            let completion_queue = self.clone();
+            tokio::spawn(async move { completion_queue.send() });
         }
         full
     }
 
-    /// Lets go of the JavaScript thread; pages are dropped from now on.
+    /// Lets go of the JavaScript thread; completions are dropped from now on.
     pub fn close(&self) {
         let mut carrier = self.carrier.lock().unwrap_or_else(PoisonError::into_inner);
         *carrier = None;
@@ -156,18 +157,18 @@ impl CompletionQueue {
 
     fn send(&self) {
         let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
-        if open.page.is_empty() {
+        if open.completion.is_empty() {
             return;
         }
-        let mut page = mem::replace(&mut open.page, Completion::new(&self.pool));
-        page.finish(&mut open.shaper);
+        let mut completion = mem::replace(&mut open.completion, Completion::new(&self.pool));
+        completion.finish(&mut open.shaper);
         drop(open);
-        if page.receipt.is_some() {
-            self.mail_room().pages_under_way += 1;
+        if completion.receipt.is_some() {
+            self.mail_room().completions_under_way += 1;
         }
         let carrier = self.carrier.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(carry) = &*carrier {
-            carry(page);
+            carry(completion);
         }
     }
 }
@@ -186,15 +187,15 @@ fn event(subscriber: u32, gap: &Gap) -> JsonValue {
 
 /// The duty to answer one call. A task that panics drops it, and the call is answered so.
 pub struct Responder {
-    outbox: Arc<CompletionQueue>,
+    completion_queue: Arc<CompletionQueue>,
     id: u32,
     answered: bool,
 }
 
 impl Responder {
-    pub fn new(outbox: &Arc<CompletionQueue>, id: u32) -> Self {
+    pub fn new(completion_queue: &Arc<CompletionQueue>, id: u32) -> Self {
         Self {
-            outbox: outbox.clone(),
+            completion_queue: completion_queue.clone(),
             id,
             answered: false,
         }
@@ -202,14 +203,14 @@ impl Responder {
 
     pub fn send(mut self, answer: Answer) {
         self.answered = true;
-        self.outbox.push(self.id, answer);
+        self.completion_queue.push(self.id, answer);
     }
 }
 
 impl Drop for Responder {
     fn drop(&mut self) {
         if !self.answered {
-            self.outbox.push(self.id, broken());
+            self.completion_queue.push(self.id, broken());
         }
     }
 }
@@ -220,42 +221,42 @@ mod tests {
     use crate::binding::completion::layout::{AnswerRole, RecordWord};
 
     fn recording() -> (Arc<CompletionQueue>, Arc<Mutex<Vec<Completion>>>) {
-        let pages = Arc::new(Mutex::new(Vec::new()));
-        let sent = pages.clone();
-        let outbox = CompletionQueue::new(
-            Box::new(move |page| sent.lock().unwrap().push(page)),
+        let completions = Arc::new(Mutex::new(Vec::new()));
+        let sent = completions.clone();
+        let completion_queue = CompletionQueue::new(
+            Box::new(move |completion| sent.lock().unwrap().push(completion)),
             Shaper::new(true),
         );
-        (outbox, pages)
+        (completion_queue, completions)
     }
 
     #[tokio::test]
-    async fn one_turn_is_one_page() {
-        let (outbox, pages) = recording();
+    async fn one_turn_is_one_completion() {
+        let (completion_queue, completions) = recording();
         for id in 0..100 {
-            Responder::new(&outbox, id).send(Answer::Null);
+            Responder::new(&completion_queue, id).send(Answer::Null);
         }
         tokio::task::yield_now().await;
-        let pages = pages.lock().unwrap();
-        assert_eq!(pages.len(), 1);
-        assert_eq!(pages[0].completed, 100);
+        let completions = completions.lock().unwrap();
+        assert_eq!(completions.len(), 1);
+        assert_eq!(completions[0].completed, 100);
     }
 
     #[tokio::test]
     async fn a_panic_rejects_its_call_and_no_other() {
-        let (outbox, pages) = recording();
-        let doomed = Responder::new(&outbox, 7);
+        let (completion_queue, completions) = recording();
+        let doomed = Responder::new(&completion_queue, 7);
         let failed = tokio::spawn(async move {
             let _doomed = doomed;
             panic!("provoked by a test");
         });
         assert!(failed.await.unwrap_err().is_panic());
-        Responder::new(&outbox, 8).send(Answer::Null);
+        Responder::new(&completion_queue, 8).send(Answer::Null);
         tokio::task::yield_now().await;
-        let pages = pages.lock().unwrap();
-        let records = pages
+        let completions = completions.lock().unwrap();
+        let records = completions
             .iter()
-            .flat_map(|page| page.words.chunks(RecordWord::Size as usize));
+            .flat_map(|completion| completion.words.chunks(RecordWord::Size as usize));
         let of_calls: Vec<_> = records
             .map(|record| {
                 let role = record[RecordWord::Role as usize];

@@ -20,7 +20,7 @@ use crate::store::presence::{Place, Socket};
 /// To be called on the I/O thread.
 pub fn dispatch(
     submission: &Submission,
-    outbox: &Arc<CompletionQueue>,
+    completion_queue: &Arc<CompletionQueue>,
     backplane_of: impl Fn(u32) -> Option<Arc<Backplane>>,
 ) {
     let mut current: Option<(u32, Arc<Backplane>)> = None;
@@ -28,7 +28,7 @@ pub fn dispatch(
         let EncodedCall { op, id, .. } = written;
         let bytes = written.arguments.bytes();
         let number = written.backplane;
-        let reply = |id| Responder::new(outbox, id);
+        let reply = |id| Responder::new(completion_queue, id);
         if current.as_ref().is_none_or(|(known, _)| *known != number) {
             current = backplane_of(number).map(|backplane| (number, backplane));
         }

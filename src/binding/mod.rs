@@ -1,6 +1,6 @@
 //! The only place that knows Node: what crosses between JavaScript and the I/O thread, and how.
 //!
-//! Calls cross as one submission a tick, answers as one page a turn of the I/O thread; both are
+//! Calls cross as one submission a tick, answers as one completion a turn of the I/O thread; both are
 //! flat memory, so that a call costs no promise, no reference and no string on the way.
 //!
 //! - [`queue`]: the object that JavaScript holds, one for each environment.

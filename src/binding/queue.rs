@@ -43,7 +43,7 @@ pub struct Queue {
     /// `None` at the end: it may be another queue's by now.
     memory: Option<CallMemory>,
     alive: Rc<KeepAlive>,
-    outbox: Arc<CompletionQueue>,
+    completion_queue: Arc<CompletionQueue>,
     backplanes: Backplanes,
     opened: u32,
 }
@@ -56,23 +56,23 @@ impl Queue {
     pub fn new(
         env: Env,
         memory: CallMemory,
-        page_memory: CompletionMemory,
+        completion_memory: CompletionMemory,
         shapes: bool,
-        on_page: Function<'_, CompletionArgs, ()>,
+        on_completion: Function<'_, CompletionArgs, ()>,
         resource: Object<'_>,
     ) -> Result<Self> {
         let alive = Rc::new(KeepAlive::new(env));
-        let mut page_memory = page_memory;
-        let open = move |page| page_memory.open(page);
-        let carrier = Carrier::new(env, &on_page, &resource, alive.clone(), open)?;
-        let carry = move |page: Completion| {
-            busy_poll::page_left(page.completed);
-            carrier.call(page);
+        let mut completion_memory = completion_memory;
+        let open = move |completion| completion_memory.open(completion);
+        let carrier = Carrier::new(env, &on_completion, &resource, alive.clone(), open)?;
+        let carry = move |completion: Completion| {
+            busy_poll::completion_left(completion.completed);
+            carrier.call(completion);
         };
         Ok(Self {
             memory: Some(memory),
             alive,
-            outbox: CompletionQueue::new(Box::new(carry), Shaper::new(shapes)),
+            completion_queue: CompletionQueue::new(Box::new(carry), Shaper::new(shapes)),
             backplanes: Arc::default(),
             opened: 0,
         })
@@ -83,9 +83,10 @@ impl Queue {
     pub fn open(&mut self, options: BackplaneOptions) -> u32 {
         let number = self.opened;
         self.opened += 1;
-        let outbox = self.outbox.clone();
-        let on_mail = Arc::new(move |mailbox: &Arc<Mailbox>| outbox.mail_came(number, mailbox));
-        let on_event = teller(self.outbox.clone(), number);
+        let completion_queue = self.completion_queue.clone();
+        let on_mail =
+            Arc::new(move |mailbox: &Arc<Mailbox>| completion_queue.mail_came(number, mailbox));
+        let on_event = teller(self.completion_queue.clone(), number);
         let backplane = Backplane::new(options.into(), on_event, on_mail);
         lock(&self.backplanes).insert(number, backplane);
         number
@@ -97,12 +98,12 @@ impl Queue {
         lock(&self.backplanes).remove(&backplane);
     }
 
-    /// Releases what the environment holds for the queue. What is submitted after it goes nowhere, and no page comes.
+    /// Releases what the environment holds for the queue. What is submitted after it goes nowhere, and no completion comes.
     #[napi(catch_unwind)]
     pub fn end(&mut self) {
         self.memory = None;
         self.alive.end();
-        self.outbox.close();
+        self.completion_queue.close();
     }
 
     /// Keeps the process alive until [`Self::release`], for something that is no call.
@@ -248,11 +249,11 @@ impl Queue {
             extras: extras.into_iter().map(extra).collect(),
         };
         self.alive.submitted(calls);
-        let outbox = self.outbox.clone();
+        let completion_queue = self.completion_queue.clone();
         let backplanes = self.backplanes.clone();
         io_thread::spawn(async move {
             busy_poll::submission_came(calls);
-            dispatch(&submission, &outbox, |number| {
+            dispatch(&submission, &completion_queue, |number| {
                 lock(&backplanes).get(&number).cloned()
             });
         });
@@ -297,7 +298,7 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-fn teller(outbox: Arc<CompletionQueue>, number: u32) -> OnEvent {
+fn teller(completion_queue: Arc<CompletionQueue>, number: u32) -> OnEvent {
     Arc::new(move |event| {
         let event = match event {
             Event::State { name, reason } => json!({ "state": name, "reason": reason }),
@@ -309,6 +310,6 @@ fn teller(outbox: Arc<CompletionQueue>, number: u32) -> OnEvent {
             Event::NeedlessPassword => json!({ "needlessPassword": true }),
             Event::CredentialsWanted { number } => json!({ "credentialsWanted": number }),
         };
-        outbox.push(number, Answer::Event(event));
+        completion_queue.push(number, Answer::Event(event));
     })
 }

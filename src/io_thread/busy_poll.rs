@@ -27,11 +27,11 @@ struct PollState {
     born: Instant,
     calls: AtomicU32,
     last_event_ns: AtomicU64,
-    /// From a submission to the next page.
+    /// From a submission to the next completion.
     answer_gap: MeanGap,
-    /// From a page to the next submission.
+    /// From a completion to the next submission.
     think_gap: MeanGap,
-    last_was_page: AtomicBool,
+    last_was_completion: AtomicBool,
     event: Notify,
 }
 
@@ -43,7 +43,7 @@ static WATCH: Lazy<PollState> = Lazy::new(|| PollState {
     last_event_ns: AtomicU64::new(0),
     answer_gap: MeanGap::long(),
     think_gap: MeanGap::long(),
-    last_was_page: AtomicBool::new(true),
+    last_was_completion: AtomicBool::new(true),
     event: Notify::const_new(),
 });
 
@@ -52,7 +52,7 @@ pub fn submission_came(calls: u32) {
     WATCH.happened(false);
 }
 
-pub fn page_left(calls: u32) {
+pub fn completion_left(calls: u32) {
     WATCH.calls.fetch_sub(calls, Relaxed);
     WATCH.happened(true);
 }
@@ -69,11 +69,11 @@ pub async fn run() {
 }
 
 impl PollState {
-    fn happened(&self, is_page: bool) {
+    fn happened(&self, is_completion: bool) {
         let now = self.now_ns();
         let gap = now.saturating_sub(self.last_event_ns.swap(now, Relaxed));
         self.current_gap().learn(gap);
-        self.last_was_page.store(is_page, Relaxed);
+        self.last_was_completion.store(is_completion, Relaxed);
         self.event.notify_one();
     }
 
@@ -88,7 +88,7 @@ impl PollState {
 
     /// The kind of gap that is going on.
     fn current_gap(&self) -> &MeanGap {
-        if self.last_was_page.load(Relaxed) {
+        if self.last_was_completion.load(Relaxed) {
             &self.think_gap
         } else {
             &self.answer_gap

@@ -1,4 +1,4 @@
-//! A page as JavaScript takes it.
+//! A completion as JavaScript takes it.
 
 use bytes::Bytes;
 use napi::bindgen_prelude::*;
@@ -9,7 +9,7 @@ use super::Completion;
 use super::shaped::Shaped;
 use crate::binding::buffer_pool::PooledBuffer;
 
-/// Arguments of the JavaScript function that takes a page: the number of records, the separator, both texts, each after the number
+/// Arguments of the JavaScript function that takes a completion: the number of records, the separator, both texts, each after the number
 /// of values in it, and the bytes of binary messages; then the strings of values that are built, short, narrow and wide, and
 /// the news of shapes, or null. What is empty is undefined.
 pub type CompletionArgs = FnArgs<(
@@ -26,7 +26,7 @@ pub type CompletionArgs = FnArgs<(
     Option<JsonText>,
 )>;
 
-/// Where JavaScript reads what of a page is numbers (layout.rs): the records; the codes and doubles of
+/// Where JavaScript reads what of a completion is numbers (layout.rs): the records; the codes and doubles of
 /// which values are built; and where each short string begins, and the last one ends.
 #[napi(object, object_to_js = false)]
 pub struct CompletionMemory {
@@ -37,37 +37,37 @@ pub struct CompletionMemory {
 }
 
 impl CompletionMemory {
-    pub fn open(&mut self, page: Completion) -> CompletionArgs {
-        let count = page.records();
-        self.fill(&page);
+    pub fn open(&mut self, completion: Completion) -> CompletionArgs {
+        let count = completion.records();
+        self.fill(&completion);
         let text = |bytes, is_ascii| CompletionText { bytes, is_ascii };
         let Shaped {
             short,
             narrow,
             wide,
             ..
-        } = page.shaped;
+        } = completion.shaped;
         (
             count,
-            page.separator,
-            page.narrow.values,
-            text(page.narrow.joined, true),
-            page.wide.values,
-            text(page.wide.joined, false),
-            CompletionBytes(page.binary),
+            completion.separator,
+            completion.narrow.values,
+            text(completion.narrow.joined, true),
+            completion.wide.values,
+            text(completion.wide.joined, false),
+            CompletionBytes(completion.binary),
             text(short.joined, true),
             text(narrow.joined, true),
             text(wide.joined, false),
-            page.news.map(|news| JsonText(news.into())),
+            completion.news.map(|news| JsonText(news.into())),
         )
             .into()
     }
 
-    fn fill(&mut self, page: &Completion) {
-        let shaped = &page.shaped;
+    fn fill(&mut self, completion: &Completion) {
+        let shaped = &completion.shaped;
         // SAFETY: this runs on the JavaScript thread, while no JavaScript runs.
         unsafe {
-            copy(&page.words, self.records.as_mut());
+            copy(&completion.words, self.records.as_mut());
             copy(&shaped.codes, self.codes.as_mut());
             copy(&shaped.doubles, self.doubles.as_mut());
             copy(&shaped.short_starts, self.shorts.as_mut());
@@ -75,12 +75,12 @@ impl CompletionMemory {
     }
 }
 
-/// A page holds no more than there is room for.
+/// A completion holds no more than there is room for.
 fn copy<T: Copy>(from: &[T], to: &mut [T]) {
     to[..from.len()].copy_from_slice(from);
 }
 
-/// A text of a page, made a JavaScript string when it is handed over; undefined when it is empty, or when
+/// A text of a completion, made a JavaScript string when it is handed over; undefined when it is empty, or when
 /// V8 has no room for it: then the answers that stand in it fail, and no others.
 pub struct CompletionText {
     /// UTF-8.
@@ -125,7 +125,7 @@ fn create_string(env: sys::napi_env, text: &[u8], is_ascii: bool) -> Result<sys:
     Ok(string)
 }
 
-/// The bytes of a page, made a Buffer; undefined when there are none, or no room for them.
+/// The bytes of a completion, made a Buffer; undefined when there are none, or no room for them.
 pub struct CompletionBytes(PooledBuffer);
 
 impl ToNapiValue for CompletionBytes {

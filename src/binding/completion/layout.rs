@@ -1,7 +1,7 @@
-//! How a page is laid out: the one description that both ends go by. JavaScript gets these numbers
-//! from the addon (`lib/page.js`, `lib/shaped.js`), so neither end has a copy of its own.
+//! How a completion is laid out: the one description that both ends go by. JavaScript gets these numbers
+//! from the addon (`lib/completion.js`, `lib/shaped.js`), so neither end has a copy of its own.
 //!
-//! Every answer is a record of [`RecordWord::Size`] words, which says where on the page its value
+//! Every answer is a record of [`RecordWord::Size`] words, which says where on the completion its value
 //! stands. So an answer takes exactly what was written for it, whatever its neighbours hold, and
 //! one that cannot be read fails alone.
 
@@ -73,15 +73,15 @@ pub enum AnswerForm {
 #[napi]
 pub const NO_CHANNEL: u32 = u32::MAX;
 
-/// A page holds at most as many records, codes, doubles and short strings.
+/// A completion holds at most as many records, codes, doubles and short strings.
 #[napi]
-pub const PAGE_RECORDS: u32 = 4096;
+pub const COMPLETION_RECORDS: u32 = 4096;
 #[napi]
-pub const PAGE_CODES: u32 = 48 * 1024;
+pub const COMPLETION_CODES: u32 = 48 * 1024;
 #[napi]
-pub const PAGE_DOUBLES: u32 = 32 * 1024;
+pub const COMPLETION_DOUBLES: u32 = 32 * 1024;
 #[napi]
-pub const PAGE_SHORTS: u32 = 32 * 1024;
+pub const COMPLETION_SHORTS: u32 = 32 * 1024;
 
 /// The last bits of a code say what it is (a [`CodeKind`]); the rest is a number.
 #[napi]
@@ -113,6 +113,6 @@ pub enum CodeOther {
     Null,
     False,
     True,
-    /// From here on: the first double of the page, and so on.
+    /// From here on: the first double of the completion, and so on.
     Doubles,
 }

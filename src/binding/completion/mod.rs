@@ -15,15 +15,15 @@ use super::completion_queue::Receipt;
 use crate::backplane::CallOutcome;
 use crate::store::FillLease;
 use crate::store::topics::Message;
-use layout::{AnswerForm, AnswerRole, NO_CHANNEL, PAGE_RECORDS, RecordWord};
+use layout::{AnswerForm, AnswerRole, COMPLETION_RECORDS, NO_CHANNEL, RecordWord};
 use shaped::Shaped;
 pub use shaped::Shaper;
 pub use texts::{Begun, Texts};
 
-/// A page that has grown to this is sent, and another begun. Small enough for V8's young space,
-/// and for what is parsed from one page to be garbage before the next: with 1 MiB the collector
+/// A completion that has grown to this is sent, and another begun. Small enough for V8's young space,
+/// and for what is parsed from one completion to be garbage before the next: with 1 MiB the collector
 /// copied it all, which took a third of the time.
-pub const PAGE_BYTES: usize = 64 * 1024;
+pub const COMPLETION_BYTES: usize = 64 * 1024;
 /// Beyond, V8 makes no string of it; a text this long is not read.
 const LONGEST_TEXT: usize = 256 << 20;
 
@@ -142,7 +142,7 @@ impl Completion {
     pub fn is_full(&self) -> bool {
         let texts = self.narrow.joined.len() + self.wide.joined.len();
         let bytes = texts + self.binary.len() + self.shaped.bytes;
-        self.records() >= PAGE_RECORDS || bytes >= PAGE_BYTES
+        self.records() >= COMPLETION_RECORDS || bytes >= COMPLETION_BYTES
     }
 
     pub fn records(&self) -> u32 {
@@ -226,7 +226,7 @@ impl Completion {
             }
         }
         self.shaped.finish();
-        self.news = shaper.end_page();
+        self.news = shaper.end_completion();
     }
 
     fn write_json(&mut self, text: &[u8], shaper: &mut Shaper) -> WrittenValue {
@@ -285,23 +285,23 @@ mod tests {
         Answer::Json(Text::from_static(text.as_bytes()))
     }
 
-    fn page_of(answers: Vec<Answer>, shaper: &mut Shaper) -> Completion {
-        let mut page = Completion::new(&BufferPool::default());
+    fn completion_of(answers: Vec<Answer>, shaper: &mut Shaper) -> Completion {
+        let mut completion = Completion::new(&BufferPool::default());
         for (id, answer) in answers.into_iter().enumerate() {
-            page.push(id as u32, answer, shaper);
+            completion.push(id as u32, answer, shaper);
         }
-        page.finish(shaper);
-        page
+        completion.finish(shaper);
+        completion
     }
 
     /// One word of each record.
-    fn words(page: &Completion, word: RecordWord) -> Vec<u32> {
-        let records = page.words.chunks(RecordWord::Size as usize);
+    fn words(completion: &Completion, word: RecordWord) -> Vec<u32> {
+        let records = completion.words.chunks(RecordWord::Size as usize);
         records.map(|record| record[word as usize]).collect()
     }
 
-    fn forms(page: &Completion) -> Vec<u32> {
-        words(page, RecordWord::Form)
+    fn forms(completion: &Completion) -> Vec<u32> {
+        words(completion, RecordWord::Form)
     }
 
     #[test]
@@ -312,23 +312,23 @@ mod tests {
             json("2"),
             Answer::Bool(true),
         ];
-        let page = page_of(answers, &mut Shaper::new(false));
-        let s = page.separator;
+        let completion = completion_of(answers, &mut Shaper::new(false));
+        let s = completion.separator;
         let forms_are = [
             AnswerForm::Narrow,
             AnswerForm::Wide,
             AnswerForm::Narrow,
             AnswerForm::True,
         ];
-        assert_eq!(forms(&page), forms_are.map(|form| form as u32));
-        assert_eq!(words(&page, RecordWord::Id), [0, 1, 2, 3]);
-        assert_eq!(words(&page, RecordWord::At), [0, 0, 1, 0]);
+        assert_eq!(forms(&completion), forms_are.map(|form| form as u32));
+        assert_eq!(words(&completion, RecordWord::Id), [0, 1, 2, 3]);
+        assert_eq!(words(&completion, RecordWord::At), [0, 0, 1, 0]);
         assert_eq!(
-            *page.narrow.joined,
+            *completion.narrow.joined,
             format!(r#"[{{"a":1}},{s},2,{s}]"#).as_bytes()
         );
-        assert_eq!(*page.wide.joined, format!("[\"é\",{s}]").as_bytes());
-        assert_eq!(page.completed, 4);
+        assert_eq!(*completion.wide.joined, format!("[\"é\",{s}]").as_bytes());
+        assert_eq!(completion.completed, 4);
     }
 
     #[test]
@@ -336,45 +336,54 @@ mod tests {
         let begun =
             |text: &'static str| Answer::Begun(Begun::new(|json| json.extend(text.as_bytes())));
         let answers = vec![begun("[1]"), begun("\"é\""), json("2"), begun("[3]")];
-        let page = page_of(answers, &mut Shaper::new(false));
-        let s = page.separator;
-        assert_eq!(words(&page, RecordWord::At), [0, 0, 1, 2]);
+        let completion = completion_of(answers, &mut Shaper::new(false));
+        let s = completion.separator;
+        assert_eq!(words(&completion, RecordWord::At), [0, 0, 1, 2]);
         assert_eq!(
-            *page.narrow.joined,
+            *completion.narrow.joined,
             format!("[[1],{s},2,{s},[3],{s}]").as_bytes()
         );
-        assert_eq!(*page.wide.joined, format!("[\"é\",{s}]").as_bytes());
+        assert_eq!(*completion.wide.joined, format!("[\"é\",{s}]").as_bytes());
     }
 
     #[test]
     fn values_of_known_shapes_come_as_codes_beside_the_texts() {
         let mut shaper = Shaper::new(true);
         let known = || json(r#"{"a":"x"}"#);
-        let page = page_of((0..100).map(|_| known()).collect(), &mut shaper);
-        assert_eq!(page.news.unwrap(), r#"{"isAnew":false,"shapes":[["a"]]}"#);
+        let completion = completion_of((0..100).map(|_| known()).collect(), &mut shaper);
+        assert_eq!(
+            completion.news.unwrap(),
+            r#"{"isAnew":false,"shapes":[["a"]]}"#
+        );
 
-        let page = page_of(vec![known(), json("no JSON"), known()], &mut shaper);
-        let s = page.separator;
+        let completion = completion_of(vec![known(), json("no JSON"), known()], &mut shaper);
+        let s = completion.separator;
         let shaped = AnswerForm::Shaped as u32;
-        assert_eq!(forms(&page), [shaped, AnswerForm::Narrow as u32, shaped]);
-        assert_eq!(words(&page, RecordWord::At), [0, 0, 2]);
-        assert_eq!(*page.narrow.joined, format!("[no JSON,{s}]").as_bytes());
-        assert_eq!(page.news, None);
+        assert_eq!(
+            forms(&completion),
+            [shaped, AnswerForm::Narrow as u32, shaped]
+        );
+        assert_eq!(words(&completion, RecordWord::At), [0, 0, 2]);
+        assert_eq!(
+            *completion.narrow.joined,
+            format!("[no JSON,{s}]").as_bytes()
+        );
+        assert_eq!(completion.news, None);
     }
 
     #[test]
     fn a_lease_is_in_the_record_never_in_a_text() {
         let stale = Answer::Stale(Text::from_static(b"1,2"), FillLease(1 << 32 | 7));
-        let page = page_of(
+        let completion = completion_of(
             vec![stale, Answer::Absent(FillLease(3))],
             &mut Shaper::new(false),
         );
-        let s = page.separator;
+        let s = completion.separator;
         let roles = [AnswerRole::Stale as u32, AnswerRole::Absent as u32];
-        assert_eq!(words(&page, RecordWord::Role), roles);
-        assert_eq!(words(&page, RecordWord::LeaseHigh), [1, 0]);
-        assert_eq!(words(&page, RecordWord::LeaseLow), [7, 3]);
-        assert_eq!(*page.narrow.joined, format!("[1,2,{s}]").as_bytes());
+        assert_eq!(words(&completion, RecordWord::Role), roles);
+        assert_eq!(words(&completion, RecordWord::LeaseHigh), [1, 0]);
+        assert_eq!(words(&completion, RecordWord::LeaseLow), [7, 3]);
+        assert_eq!(*completion.narrow.joined, format!("[1,2,{s}]").as_bytes());
     }
 
     #[test]
@@ -384,29 +393,32 @@ mod tests {
             channel: channel.map(Text::from),
             payload: Text::from_static(b"[1]"),
         };
-        let mut page = Completion::new(&BufferPool::default());
+        let mut completion = Completion::new(&BufferPool::default());
         let shaper = &mut Shaper::new(false);
-        page.push_message(&message(tag::new(7, true), None), shaper);
-        page.push_message(&message(tag::new(8, false), None), shaper);
-        page.push_message(&message(tag::new(9, false), Some("news")), shaper);
+        completion.push_message(&message(tag::new(7, true), None), shaper);
+        completion.push_message(&message(tag::new(8, false), None), shaper);
+        completion.push_message(&message(tag::new(9, false), Some("news")), shaper);
         let binary = AnswerForm::Binary as u32;
-        assert_eq!(words(&page, RecordWord::Id), [7, 8, 9]);
-        assert_eq!(forms(&page), [AnswerForm::Narrow as u32, binary, binary]);
+        assert_eq!(words(&completion, RecordWord::Id), [7, 8, 9]);
+        assert_eq!(
+            forms(&completion),
+            [AnswerForm::Narrow as u32, binary, binary]
+        );
         let channels = [NO_CHANNEL, NO_CHANNEL, 3];
-        assert_eq!(words(&page, RecordWord::ChannelAt), channels);
-        assert_eq!(words(&page, RecordWord::At), [0, 0, 7]);
-        assert_eq!(words(&page, RecordWord::End)[1..], [3, 10]);
-        assert_eq!(*page.binary, b"[1]news[1]");
-        assert_eq!(page.completed, 0);
+        assert_eq!(words(&completion, RecordWord::ChannelAt), channels);
+        assert_eq!(words(&completion, RecordWord::At), [0, 0, 7]);
+        assert_eq!(words(&completion, RecordWord::End)[1..], [3, 10]);
+        assert_eq!(*completion.binary, b"[1]news[1]");
+        assert_eq!(completion.completed, 0);
     }
 
     #[test]
     fn bytes_come_beside_the_texts() {
         let bytes = Answer::Bytes(Text::from_static(b"[1]\0[2]"));
-        let page = page_of(vec![bytes, json("3")], &mut Shaper::new(false));
-        assert_eq!(words(&page, RecordWord::End)[0], 7);
-        assert_eq!(*page.binary, b"[1]\0[2]");
-        assert_eq!(page.completed, 2);
+        let completion = completion_of(vec![bytes, json("3")], &mut Shaper::new(false));
+        assert_eq!(words(&completion, RecordWord::End)[0], 7);
+        assert_eq!(*completion.binary, b"[1]\0[2]");
+        assert_eq!(completion.completed, 2);
     }
 
     #[test]
@@ -417,8 +429,8 @@ mod tests {
             Answer::Fresh(gzip()),
             Answer::Stale(gzip(), FillLease(5)),
         ];
-        let page = page_of(answers, &mut Shaper::new(false));
-        assert_eq!(forms(&page), [AnswerForm::Unreadable as u32; 3]);
-        assert_eq!(page.wide.values + page.narrow.values, 0);
+        let completion = completion_of(answers, &mut Shaper::new(false));
+        assert_eq!(forms(&completion), [AnswerForm::Unreadable as u32; 3]);
+        assert_eq!(completion.wide.values + completion.narrow.values, 0);
     }
 }

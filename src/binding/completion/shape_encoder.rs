@@ -15,13 +15,15 @@ const SMALL_LIMIT: i64 = 1 << (31 - CODE_BITS);
 
 /// Reads one node, and what is in it.
 pub struct ShapeEncoder<'a> {
-    pub page: &'a mut Shaped,
+    pub completion: &'a mut Shaped,
     pub shaper: &'a mut Shaper,
 }
 
 impl ShapeEncoder<'_> {
     fn push_code(&mut self, kind: CodeKind, number: i32) {
-        self.page.codes.push(number << CODE_BITS | kind as i32);
+        self.completion
+            .codes
+            .push(number << CODE_BITS | kind as i32);
     }
 
     fn push_other(&mut self, other: CodeOther) {
@@ -30,18 +32,18 @@ impl ShapeEncoder<'_> {
 
     /// The number of a code that has been written without one.
     fn set_number(&mut self, at: usize, number: u32) {
-        self.page.codes[at] |= (number as i32) << CODE_BITS;
+        self.completion.codes[at] |= (number as i32) << CODE_BITS;
     }
 
     fn push_string(&mut self, text: &str, push: impl FnOnce(&mut Strings) -> u32) {
         let (kind, number) = if !text.is_ascii() {
-            (CodeKind::Wide, push(&mut self.page.wide))
+            (CodeKind::Wide, push(&mut self.completion.wide))
         } else if text.len() > SHORT_BYTES {
-            (CodeKind::Narrow, push(&mut self.page.narrow))
+            (CodeKind::Narrow, push(&mut self.completion.narrow))
         } else {
             (
                 CodeKind::Short,
-                self.page.push_short(text, &mut self.shaper.seen),
+                self.completion.push_short(text, &mut self.shaper.seen),
             )
         };
         self.push_code(kind, number as i32);
@@ -92,9 +94,9 @@ impl<'de> Visitor<'de> for &mut ShapeEncoder<'_> {
     }
 
     fn visit_f64<E>(self, value: f64) -> Result<(), E> {
-        let number = CodeOther::Doubles as i32 + self.page.doubles.len() as i32;
+        let number = CodeOther::Doubles as i32 + self.completion.doubles.len() as i32;
         self.push_code(CodeKind::Other, number);
-        self.page.doubles.push(value);
+        self.completion.doubles.push(value);
         Ok(())
     }
 
@@ -112,7 +114,7 @@ impl<'de> Visitor<'de> for &mut ShapeEncoder<'_> {
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<(), A::Error> {
-        let at = self.page.codes.len();
+        let at = self.completion.codes.len();
         self.push_code(CodeKind::Array, 0);
         let mut count = 0;
         while items.next_element_seed(&mut *self)?.is_some() {
@@ -123,7 +125,7 @@ impl<'de> Visitor<'de> for &mut ShapeEncoder<'_> {
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut entries: A) -> Result<(), A::Error> {
-        let at = self.page.codes.len();
+        let at = self.completion.codes.len();
         self.push_code(CodeKind::Object, 0);
         let mut place = Shapes::start();
         // A key with escapes is not borrowed, and an error.

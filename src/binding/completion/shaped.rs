@@ -1,14 +1,14 @@
 //! Values that JavaScript builds without parsing them.
 //!
 //! Of what `JSON.parse` does, most is looking up: each key, and each short string, in V8's tables. Here the I/O
-//! thread reads the text, and a page carries a code for each node of a value; the strings, each of the
+//! thread reads the text, and a completion carries a code for each node of a value; the strings, each of the
 //! short ones once; and the numbers that are no small integers. JavaScript (`lib/shaped.js`) makes an object of
 //! a shape that it was told of (`shapes.rs`) by a function that has the keys in it: a fifth of the time of `JSON.parse`,
 //! and the same value. What is not JSON, or has an object of no known shape, goes as a text.
 
 use serde::de::DeserializeSeed;
 
-use super::layout::{PAGE_CODES, PAGE_DOUBLES, PAGE_SHORTS};
+use super::layout::{COMPLETION_CODES, COMPLETION_DOUBLES, COMPLETION_SHORTS};
 use super::shape_encoder::ShapeEncoder;
 use super::shapes::Shapes;
 use super::strings::{SeenStrings, Strings};
@@ -16,14 +16,14 @@ use crate::binding::buffer_pool::BufferPool;
 
 /// One that takes longer would hold up what comes behind it on the I/O thread.
 const MOST_BYTES: usize = 64 * 1024;
-/// The values of a page.
+/// The values of a completion.
 #[derive(Debug)]
 pub struct Shaped {
     pub codes: Vec<i32>,
     pub doubles: Vec<f64>,
     /// Short ones in ASCII.
     pub short: Strings,
-    /// Where each of them begins; when the page is finished, also where the last one ends.
+    /// Where each of them begins; when the completion is finished, also where the last one ends.
     pub short_starts: Vec<u32>,
     /// Longer ones in ASCII.
     pub narrow: Strings,
@@ -33,7 +33,7 @@ pub struct Shaped {
     pub bytes: usize,
 }
 
-/// What outlives a page.
+/// What outlives a completion.
 #[derive(Debug)]
 pub struct Shaper {
     is_on: bool,
@@ -64,7 +64,7 @@ impl Shaped {
         let (narrow, wide) = (self.narrow.mark(), self.wide.mark());
         let mut json = serde_json::Deserializer::from_str(text);
         let mut writer = ShapeEncoder {
-            page: self,
+            completion: self,
             shaper: &mut *shaper,
         };
         let outcome = writer.deserialize(&mut json).and_then(|()| json.end());
@@ -105,9 +105,9 @@ impl Shaped {
     /// end of the last short string takes a place, too.
     fn has_room(&self, bytes: usize) -> bool {
         let (nodes, long_nodes) = (bytes.div_ceil(2), bytes.div_ceil(3));
-        self.codes.len() + nodes <= PAGE_CODES as usize
-            && self.doubles.len() + long_nodes <= PAGE_DOUBLES as usize
-            && self.short_starts.len() + long_nodes < PAGE_SHORTS as usize
+        self.codes.len() + nodes <= COMPLETION_CODES as usize
+            && self.doubles.len() + long_nodes <= COMPLETION_DOUBLES as usize
+            && self.short_starts.len() + long_nodes < COMPLETION_SHORTS as usize
     }
 }
 
@@ -121,8 +121,8 @@ impl Shaper {
         }
     }
 
-    /// To be called at the end of each page.
-    pub fn end_page(&mut self) -> Option<String> {
+    /// To be called at the end of each completion.
+    pub fn end_completion(&mut self) -> Option<String> {
         self.seen.forget();
         self.shapes.take_news()
     }
@@ -142,10 +142,10 @@ mod tests {
     const OTHER: i32 = CodeKind::Other as i32;
     const ARRAY: i32 = CodeKind::Array as i32;
 
-    /// As `lib/shaped.js` reads a page.
+    /// As `lib/shaped.js` reads a completion.
     struct Reader<'a> {
         codes: std::slice::Iter<'a, i32>,
-        page: &'a Shaped,
+        completion: &'a Shaped,
         narrow: Vec<JsonValue>,
         wide: Vec<JsonValue>,
         shapes: &'a [Vec<String>],
@@ -161,7 +161,7 @@ mod tests {
                 SHORT => self.short(number),
                 SMALL => json!(code >> CODE_BITS),
                 OTHER => match number.checked_sub(CodeOther::Doubles as usize) {
-                    Some(number) => json!(self.page.doubles[number]),
+                    Some(number) => json!(self.completion.doubles[number]),
                     None => [json!(null), json!(false), json!(true)][number].clone(),
                 },
                 ARRAY => (0..number).map(|_| self.read()).collect(),
@@ -173,23 +173,23 @@ mod tests {
         }
 
         fn short(&self, number: usize) -> JsonValue {
-            let starts = &self.page.short_starts[number..=number + 1];
-            let text = &self.page.short.joined[starts[0] as usize..starts[1] as usize];
+            let starts = &self.completion.short_starts[number..=number + 1];
+            let text = &self.completion.short.joined[starts[0] as usize..starts[1] as usize];
             json!(std::str::from_utf8(text).unwrap())
         }
     }
 
-    fn read_all(page: &mut Shaped, shapes: &[Vec<String>], values: usize) -> Vec<JsonValue> {
-        page.finish();
+    fn read_all(completion: &mut Shaped, shapes: &[Vec<String>], values: usize) -> Vec<JsonValue> {
+        completion.finish();
         let list = |strings: &Strings| match &strings.joined[..] {
             [] => Vec::new(),
             json => serde_json::from_slice(json).unwrap(),
         };
         let mut reader = Reader {
-            narrow: list(&page.narrow),
-            wide: list(&page.wide),
-            codes: page.codes.iter(),
-            page,
+            narrow: list(&completion.narrow),
+            wide: list(&completion.wide),
+            codes: completion.codes.iter(),
+            completion,
             shapes,
         };
         let read = (0..values).map(|_| reader.read()).collect();
@@ -199,20 +199,23 @@ mod tests {
 
     /// Pushes a text until it is taken; the shapes that were new.
     fn learn(text: &str, shaper: &mut Shaper) -> Vec<Vec<String>> {
-        let mut page = Shaped::new(&BufferPool::default());
-        let tries = (0..100).find(|_| page.push(text, shaper).is_some());
+        let mut completion = Shaped::new(&BufferPool::default());
+        let tries = (0..100).find(|_| completion.push(text, shaper).is_some());
         assert!(tries.is_some(), "{text}");
         let news = shaper
-            .end_page()
+            .end_completion()
             .map(|news| serde_json::from_str(&news).unwrap());
         let shapes = news.map_or(json!([]), |news: JsonValue| news["shapes"].clone());
         serde_json::from_value(shapes).unwrap()
     }
 
-    fn is_untouched(page: &Shaped) -> bool {
-        let numbers = page.codes.len() + page.doubles.len() + page.short_starts.len() + page.bytes;
-        let strings = [&page.narrow, &page.wide].map(|strings| strings.joined.len());
-        numbers == 0 && strings == [0; 2] && page.short.joined.is_empty()
+    fn is_untouched(completion: &Shaped) -> bool {
+        let numbers = completion.codes.len()
+            + completion.doubles.len()
+            + completion.short_starts.len()
+            + completion.bytes;
+        let strings = [&completion.narrow, &completion.wide].map(|strings| strings.joined.len());
+        numbers == 0 && strings == [0; 2] && completion.short.joined.is_empty()
     }
 
     #[test]
@@ -230,11 +233,11 @@ mod tests {
         for text in texts {
             shapes.extend(learn(text, &mut shaper));
         }
-        let mut page = Shaped::new(&BufferPool::default());
+        let mut completion = Shaped::new(&BufferPool::default());
         for text in texts {
-            assert!(page.push(text, &mut shaper).is_some());
+            assert!(completion.push(text, &mut shaper).is_some());
         }
-        let read = read_all(&mut page, &shapes, texts.len());
+        let read = read_all(&mut completion, &shapes, texts.len());
         let parse = |text: &str| -> JsonValue { serde_json::from_str(text).unwrap() };
         let expected: JsonValue = texts.map(parse).into_iter().collect();
         assert_eq!(in_doubles(read.into()), in_doubles(expected));
@@ -255,10 +258,19 @@ mod tests {
 
     #[test]
     fn minus_zero_stays_one() {
-        let mut page = Shaped::new(&BufferPool::default());
-        assert!(page.push("[-0,-0.0,0]", &mut Shaper::new(true)).is_some());
-        assert_eq!(page.doubles.len(), 2);
-        assert!(page.doubles.iter().all(|zero| zero.is_sign_negative()));
+        let mut completion = Shaped::new(&BufferPool::default());
+        assert!(
+            completion
+                .push("[-0,-0.0,0]", &mut Shaper::new(true))
+                .is_some()
+        );
+        assert_eq!(completion.doubles.len(), 2);
+        assert!(
+            completion
+                .doubles
+                .iter()
+                .all(|zero| zero.is_sign_negative())
+        );
     }
 
     #[test]
@@ -280,9 +292,9 @@ mod tests {
             r#"[0.5,"c","é",{"new":1}]"#,
         ];
         for text in texts {
-            let mut page = Shaped::new(&BufferPool::default());
-            assert!(page.push(text, &mut shaper).is_none(), "{text}");
-            assert!(is_untouched(&page), "{text}");
+            let mut completion = Shaped::new(&BufferPool::default());
+            assert!(completion.push(text, &mut shaper).is_none(), "{text}");
+            assert!(is_untouched(&completion), "{text}");
         }
         let deep = format!("{}{}", "[".repeat(500), "]".repeat(500));
         assert!(
@@ -293,23 +305,23 @@ mod tests {
     }
 
     #[test]
-    fn a_page_takes_no_more_than_javascript_has_room_for() {
+    fn a_completion_takes_no_more_than_javascript_has_room_for() {
         let mut shaper = Shaper::new(true);
         for (item, most) in [
-            ("0,", PAGE_CODES),
-            ("-0,", PAGE_DOUBLES),
-            ("\"\",", PAGE_SHORTS),
+            ("0,", COMPLETION_CODES),
+            ("-0,", COMPLETION_DOUBLES),
+            ("\"\",", COMPLETION_SHORTS),
         ] {
             let body = item.repeat((MOST_BYTES - 4) / item.len());
             let value = format!("[{body}0]");
-            let mut page = Shaped::new(&BufferPool::default());
-            while page.push(&value, &mut shaper).is_some() {}
-            page.finish();
-            let used = page.codes.len().max(page.doubles.len());
-            let used = used.max(page.short_starts.len());
-            assert!(page.bytes > 0 && used <= most as usize);
-            let mut page = Shaped::new(&BufferPool::default());
-            assert!(page.push("[0,-0]", &mut shaper).is_some());
+            let mut completion = Shaped::new(&BufferPool::default());
+            while completion.push(&value, &mut shaper).is_some() {}
+            completion.finish();
+            let used = completion.codes.len().max(completion.doubles.len());
+            let used = used.max(completion.short_starts.len());
+            assert!(completion.bytes > 0 && used <= most as usize);
+            let mut completion = Shaped::new(&BufferPool::default());
+            assert!(completion.push("[0,-0]", &mut shaper).is_some());
         }
         let large = format!("\"{}\"", "x".repeat(MOST_BYTES));
         assert!(
@@ -321,8 +333,8 @@ mod tests {
 
     #[test]
     fn one_that_is_off_takes_nothing() {
-        let mut page = Shaped::new(&BufferPool::default());
-        assert!(page.push("1", &mut Shaper::new(false)).is_none());
-        assert!(is_untouched(&page));
+        let mut completion = Shaped::new(&BufferPool::default());
+        assert!(completion.push("1", &mut Shaper::new(false)).is_none());
+        assert!(is_untouched(&completion));
     }
 }

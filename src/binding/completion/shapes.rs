@@ -22,7 +22,7 @@ const ROOT: u32 = 0;
 pub struct Shapes {
     nodes: Vec<ShapeTreeNode>,
     told: u32,
-    /// To be told with the page that is being written.
+    /// To be told with the completion that is being written.
     news: Vec<u32>,
     refusals: u32,
     is_anew: bool,
@@ -103,7 +103,7 @@ impl Shapes {
         node.number
     }
 
-    /// To be called at the end of each page. What JavaScript has to be told with it, as JSON: `shapes`, the keys of each new
+    /// To be called at the end of each completion. What JavaScript has to be told with it, as JSON: `shapes`, the keys of each new
     /// one, numbered on from the last, and `isAnew`, whether all before these are forgotten.
     pub fn take_news(&mut self) -> Option<String> {
         let is_anew = mem::take(&mut self.is_anew);
@@ -214,7 +214,7 @@ mod tests {
             look(&mut shapes, &[&format!("key{i}")]);
             assert!(shapes.nodes.len() <= MOST_NODES);
         }
-        // With the page after the one that filled it.
+        // With the completion after the one that filled it.
         assert!(!tells_of_a_beginning(&mut shapes));
         assert_eq!(learn(&mut shapes, &["known"]), Some(0));
         let news = r#"{"isAnew":true,"shapes":[["known"]]}"#;

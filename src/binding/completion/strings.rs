@@ -1,4 +1,4 @@
-//! The strings of a page's values.
+//! The strings of a completion's values.
 //!
 //! `JSON.parse` looks short strings up in V8's table of strings, which takes longer than all else about them. So these
 //! do not go through it.
@@ -12,7 +12,7 @@ pub struct Strings {
     count: u32,
 }
 
-/// V8 copies as much when it cuts; of more it makes a view, which would keep the page's text alive.
+/// V8 copies as much when it cuts; of more it makes a view, which would keep the completion's text alive.
 pub const SHORT_BYTES: usize = 12;
 
 impl Strings {
@@ -117,7 +117,7 @@ impl SeenStrings {
         (number, false)
     }
 
-    /// To be called when strings have been cut off, and for another page.
+    /// To be called when strings have been cut off, and for another completion.
     pub fn forget(&mut self) {
         if !self.is_clean {
             self.slots.fill(None);

@@ -1,6 +1,6 @@
-//! All JSON texts of a page are joined into one array, with a separator behind each: a number
-//! drawn at random for the page. A stored text that is not JSON, or more than one JSON text,
-//! moves the separators, so that JavaScript notices and takes the page apart; it cannot put its
+//! All JSON texts of a completion are joined into one array, with a separator behind each: a number
+//! drawn at random for the completion. A stored text that is not JSON, or more than one JSON text,
+//! moves the separators, so that JavaScript notices and takes the completion apart; it cannot put its
 //! content into the place of another call's.
 
 use crate::binding::buffer_pool::{BufferPool, PooledBuffer};

@@ -1,6 +1,6 @@
 'use strict';
 
-// Reads a page of answers. src/binding/completion/layout.rs describes its layout once.
+// Reads a completion of answers. src/binding/completion/layout.rs describes its layout once.
 // src/binding/completion/texts.rs explains why a stored text cannot harm its neighbours.
 
 const { broken, failure } = require('./errors');
@@ -15,14 +15,14 @@ const { Narrow: NARROW, Wide: WIDE, Shaped: SHAPED, Binary: BINARY, Unreadable: 
 const NO_BYTES = Buffer.alloc(0);
 
 /**
- * Passes everything on a page, in order, to `settle` (answers; a text that is not JSON is a miss),
+ * Passes everything on a completion, in order, to `settle` (answers; a text that is not JSON is a miss),
  * `tell` (events), `deliver` and `deliverBytes` (messages). Never throws: an answer that cannot be
  * read rejects its own call, and any other error is passed to `trouble`.
  */
-function readPage(page, records, builder, readers) {
-  const reader = new PageReader(page, records, builder, readers);
+function readCompletion(completion, records, builder, readers) {
+  const reader = new CompletionReader(completion, records, builder, readers);
   reader.begin();
-  const end = page.count * SIZE;
+  const end = completion.count * SIZE;
   for (let at = 0; at < end; at += SIZE) {
     try {
       reader.take(at);
@@ -32,21 +32,21 @@ function readPage(page, records, builder, readers) {
   }
 }
 
-class PageReader {
-  constructor(page, records, builder, readers) {
-    this.page = page;
+class CompletionReader {
+  constructor(completion, records, builder, readers) {
+    this.completion = completion;
     this.records = records;
     this.builder = builder;
     this.readers = readers;
-    this.narrow = parse(page.narrow, page.narrowCount, page.separator);
-    this.wide = parse(page.wide, page.wideCount, page.separator);
+    this.narrow = parse(completion.narrow, completion.narrowCount, completion.separator);
+    this.wide = parse(completion.wide, completion.wideCount, completion.separator);
     // If all messages are empty, there are no bytes.
-    this.binary = page.binary ?? NO_BYTES;
+    this.binary = completion.binary ?? NO_BYTES;
   }
 
   begin() {
     try {
-      this.builder.begin(this.page.strings);
+      this.builder.begin(this.completion.strings);
     } catch (error) {
       this.readers.trouble(error);
     }
@@ -99,7 +99,7 @@ class PageReader {
       case NULL:
         return null;
       case BINARY:
-        // The page's memory will be reused.
+        // The completion's memory will be reused.
         return Buffer.from(this.binary.subarray(place, records[at + END]));
       case UNDEFINED:
       case UNREADABLE:
@@ -156,7 +156,7 @@ function readText(text) {
 }
 
 /**
- * Parses a text of the page, `[value, separator, value, separator, …]`. Each value is at an even
+ * Parses a text of the completion, `[value, separator, value, separator, …]`. Each value is at an even
  * index, and is undefined where the text is not JSON; no JSON text is undefined.
  */
 function parse(text, count, separator) {
@@ -195,4 +195,4 @@ function takeApart(text, count, separator) {
   return values;
 }
 
-module.exports = { readPage, readText };
+module.exports = { readCompletion, readText };

@@ -1,6 +1,6 @@
 'use strict';
 
-// Mixtures of all that a page can hold: answers, messages and events, over stored bytes of every kind,
+// Mixtures of all that a completion can hold: answers, messages and events, over stored bytes of every kind,
 // through the real queue. Each is compared with what plain JavaScript makes of the same bytes.
 // Prints how many there were; a failure names its seed and the smallest case.
 
