@@ -166,7 +166,7 @@ export type QueryParams = Record<string, unknown>;
  * digits, and an object with `toJSON` is the room that it returns.
  *
  * **Fenced**: a result that was being loaded while its query or room was invalidated, by any
- * process, is not stored. docs/caching.md explains how, and what it costs. While Redis is
+ * process, is not stored. docs/cache.md explains how, and what it costs. While Redis is
  * unavailable, results are kept in this process for at most `queryCache.degradedTtlSeconds`.
  */
 export interface QueryCache {

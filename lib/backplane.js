@@ -3,15 +3,15 @@
 const { createCache } = require('./cache');
 const { Client } = require('./client');
 const { Core } = require('./core');
-const { createLimits } = require('./limits');
+const { createLimits } = require('./rate-limits');
 const { createLoader } = require('./loader');
 const { createLocks } = require('./locks');
 const { createMetrics } = require('./metrics');
 const { createMessageCache } = require('./message-cache');
 const { createPresence } = require('./presence');
 const { createPubSub } = require('./pubsub');
-const { createQueryCache } = require('./queries');
-const { createSessionCache } = require('./sessions');
+const { createQueryCache } = require('./query-cache');
+const { createSessionCache } = require('./session-cache');
 const { createSocketIo } = require('./socketio');
 
 /** Creates a backplane. index.d.ts documents its contract. Opens no connection. */

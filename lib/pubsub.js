@@ -5,7 +5,7 @@ const EventEmitter = require('node:events');
 const check = require('./check');
 const { closed } = require('./errors');
 const { callSafely, emitSafely } = require('./listeners');
-const { messages } = require('./messages');
+const { messages } = require('./pubsub-messages');
 const { Op } = require('./queue');
 const { Kind, Reach, Subscriptions } = require('./subscriptions');
 

@@ -67,7 +67,7 @@ pub fn fetched(fetched: Fetched) -> Answer {
     }
 }
 
-/// As `lib/limits.js` hands it out.
+/// As `lib/rate-limits.js` hands it out.
 pub fn checked(rule: Rule, verdict: Verdict, source: Source) -> String {
     let Verdict {
         allowed,

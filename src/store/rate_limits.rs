@@ -1,5 +1,5 @@
 //! Rate limits: what a store does, and the arithmetic of it. That is the same on both stores: here
-//! for the one in memory, in `redis/lua/limit_*.lua` for Redis.
+//! for the one in memory, in `redis/lua/rate_limit_*.lua` for Redis.
 //!
 //! Times are milliseconds of the store's own clock. All sums are whole numbers, so that no rounding
 //! lets one too many through; on Redis, whose scripts count in doubles, as long as limit × window is

@@ -16,10 +16,10 @@ macro_rules! contract {
 }
 
 mod bus;
-mod limits;
 mod locks;
 mod panics;
 mod presence;
+mod rate_limits;
 mod store;
 mod support;
 mod tags;

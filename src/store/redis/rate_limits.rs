@@ -3,7 +3,7 @@
 use redis::Value;
 
 use super::RedisStore;
-use super::script::{LIMIT_FIXED, LIMIT_ROLLING, unexpected};
+use super::script::{RATE_LIMIT_FIXED, RATE_LIMIT_ROLLING, unexpected};
 use crate::store::rate_limits::{Algorithm, Limiter, Rule, Verdict};
 use crate::store::{Key, Result, Store};
 
@@ -19,7 +19,11 @@ impl Limiter for RedisStore {
                     by.format(cost),
                 ];
                 let args = args.map(str::as_bytes);
-                let answer = self.link.calls.script(&LIMIT_FIXED, &[key], &args).await?;
+                let answer = self
+                    .link
+                    .calls
+                    .script(&RATE_LIMIT_FIXED, &[key], &args)
+                    .await?;
                 fixed_verdict(&answer, rule)
             }
             Algorithm::SlidingWindow => self.check_rolling(key, "S", rule, cost, None).await,
@@ -50,13 +54,13 @@ impl RedisStore {
         let answer = self
             .link
             .calls
-            .script(&LIMIT_ROLLING, &[key], &args)
+            .script(&RATE_LIMIT_ROLLING, &[key], &args)
             .await?;
         Ok(verdict(&numbers(&answer)?, rule))
     }
 }
 
-/// As `limit_fixed.lua` answers it, in one number if it can.
+/// As `rate_limit_fixed.lua` answers it, in one number if it can.
 fn fixed_verdict(answer: &Value, rule: Rule) -> Result<Verdict> {
     const SINCE_MS: u64 = 1_700_000_000_000;
     const BITS: u32 = 40;

@@ -46,8 +46,8 @@ macro_rules! lua {
 pub static CACHE_LEASE: Lua = lua!("lua/cache_lease.lua");
 pub static CACHE_FILL: Lua = lua!("lua/cache_fill.lua");
 pub static CACHE_ABANDON: Lua = lua!("lua/cache_abandon.lua");
-pub static LIMIT_FIXED: Lua = lua!("lua/limit_fixed.lua");
-pub static LIMIT_ROLLING: Lua = lua!("lua/limit_rolling.lua");
+pub static RATE_LIMIT_FIXED: Lua = lua!("lua/rate_limit_fixed.lua");
+pub static RATE_LIMIT_ROLLING: Lua = lua!("lua/rate_limit_rolling.lua");
 pub static LOCK_EXTEND: Lua = lua!("lua/lock_queue.lua", "lua/lock_extend.lua");
 pub static LOCK_GIVE: Lua = lua!("lua/lock_queue.lua", "lua/lock_give.lua");
 pub static LOCK_TAKE: Lua = lua!("lua/lock_queue.lua", "lua/lock_take.lua");

@@ -16,7 +16,7 @@ const LONGEST_KEY = 1024;
 /** As in src/binding/dispatch.rs. */
 const FIXED_WINDOW = 0;
 
-class Exhausted {
+class ExhaustedLimits {
   #core;
   #known = new Map();
   #subscriptions = null;
@@ -118,4 +118,4 @@ function isSettledFor({ algorithm, limit }, cost) {
   return algorithm === FIXED_WINDOW ? cost <= limit : cost === 1;
 }
 
-module.exports = { Exhausted };
+module.exports = { ExhaustedLimits };

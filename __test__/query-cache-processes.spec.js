@@ -20,7 +20,7 @@ describe('queries of several processes', () => {
     const [redis, table] = [await startRedis(), await startRedis()];
     closers.push(() => redis.stop(), () => table.stop());
     const options = { url: redis.url, tableUrl: table.url, isFenced, rows: 20, degradedTtlSeconds: 2 };
-    const workers = await Promise.all(Array.from({ length: PROCESSES }, () => startRemote('queries-worker.js', options)));
+    const workers = await Promise.all(Array.from({ length: PROCESSES }, () => startRemote('query-cache-worker.js', options)));
     closers.push(...workers.map((worker) => () => worker.stop()));
     return { redis, workers };
   }

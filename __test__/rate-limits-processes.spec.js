@@ -5,7 +5,7 @@ const path = require('node:path');
 const { startRedis, uniquePrefix } = require('./support');
 const { cleanEnv } = require('./support/program');
 
-const PROGRAM = path.join(__dirname, 'programs', 'limits-crowd.js');
+const PROGRAM = path.join(__dirname, 'programs', 'rate-limits-crowd.js');
 const PROCESSES = 8;
 const CALLS = 1000;
 

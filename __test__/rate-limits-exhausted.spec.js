@@ -238,7 +238,7 @@ describe('a limit that is known to be exhausted', () => {
     ['denied', [true, false, false]], ['closed', [true, false]], ['closedAtOnce', [true, false]], ['reset', [true, false, true]],
     ['resetLast', 'undefined'], ['checkLast', true],
   ])('a process that ends with it ends by itself: %s', async (use, result) => {
-    expect(await resultOf('limits-idle.js', { url: redis.url, keyPrefix: uniquePrefix(), use })).toEqual(result);
-    expect(await resultOf('limits-idle.js', { url: NOBODY, keyPrefix: uniquePrefix(), use })).toEqual(result);
+    expect(await resultOf('rate-limits-idle.js', { url: redis.url, keyPrefix: uniquePrefix(), use })).toEqual(result);
+    expect(await resultOf('rate-limits-idle.js', { url: NOBODY, keyPrefix: uniquePrefix(), use })).toEqual(result);
   });
 });

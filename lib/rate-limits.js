@@ -1,7 +1,7 @@
 'use strict';
 
 const check = require('./check');
-const { Exhausted } = require('./exhausted');
+const { ExhaustedLimits } = require('./exhausted-limits');
 const { Op } = require('./queue');
 
 /** In the order in which src/binding/dispatch.rs numbers them; the first is the default. */
@@ -10,7 +10,7 @@ const DEFAULT_WINDOW_SECONDS = 60;
 
 /** The rate limits of one backplane. index.d.ts documents each function. */
 function createLimits(core) {
-  const exhausted = new Exhausted(core);
+  const exhausted = new ExhaustedLimits(core);
 
   function checkRateLimit(key, maxRequests, windowSeconds = DEFAULT_WINDOW_SECONDS, options = {}) {
     const { algorithm, cost, error: optionsError } = readOptions(options);
