@@ -10,12 +10,12 @@ const { NOBODY, silent } = require('./support/places');
 
 const ROOT = path.join(__dirname, '..');
 const flat = require('..');
-const redisClient = require('../redisClient');
-const redisPubSub = require('../redisPubSub');
-const presenceService = require('../presenceService');
-const messageCache = require('../messageCache');
-const queryCache = require('../queryCache');
-const sessionCache = require('../sessionCache');
+const redisClient = require('../modules/redisClient');
+const redisPubSub = require('../modules/redisPubSub');
+const presenceService = require('../modules/presenceService');
+const messageCache = require('../modules/messageCache');
+const queryCache = require('../modules/queryCache');
+const sessionCache = require('../modules/sessionCache');
 
 /** The functions that a file of types declares, each once however many overloads it has, or passes on. */
 function declared(file) {
@@ -30,12 +30,12 @@ const namesOf = (module) => Object.keys(module).sort();
 describe('require', () => {
   test('gives what the types declare, and nothing else', () => {
     expect(namesOf(flat)).toEqual(declared('index.d.ts'));
-    expect(namesOf(redisClient)).toEqual(declared('redisClient.d.ts'));
-    expect(namesOf(redisPubSub)).toEqual(declared('redisPubSub.d.ts'));
-    expect(namesOf(presenceService)).toEqual(declared('presenceService.d.ts'));
-    expect(namesOf(messageCache)).toEqual(declared('messageCache.d.ts'));
-    expect(namesOf(queryCache)).toEqual(declared('queryCache.d.ts'));
-    expect(namesOf(sessionCache)).toEqual(declared('sessionCache.d.ts'));
+    expect(namesOf(redisClient)).toEqual(declared('modules/redisClient.d.ts'));
+    expect(namesOf(redisPubSub)).toEqual(declared('modules/redisPubSub.d.ts'));
+    expect(namesOf(presenceService)).toEqual(declared('modules/presenceService.d.ts'));
+    expect(namesOf(messageCache)).toEqual(declared('modules/messageCache.d.ts'));
+    expect(namesOf(queryCache)).toEqual(declared('modules/queryCache.d.ts'));
+    expect(namesOf(sessionCache)).toEqual(declared('modules/sessionCache.d.ts'));
     for (const module of [redisClient, redisPubSub, presenceService, messageCache, queryCache, sessionCache]) {
       for (const name of namesOf(module)) expect(typeof module[name]).toBe('function');
     }

@@ -13,7 +13,7 @@ const PLATFORM = `${process.platform}-${process.arch}`;
 /** The package without its addon, as it is on a platform that it was not built for. */
 function withoutAddon(files) {
   const dir = fs.mkdtempSync(path.join(os.tmpdir(), 'redis-backplane-platform-'));
-  for (const file of ['package.json', 'index.js', 'redisClient.js', 'lib', ...files]) {
+  for (const file of ['package.json', 'index.js', 'modules', 'lib', ...files]) {
     fs.cpSync(path.join(ROOT, file), path.join(dir, file), { recursive: true });
   }
   return dir;
@@ -31,7 +31,7 @@ describe.each([
 
   afterEach(() => fs.rmSync(dir, { recursive: true, force: true }));
 
-  test.each(['index.js', 'redisClient.js'])('requiring %s says E_PLATFORM and names the platform', async (entry) => {
+  test.each(['index.js', 'modules/redisClient.js'])('requiring %s says E_PLATFORM and names the platform', async (entry) => {
     const { code, message, isError, hasCause } = await resultOf('load.js', { file: path.join(dir, entry) });
     expect({ code, isError, hasCause }).toEqual({ code: 'E_PLATFORM', isError: true, hasCause: true });
     expect(message).toContain(PLATFORM);

@@ -77,8 +77,8 @@ function javascriptViolations(file, text) {
 
 function violations(root) {
   const read = (file) => withoutComments(fs.readFileSync(path.join(root, file), 'utf8'));
-  const entries = ['index.js', 'redisClient.js'].filter((file) => fs.existsSync(path.join(root, file)));
-  const scripts = [...entries, ...filesUnder(root, 'lib', '.js')];
+  const entries = ['index.js'].filter((file) => fs.existsSync(path.join(root, file)));
+  const scripts = [...entries, ...filesUnder(root, 'modules', '.js'), ...filesUnder(root, 'lib', '.js')];
   const rust = filesUnder(root, 'src', '.rs');
   return [
     ...rust.flatMap((file) => rustViolations(file, read(file))),

@@ -160,7 +160,7 @@ async function main() {
   const found = await callables(backplane);
   const missing = Object.keys(found).filter((name) => !(name in ROWS));
   const exported = new Set(Object.keys({ ...flat, createBackplane }));
-  for (const file of FILES) for (const name of Object.keys(require(`../../${file}`))) exported.add(name);
+  for (const file of FILES) for (const name of Object.keys(require(`../../modules/${file}`))) exported.add(name);
   for (const name of exported) {
     const isKnown = name in ROWS || Object.keys(ROWS).some((row) => row.startsWith(`${name}.`) || row.endsWith(`.${name}`));
     if (!isKnown) missing.push(name);

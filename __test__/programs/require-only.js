@@ -4,7 +4,7 @@
 
 const { url } = JSON.parse(process.argv[2]);
 const { createBackplane, cacheGet } = require('../..');
-const redisClient = require('../../redisClient');
+const redisClient = require('../../modules/redisClient');
 
 createBackplane({ url });
 createBackplane({ url }).close();

@@ -20,8 +20,8 @@ import {
   resetRateLimit,
   socketIoAdapter,
 } from '../../index';
-import * as redisClient from '../../redisClient';
-import * as redisPubSub from '../../redisPubSub';
+import * as redisClient from '../../modules/redisClient';
+import * as redisPubSub from '../../modules/redisPubSub';
 
 interface User {
   name: string;

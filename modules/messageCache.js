@@ -2,7 +2,7 @@
 
 // Replaces a server's own src/core/engine/messageCache.js.
 
-const { messageCache } = require('./index');
+const { messageCache } = require('../index');
 
 module.exports.generateHash = messageCache.generateHash;
 module.exports.get = messageCache.get;

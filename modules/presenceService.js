@@ -2,6 +2,6 @@
 
 // Replaces a server's own src/services/presence/presenceService.js.
 
-const backplane = require('./index');
+const backplane = require('../index');
 
 module.exports.PresenceService = backplane.PresenceService;

@@ -1,5 +1,5 @@
 /** Replaces a server's own `src/infrastructure/cache/sessionCache.js`. */
-import { SessionCache } from './index';
+import { SessionCache } from '../index';
 
 /** {@link SessionCache.getSession} */
 export const getSession: SessionCache['getSession'];

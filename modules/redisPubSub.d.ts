@@ -1,2 +1,2 @@
 /** Replaces a server's own `src/infrastructure/pubsub/redisPubSub.js`. */
-export { RedisPubSub, getPubSub } from './index';
+export { RedisPubSub, getPubSub } from '../index';

@@ -2,7 +2,7 @@
 
 // Replaces a server's own src/infrastructure/cache/queryCache.js.
 
-const { queryCache } = require('./index');
+const { queryCache } = require('../index');
 
 module.exports.get = queryCache.get;
 module.exports.set = queryCache.set;

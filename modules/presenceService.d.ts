@@ -1,2 +1,2 @@
 /** Replaces a server's own `src/services/presence/presenceService.js`. */
-export { PresenceService } from './index';
+export { PresenceService } from '../index';

@@ -1,5 +1,5 @@
 /** Replaces a server's own `src/infrastructure/cache/queryCache.js`. */
-import { QueryCache } from './index';
+import { QueryCache } from '../index';
 
 /** {@link QueryCache.get} */
 export const get: QueryCache['get'];

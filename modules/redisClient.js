@@ -2,7 +2,7 @@
 
 // Replaces a server's own src/infrastructure/database/redisClient.js.
 
-const backplane = require('./index');
+const backplane = require('../index');
 
 module.exports.getClient = backplane.getClient;
 module.exports.isRedisAvailable = backplane.isRedisAvailable;

@@ -2,7 +2,7 @@
 
 // Replaces a server's own src/infrastructure/cache/sessionCache.js.
 
-const { sessionCache } = require('./index');
+const { sessionCache } = require('../index');
 
 module.exports.getSession = sessionCache.getSession;
 module.exports.setSession = sessionCache.setSession;

@@ -1,5 +1,5 @@
 /** Replaces a server's own `src/core/engine/messageCache.js`. */
-import { MessageCache } from './index';
+import { MessageCache } from '../index';
 
 /** {@link MessageCache.generateHash} */
 export const generateHash: MessageCache['generateHash'];

@@ -16,4 +16,4 @@ export {
   createSubscriber,
   publish,
   close,
-} from './index';
+} from '../index';
