@@ -20,4 +20,5 @@ pub mod binding;
 pub mod io_thread;
 #[cfg(test)]
 mod measure;
+pub mod mutex;
 pub mod store;

@@ -2,11 +2,12 @@
 //! login, and is told of what it might not know.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 
 use tokio::sync::oneshot;
 
 use super::{Event, OnEvent, Troubles};
+use crate::mutex::{Mutex, MutexGuard};
 use crate::store::remote::connection::endpoint::Endpoint;
 use crate::store::remote::connection::login::{Credentials, CredentialsFuture, Login, Notice};
 
@@ -88,7 +89,7 @@ impl CredentialRequests {
     }
 
     fn waiting(&self) -> MutexGuard<'_, PendingRequests> {
-        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+        self.waiting.lock()
     }
 }
 

@@ -25,12 +25,13 @@ mod stats;
 mod tagged_entries;
 
 use std::future::Future;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::{Notify, RwLock};
 use tokio::task::AbortHandle;
 
+use crate::mutex::{Mutex, MutexGuard};
 use crate::store::availability::{Availability, Switch};
 use crate::store::memory::budget::{Budget, MemoryKind};
 use crate::store::memory::rate_limits::MemoryLimiter;
@@ -283,7 +284,7 @@ impl Backplane {
     }
 
     fn running(&self) -> MutexGuard<'_, Option<RunningTasks>> {
-        self.running.lock().unwrap_or_else(PoisonError::into_inner)
+        self.running.lock()
     }
 }
 

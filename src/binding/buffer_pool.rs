@@ -3,7 +3,9 @@
 
 use std::mem;
 use std::ops::{Deref, DerefMut};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
+
+use crate::mutex::Mutex;
 
 const MOST_BUFFERS: usize = 16;
 /// A buffer that has grown beyond this is given back to the system.
@@ -22,7 +24,7 @@ pub struct PooledBuffer {
 impl BufferPool {
     /// An empty buffer.
     pub fn take(&self) -> PooledBuffer {
-        let mut buffers = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut buffers = self.0.lock();
         PooledBuffer {
             bytes: buffers.pop().unwrap_or_default(),
             pool: self.clone(),
@@ -34,7 +36,7 @@ impl BufferPool {
             return;
         }
         buffer.clear();
-        let mut buffers = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut buffers = self.0.lock();
         if buffers.len() < MOST_BUFFERS {
             buffers.push(buffer);
         }
@@ -80,6 +82,6 @@ mod tests {
         for mut buffer in many {
             buffer.push(0);
         }
-        assert_eq!(pool.0.lock().unwrap().len(), MOST_BUFFERS);
+        assert_eq!(pool.0.lock().len(), MOST_BUFFERS);
     }
 }

@@ -7,13 +7,14 @@ use std::cell::Cell;
 use std::ffi::c_void;
 use std::panic::{self, AssertUnwindSafe};
 use std::ptr;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 
 use napi::bindgen_prelude::*;
 use napi::{check_status, sys};
 
 use super::completion::Completion;
 use super::completion::ffi::CompletionArgs;
+use crate::mutex::{Mutex, MutexGuard};
 
 const NAME: &str = "redis-backplane";
 
@@ -93,7 +94,7 @@ impl Drop for Carrier {
 
 impl SharedFunction {
     fn raw(&self) -> MutexGuard<'_, Option<RawFunction>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.lock()
     }
 
     fn release(&self) {

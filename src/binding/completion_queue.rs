@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 use std::mem;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::{Arc, Weak};
 
 use serde_json::{Value as JsonValue, json};
 
@@ -12,6 +12,7 @@ use super::encode::broken;
 use super::metrics::epoch_ms;
 use crate::backplane::pubsub::mailbox::{Gap, Mail, Mailbox};
 use crate::io_thread;
+use crate::mutex::{Mutex, MutexGuard};
 
 /// Completions with messages that JavaScript has not taken yet. Answers are as many as were asked for;
 /// messages come unasked, and wait in their mailboxes, which are bounded.
@@ -129,12 +130,12 @@ impl CompletionQueue {
     }
 
     fn mail_room(&self) -> MutexGuard<'_, MailRoom> {
-        self.mail.lock().unwrap_or_else(PoisonError::into_inner)
+        self.mail.lock()
     }
 
     /// Answers whether the completion was full, and has left.
     fn write(self: &Arc<Self>, write: impl FnOnce(&mut OpenCompletion)) -> bool {
-        let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut open = self.open.lock();
         let first = open.completion.is_empty();
         write(&mut open);
         let full = open.completion.is_full();
@@ -151,12 +152,12 @@ impl CompletionQueue {
 
     /// Lets go of the JavaScript thread; completions are dropped from now on.
     pub fn close(&self) {
-        let mut carrier = self.carrier.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut carrier = self.carrier.lock();
         *carrier = None;
     }
 
     fn send(&self) {
-        let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut open = self.open.lock();
         if open.completion.is_empty() {
             return;
         }
@@ -166,7 +167,7 @@ impl CompletionQueue {
         if completion.receipt.is_some() {
             self.mail_room().completions_under_way += 1;
         }
-        let carrier = self.carrier.lock().unwrap_or_else(PoisonError::into_inner);
+        let carrier = self.carrier.lock();
         if let Some(carry) = &*carrier {
             carry(completion);
         }
@@ -224,7 +225,7 @@ mod tests {
         let completions = Arc::new(Mutex::new(Vec::new()));
         let sent = completions.clone();
         let completion_queue = CompletionQueue::new(
-            Box::new(move |completion| sent.lock().unwrap().push(completion)),
+            Box::new(move |completion| sent.lock().push(completion)),
             Shaper::new(true),
         );
         (completion_queue, completions)
@@ -237,7 +238,7 @@ mod tests {
             Responder::new(&completion_queue, id).send(Answer::Null);
         }
         tokio::task::yield_now().await;
-        let completions = completions.lock().unwrap();
+        let completions = completions.lock();
         assert_eq!(completions.len(), 1);
         assert_eq!(completions[0].completed, 100);
     }
@@ -253,7 +254,7 @@ mod tests {
         assert!(failed.await.unwrap_err().is_panic());
         Responder::new(&completion_queue, 8).send(Answer::Null);
         tokio::task::yield_now().await;
-        let completions = completions.lock().unwrap();
+        let completions = completions.lock();
         let records = completions
             .iter()
             .flat_map(|completion| completion.words.chunks(RecordWord::Size as usize));

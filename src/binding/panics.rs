@@ -3,7 +3,9 @@
 use std::collections::HashSet;
 use std::io::{self, Write};
 use std::panic;
-use std::sync::{Mutex, Once, PoisonError};
+use std::sync::Once;
+
+use crate::mutex::Mutex;
 
 /// Of further places nothing is printed.
 const MOST_PLACES: usize = 64;
@@ -31,7 +33,7 @@ struct Places(Mutex<HashSet<String>>);
 
 impl Places {
     fn is_new(&self, place: &str) -> bool {
-        let mut places = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut places = self.0.lock();
         places.len() < MOST_PLACES && places.insert(place.to_owned())
     }
 }

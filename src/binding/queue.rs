@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::panic::{self, AssertUnwindSafe};
 use std::rc::Rc;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::Instant;
 
 use bytes::Bytes;
@@ -24,6 +24,7 @@ use super::submission::Submission;
 use crate::backplane::pubsub::mailbox::Mailbox;
 use crate::backplane::{Backplane, Event, OnEvent};
 use crate::io_thread::{self, busy_poll};
+use crate::mutex::Mutex;
 use crate::store::remote::connection::endpoint::Secret;
 use crate::store::remote::connection::login::Credentials;
 
@@ -88,14 +89,14 @@ impl Queue {
             Arc::new(move |mailbox: &Arc<Mailbox>| completion_queue.mail_came(number, mailbox));
         let on_event = teller(self.completion_queue.clone(), number);
         let backplane = Backplane::new(options.into(), on_event, on_mail);
-        lock(&self.backplanes).insert(number, backplane);
+        self.backplanes.lock().insert(number, backplane);
         number
     }
 
     /// Forgets a backplane that has been closed.
     #[napi(catch_unwind)]
     pub fn forget(&mut self, backplane: u32) {
-        lock(&self.backplanes).remove(&backplane);
+        self.backplanes.lock().remove(&backplane);
     }
 
     /// Releases what the environment holds for the queue. What is submitted after it goes nowhere, and no completion comes.
@@ -126,7 +127,7 @@ impl Queue {
     /// `idle`, `connecting`, `ready`, `degraded` or `closed`.
     #[napi(catch_unwind)]
     pub fn state(&self, backplane: u32) -> &'static str {
-        let backplane = lock(&self.backplanes).get(&backplane).cloned();
+        let backplane = self.backplanes.lock().get(&backplane).cloned();
         backplane.map_or("closed", |backplane| backplane.state_name())
     }
 
@@ -140,7 +141,7 @@ impl Queue {
         password: Option<String>,
         why: Option<String>,
     ) {
-        let backplane = lock(&self.backplanes).get(&backplane).cloned();
+        let backplane = self.backplanes.lock().get(&backplane).cloned();
         let answer = match why {
             Some(why) => Err(why),
             None => Ok(Credentials {
@@ -156,14 +157,14 @@ impl Queue {
     /// For how many ms a lease certainly lasts; 0 for one that has ended.
     #[napi(catch_unwind)]
     pub fn lease_ms(&self, backplane: u32, handle: f64) -> f64 {
-        let backplane = lock(&self.backplanes).get(&backplane).cloned();
+        let backplane = self.backplanes.lock().get(&backplane).cloned();
         backplane.map_or(0.0, |backplane| backplane.lock_certain_ms(handle as u64))
     }
 
     /// The result about a message in the local cache, as JSON.
     #[napi(catch_unwind)]
     pub fn message_read_local(&self, backplane: u32, hash: String) -> Option<JsonText> {
-        let backplane = lock(&self.backplanes).get(&backplane).cloned()?;
+        let backplane = self.backplanes.lock().get(&backplane).cloned()?;
         let text = backplane.message_read_local(hash.as_bytes())?;
         backplane
             .call_stats
@@ -174,35 +175,35 @@ impl Queue {
     /// What is in the local cache is about to change, or has.
     #[napi(catch_unwind)]
     pub fn message_forget(&self, backplane: u32, hash: String) {
-        if let Some(backplane) = lock(&self.backplanes).get(&backplane) {
+        if let Some(backplane) = self.backplanes.lock().get(&backplane) {
             backplane.message_forget(hash.as_bytes());
         }
     }
 
     #[napi(catch_unwind)]
     pub fn message_forget_all(&self, backplane: u32) {
-        if let Some(backplane) = lock(&self.backplanes).get(&backplane) {
+        if let Some(backplane) = self.backplanes.lock().get(&backplane) {
             backplane.message_forget_all();
         }
     }
 
     #[napi(catch_unwind)]
     pub fn message_sweep(&self, backplane: u32) {
-        if let Some(backplane) = lock(&self.backplanes).get(&backplane) {
+        if let Some(backplane) = self.backplanes.lock().get(&backplane) {
             backplane.message_sweep();
         }
     }
 
     #[napi(catch_unwind)]
     pub fn local_messages(&self, backplane: u32) -> u32 {
-        let backplane = lock(&self.backplanes).get(&backplane).cloned();
+        let backplane = self.backplanes.lock().get(&backplane).cloned();
         backplane.map_or(0, |backplane| backplane.local_messages() as u32)
     }
 
     /// What is cached under a key and in the local cache, as JSON, for a call of kind `op`.
     #[napi(catch_unwind)]
     pub fn cache_read_local(&self, backplane: u32, key: String, op: u32) -> Option<JsonText> {
-        let backplane = lock(&self.backplanes).get(&backplane).cloned()?;
+        let backplane = self.backplanes.lock().get(&backplane).cloned()?;
         let text = backplane.cache_read_local(key.as_bytes())?;
         backplane.call_stats.answered_locally(op as usize);
         Some(JsonText(text))
@@ -211,7 +212,7 @@ impl Queue {
     /// What the local cache has of a key, or of all, is about to change.
     #[napi(catch_unwind)]
     pub fn cache_forget(&self, backplane: u32, key: Option<String>) {
-        if let Some(backplane) = lock(&self.backplanes).get(&backplane) {
+        if let Some(backplane) = self.backplanes.lock().get(&backplane) {
             backplane.cache_forget(key.as_deref().map(str::as_bytes));
         }
     }
@@ -219,7 +220,7 @@ impl Queue {
     /// What has been counted, as JSON (metrics.rs).
     #[napi(catch_unwind)]
     pub fn metrics(&self, backplane: u32) -> Option<JsonText> {
-        let backplane = lock(&self.backplanes).get(&backplane).cloned()?;
+        let backplane = self.backplanes.lock().get(&backplane).cloned()?;
         let text = metrics(&backplane.metrics()).to_string();
         Some(JsonText(text.into()))
     }
@@ -254,7 +255,7 @@ impl Queue {
         io_thread::spawn(async move {
             busy_poll::submission_came(calls);
             dispatch(&submission, &completion_queue, |number| {
-                lock(&backplanes).get(&number).cloned()
+                backplanes.lock().get(&number).cloned()
             });
         });
         io_thread::is_lent() && io_thread::lend()
@@ -279,7 +280,7 @@ impl Drop for Queue {
     fn drop(&mut self) {
         // No thread to be had is no reason to end the process.
         let _ = panic::catch_unwind(AssertUnwindSafe(|| {
-            for (_, backplane) in lock(&self.backplanes).drain() {
+            for (_, backplane) in self.backplanes.lock().drain() {
                 io_thread::spawn(async move { backplane.close().await });
             }
         }));
@@ -292,10 +293,6 @@ fn extra(value: Either<String, Uint8Array>) -> Bytes {
         Either::A(text) => text.into(),
         Either::B(bytes) => Bytes::copy_from_slice(&bytes),
     }
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 fn teller(completion_queue: Arc<CompletionQueue>, number: u32) -> OnEvent {

@@ -5,11 +5,13 @@
 use std::collections::HashMap;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, ToSocketAddrs};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::thread;
 
 use once_cell::sync::Lazy;
 use tokio::sync::watch;
+
+use crate::mutex::{Mutex, MutexGuard};
 
 /// Look-ups that have not ended; so many hang only where nothing can be looked up.
 const MOST_AT_ONCE: usize = 64;
@@ -79,7 +81,7 @@ impl Drop for LookupGuard {
 }
 
 fn under_way() -> MutexGuard<'static, HashMap<String, LookupAnswer>> {
-    UNDER_WAY.lock().unwrap_or_else(PoisonError::into_inner)
+    UNDER_WAY.lock()
 }
 
 #[cfg(test)]

@@ -14,10 +14,11 @@ pub mod steps;
 use std::future::Future;
 use std::io;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
-use std::sync::{Mutex, PoisonError};
 
 use once_cell::sync::OnceCell;
 use tokio::runtime::{Builder, Handle, Runtime};
+
+use crate::mutex::Mutex;
 
 /// Turns that a thread lends at a time: enough for a call that memory answers.
 const LENT_TURNS: usize = 256;
@@ -90,11 +91,7 @@ impl Io {
     fn run(&self) {
         // Before its first task looks.
         self.has_thread.store(true, Relaxed);
-        let runtime = self
-            .waiting
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .take();
+        let runtime = self.waiting.lock().take();
         if let Some(runtime) = runtime {
             while runtime.block_on(panics::caught(busy_poll::run())).is_err() {}
         }
@@ -102,7 +99,7 @@ impl Io {
 
     fn lend(&self) -> bool {
         // Somebody else lends just now, or this thread does already.
-        let Ok(waiting) = self.waiting.try_lock() else {
+        let Some(waiting) = self.waiting.try_lock() else {
             return true;
         };
         if let Some(runtime) = &*waiting {

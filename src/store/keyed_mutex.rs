@@ -3,8 +3,10 @@
 
 use std::collections::HashMap;
 use std::hash::Hash;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use crate::mutex::{Mutex, MutexGuard};
 
 type KeyMutex = tokio::sync::Mutex<()>;
 
@@ -43,7 +45,7 @@ impl<K: Clone + Eq + Hash> KeyedMutex<K> {
     }
 
     fn lock(&self) -> MutexGuard<'_, HashMap<K, Arc<KeyMutex>>> {
-        self.gates.lock().unwrap_or_else(PoisonError::into_inner)
+        self.gates.lock()
     }
 }
 

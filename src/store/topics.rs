@@ -3,7 +3,7 @@
 
 use std::collections::HashMap;
 use std::mem;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 
 use bytes::Bytes;
 use tokio::sync::{Notify, oneshot, watch};
@@ -11,6 +11,7 @@ use tokio::sync::{Notify, oneshot, watch};
 use super::bus::{Topic, TopicKind};
 use super::memory::budget::{Account, MemoryKind, allocated, slot};
 use super::{Key, Pattern};
+use crate::mutex::{Mutex, MutexGuard};
 
 /// How the receiver knows a topic. Nothing in the stores looks inside.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -227,11 +228,11 @@ impl Topics {
     }
 
     fn wanted(&self) -> MutexGuard<'_, Wanted> {
-        self.wanted.lock().unwrap_or_else(PoisonError::into_inner)
+        self.wanted.lock()
     }
 
     fn changes(&self) -> MutexGuard<'_, Vec<Change>> {
-        self.changes.lock().unwrap_or_else(PoisonError::into_inner)
+        self.changes.lock()
     }
 }
 

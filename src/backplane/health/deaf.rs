@@ -2,8 +2,10 @@
 //! full, or lets nobody in any more.
 
 use std::collections::HashMap;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+
 use std::time::SystemTime;
+
+use crate::mutex::{Mutex, MutexGuard};
 
 /// Why, and since when, by the numbers of the pub/sub connections.
 #[derive(Default)]
@@ -31,6 +33,6 @@ impl DeafConnections {
     }
 
     fn all(&self) -> MutexGuard<'_, HashMap<u64, (String, SystemTime)>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.lock()
     }
 }

@@ -2,8 +2,10 @@
 //! renamed or unknown. Each is said once, counted, and named by `health()`.
 
 use std::collections::BTreeMap;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+
 use std::time::{Duration, Instant, SystemTime};
+
+use crate::mutex::{Mutex, MutexGuard};
 
 /// What has not been refused for so long may be allowed by now.
 const NAMED_FOR: Duration = Duration::from_secs(600);
@@ -59,7 +61,7 @@ impl ForbiddenCommands {
     }
 
     fn all(&self) -> MutexGuard<'_, BTreeMap<String, RefusedCommand>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.lock()
     }
 }
 

@@ -4,10 +4,10 @@ pub mod deaf;
 pub mod forbidden;
 pub mod troubles;
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use super::Backplane;
+use crate::mutex::{Mutex, MutexGuard};
 use crate::store::availability::Availability;
 use crate::store::{ServerInfo, StoreError};
 
@@ -93,11 +93,11 @@ impl HealthMonitor {
     }
 
     fn history(&self) -> MutexGuard<'_, StateHistory> {
-        self.history.lock().unwrap_or_else(PoisonError::into_inner)
+        self.history.lock()
     }
 
     fn memory(&self) -> MutexGuard<'_, Option<ServerMemory>> {
-        self.memory.lock().unwrap_or_else(PoisonError::into_inner)
+        self.memory.lock()
     }
 }
 

@@ -4,8 +4,8 @@
 //! server that has not been emptied, which nobody tells. So a tag that nobody invalidates is looked at
 //! every second: when its version is gone, so is everything that was read.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
@@ -15,6 +15,7 @@ use tokio::time::sleep;
 use super::LocalCache;
 use crate::backplane::Backplane;
 use crate::backplane::pubsub::subscriber::Surroundings;
+use crate::mutex::{Mutex, MutexGuard};
 use crate::store::availability::{Availability, Switch};
 use crate::store::bus::{Bus, Reach, Topic, TopicKind};
 use crate::store::remote::RedisStore;
@@ -157,9 +158,7 @@ impl InvalidationBus {
     }
 
     fn listening(&self) -> MutexGuard<'_, Option<Listening>> {
-        self.listening
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
+        self.listening.lock()
     }
 }
 
@@ -178,7 +177,7 @@ impl Backplane {
 }
 
 fn change(hearing: &Mutex<Hearing>, layers: &Layers, change: impl FnOnce(&mut Hearing)) {
-    let mut hearing = hearing.lock().unwrap_or_else(PoisonError::into_inner);
+    let mut hearing = hearing.lock();
     let before = *hearing;
     change(&mut hearing);
     if *hearing == before {

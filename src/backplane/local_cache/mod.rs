@@ -7,8 +7,8 @@
 pub mod invalidation_bus;
 
 use std::collections::HashMap;
-use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use crate::mutex::{Mutex, MutexGuard};
 use crate::store::memory::{Bounds, Clock, MemoryStore};
 use crate::store::{Json, Key, Ttl};
 
@@ -100,7 +100,7 @@ impl LocalCache {
     }
 
     fn state(&self) -> MutexGuard<'_, LocalCacheState> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        self.state.lock()
     }
 }
 

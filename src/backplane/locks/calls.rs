@@ -1,13 +1,14 @@
 //! What callers can do with locks.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, OnceLock};
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use tokio::time::timeout_at;
 
 use super::{LeaseTerm, LockLease, WakeListener, WhenUnavailable};
 use crate::backplane::Backplane;
+use crate::mutex::Mutex;
 use crate::store::availability::Availability;
 use crate::store::locks::{LockKeys, Locker, QueueTurn, Taken, Token};
 use crate::store::{StoreError, Ttl};

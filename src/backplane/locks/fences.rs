@@ -1,7 +1,8 @@
 //! What this process knows of fences: no lock gets one below another that was given out here.
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
+
+use crate::mutex::{Mutex, MutexGuard};
 
 /// In 2112: a clock beyond it is wrong, and would leave no room in a JavaScript number.
 const LATEST: u64 = 1 << 52;
@@ -45,6 +46,6 @@ impl Fences {
     }
 
     fn known(&self) -> MutexGuard<'_, KnownFences> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.lock()
     }
 }

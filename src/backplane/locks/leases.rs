@@ -5,11 +5,12 @@
 use std::collections::{BTreeMap, HashMap};
 use std::mem;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use tokio::task::AbortHandle;
 
+use crate::mutex::{Mutex, MutexGuard};
 use crate::store::Ttl;
 use crate::store::locks::Token;
 use crate::store::memory::budget::{Account, allocated, slot};
@@ -117,7 +118,7 @@ impl LockLease {
     }
 
     fn lock(&self) -> MutexGuard<'_, LeaseTerm> {
-        self.term.lock().unwrap_or_else(PoisonError::into_inner)
+        self.term.lock()
     }
 }
 
@@ -231,7 +232,7 @@ impl LockLeases {
     }
 
     fn table(&self) -> MutexGuard<'_, LeaseTable> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.lock()
     }
 }
 

@@ -11,12 +11,13 @@ mod renewal;
 mod waiters;
 
 use std::mem;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 
 use futures_util::future::join_all;
 
 use super::pubsub::subscriber::Surroundings;
 use super::{Event, OnEvent};
+use crate::mutex::{Mutex, MutexGuard};
 use crate::store::availability::Availability;
 use crate::store::bus::{Topic, TopicKind};
 use crate::store::locks::{LockKeys, Locker, ProcessAddress, QueueTurn, Taken, Token, parse_wake};
@@ -218,11 +219,11 @@ impl Locks {
     }
 
     fn gifts(&self) -> MutexGuard<'_, Vec<Gift>> {
-        self.gifts.lock().unwrap_or_else(PoisonError::into_inner)
+        self.gifts.lock()
     }
 
     fn listener(&self) -> MutexGuard<'_, Option<Arc<WakeListener>>> {
-        self.listener.lock().unwrap_or_else(PoisonError::into_inner)
+        self.listener.lock()
     }
 }
 

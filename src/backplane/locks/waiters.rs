@@ -1,12 +1,13 @@
 //! Who waits for a lock in this process, and how they are called. Bounded in bytes: beyond, nobody waits.
 
 use std::collections::{BTreeMap, HashMap};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use tokio::sync::watch;
 use tokio::time::timeout_at;
 
+use crate::mutex::{Mutex, MutexGuard};
 use crate::store::locks::Token;
 use crate::store::memory::budget::{Account, allocated};
 
@@ -101,7 +102,7 @@ impl Waiters {
     }
 
     fn waiting(&self) -> MutexGuard<'_, WaiterTable> {
-        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+        self.waiting.lock()
     }
 }
 

@@ -3,8 +3,8 @@
 
 use std::collections::HashSet;
 use std::mem;
-use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use crate::mutex::{Mutex, MutexGuard};
 use crate::store::memory::budget::{Account, allocated, slot};
 use crate::store::memory::steps;
 use crate::store::parts::Parts;
@@ -129,7 +129,7 @@ impl Journal {
     }
 
     fn lock(&self) -> MutexGuard<'_, JournalEntries> {
-        self.entries.lock().unwrap_or_else(PoisonError::into_inner)
+        self.entries.lock()
     }
 }
 

@@ -10,7 +10,7 @@ mod utf16_order;
 mod watch;
 
 use std::mem;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 
 use bytes::Bytes;
 use futures_util::future::join_all;
@@ -18,6 +18,7 @@ use tokio::sync::Notify;
 use tokio::task::AbortHandle;
 
 use super::locks::first_error;
+use crate::mutex::{Mutex, MutexGuard};
 use crate::store::Result;
 use crate::store::availability::Availability;
 use crate::store::keyed_mutex::KeyedMutex;
@@ -184,10 +185,10 @@ impl Presence {
     }
 
     fn removals(&self) -> MutexGuard<'_, Vec<Removal>> {
-        self.removals.lock().unwrap_or_else(PoisonError::into_inner)
+        self.removals.lock()
     }
 
     fn keeper(&self) -> MutexGuard<'_, Option<AbortHandle>> {
-        self.keeper.lock().unwrap_or_else(PoisonError::into_inner)
+        self.keeper.lock()
     }
 }

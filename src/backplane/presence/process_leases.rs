@@ -2,9 +2,10 @@
 
 use std::collections::{HashMap, HashSet};
 use std::mem;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+
 use std::time::{Duration, Instant};
 
+use crate::mutex::{Mutex, MutexGuard};
 use crate::store::Result;
 use crate::store::presence::{Heartbeat, Present, ProcessLease, ProcessLeases};
 
@@ -82,7 +83,7 @@ impl OwnLease {
     }
 
     fn current(&self) -> MutexGuard<'_, CurrentLease> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.lock()
     }
 }
 
@@ -166,7 +167,7 @@ impl KnownLeases {
     }
 
     fn known(&self) -> MutexGuard<'_, ProcessLeaseTable> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.lock()
     }
 }
 

@@ -2,10 +2,11 @@
 //! costs a bounded amount of memory: beyond it the oldest messages go, and are counted.
 
 use std::collections::VecDeque;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::SystemTime;
 
 use crate::backplane::stats::pubsub_stats::PubsubStats;
+use crate::mutex::{Mutex, MutexGuard};
 use crate::store::topics::Message;
 
 /// What a message takes beside its texts.
@@ -109,7 +110,7 @@ impl Mailbox {
     }
 
     fn contents(&self) -> MutexGuard<'_, Contents> {
-        self.contents.lock().unwrap_or_else(PoisonError::into_inner)
+        self.contents.lock()
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::future::Future;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::SystemTime;
 
 use tokio::task::AbortHandle;
@@ -11,6 +11,7 @@ use super::mailbox::{Gap, Mail, MailBounds, Mailbox, OnMail};
 use crate::backplane::stats::pubsub_stats::PubsubStats;
 use crate::backplane::{Event, OnEvent};
 use crate::io_thread::panics::keep;
+use crate::mutex::{Mutex, MutexGuard};
 use crate::store::availability::{Availability, Switch};
 use crate::store::memory::budget::Account;
 use crate::store::memory::bus::LocalBus;
@@ -177,7 +178,7 @@ impl GapWatch {
     }
 
     fn state(&self) -> MutexGuard<'_, GapReasons> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        self.state.lock()
     }
 }
 
@@ -245,6 +246,6 @@ impl Subscribers {
     }
 
     fn all(&self) -> MutexGuard<'_, HashMap<u32, Arc<Subscriber>>> {
-        self.all.lock().unwrap_or_else(PoisonError::into_inner)
+        self.all.lock()
     }
 }

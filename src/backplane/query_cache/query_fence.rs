@@ -7,10 +7,11 @@
 
 use std::mem;
 use std::ops::{Deref, DerefMut};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+
 use std::time::{Duration, Instant};
 
 use super::recent::{RecentMap, Remembered};
+use crate::mutex::{Mutex, MutexGuard};
 use crate::store::memory::budget::Account;
 use crate::store::memory::steps;
 use crate::store::{FillLease, Key, Version};
@@ -214,7 +215,7 @@ impl QueryFence {
     }
 
     fn open(&self) -> OpenMissesGuard<'_> {
-        let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut open = self.open.lock();
         let most = self.account.most() as usize / 2;
         open.misses.limit(most);
         open.leases.limit(most);

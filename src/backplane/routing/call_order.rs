@@ -7,10 +7,12 @@
 //! nobody is on the way any more. All of it happens on the I/O thread.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::oneshot;
+
+use crate::mutex::{Mutex, MutexGuard};
 
 #[derive(Default)]
 pub struct CallOrder {
@@ -77,7 +79,7 @@ impl CallOrder {
     }
 
     fn lock(&self) -> MutexGuard<'_, OrderState> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        self.state.lock()
     }
 }
 

@@ -6,7 +6,7 @@ pub mod owners;
 
 use std::collections::HashMap;
 use std::mem;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+
 use std::time::Instant;
 
 use futures_util::future::try_join_all;
@@ -14,6 +14,7 @@ use futures_util::future::try_join_all;
 use super::Backplane;
 use super::routing::deadline::within;
 use super::stats::cache_stats::AnsweredBy;
+use crate::mutex::{Mutex, MutexGuard};
 use crate::store::memory::budget::{Account, allocated, slot};
 use crate::store::memory::{MemoryStore, steps};
 use crate::store::tags::{Tagged, unstamp, with_names};
@@ -128,9 +129,7 @@ impl OutageSessions {
     }
 
     fn unwritten(&self) -> MutexGuard<'_, HashMap<Key, Vec<Tag>>> {
-        self.unwritten
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
+        self.unwritten.lock()
     }
 }
 

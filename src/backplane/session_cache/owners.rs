@@ -1,11 +1,12 @@
 //! Whose the sessions are that this process has set or read. A session is read together with the tags
 //! of its users, in one exchange, if it is known whose it is; what was forgotten costs one more.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 
 use quick_cache::Weighter;
 use quick_cache::unsync::Cache;
 
+use crate::mutex::{Mutex, MutexGuard};
 use crate::store::memory::budget::allocated;
 use crate::store::{Key, Tag};
 
@@ -64,6 +65,6 @@ impl SessionOwners {
     }
 
     fn known(&self) -> MutexGuard<'_, Cache<Key, Arc<[Tag]>, OwnerWeight>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.lock()
     }
 }

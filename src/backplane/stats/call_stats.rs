@@ -4,12 +4,14 @@
 use std::cell::Cell;
 use std::future::Future;
 use std::pin::Pin;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
 use hdrhistogram::Histogram;
 use pin_project_lite::pin_project;
+
+use crate::mutex::{Mutex, MutexGuard};
 
 /// Percentiles are those of the last one to two of these.
 const SPAN: Duration = Duration::from_secs(30);
@@ -165,7 +167,7 @@ impl CallStats {
     /// Of every kind, in their order.
     pub fn read(&self) -> Vec<(CallTotals, Option<Latency>)> {
         let now = Instant::now();
-        let each = self.0.iter().map(lock);
+        let each = self.0.iter().map(Mutex::lock);
         each.map(|mut series| {
             let latency = series
                 .recent
@@ -177,12 +179,8 @@ impl CallStats {
     }
 
     fn series(&self, kind: usize) -> Option<MutexGuard<'_, CallSeries>> {
-        self.0.get(kind).map(lock)
+        self.0.get(kind).map(Mutex::lock)
     }
-}
-
-fn lock(series: &Mutex<CallSeries>) -> MutexGuard<'_, CallSeries> {
-    series.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl CallSeries {

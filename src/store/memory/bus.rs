@@ -1,9 +1,10 @@
 //! The bus within this process: every receiver that was attached, and nobody else.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::{Arc, Weak};
 
 use bytes::Bytes;
 
+use crate::mutex::{Mutex, MutexGuard};
 use crate::store::bus::{Bus, Reach, Topic};
 use crate::store::topics::Topics;
 use crate::store::{Key, Result};
@@ -26,9 +27,7 @@ impl LocalBus {
     }
 
     fn receivers(&self) -> MutexGuard<'_, Vec<Weak<Topics>>> {
-        self.receivers
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
+        self.receivers.lock()
     }
 }
 

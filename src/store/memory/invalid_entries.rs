@@ -1,10 +1,11 @@
 //! Taking out what is invalid because a tag of it has ended, also when whoever ended it does not wait.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use super::budget::Account;
 use super::entry::bytes;
 use super::{Cache, Clock, MemoryStore};
+use crate::mutex::Mutex;
 use crate::store::Key;
 use crate::store::tags::{Version, unstamp};
 
@@ -27,10 +28,7 @@ impl MemoryStore {
 impl InvalidEntries {
     /// Whether the entry was there and carried that version.
     pub fn take_out(&self, version: Version, entry: &Key) -> bool {
-        let (mut cache, now) = (
-            self.cache.lock().unwrap_or_else(PoisonError::into_inner),
-            self.clock.now_ms(),
-        );
+        let (mut cache, now) = (self.cache.lock(), self.clock.now_ms());
         let carries_it = cache
             .peek(entry)
             .filter(|known| known.is_alive(now))

@@ -4,13 +4,14 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::mem;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+
 use std::time::Duration;
 
 use ring::digest::{SHA256, digest};
 
 use super::budget::{Account, allocated, slot};
 use super::{Clock, steps};
+use crate::mutex::{Mutex, MutexGuard};
 use crate::store::locks::{HANDOVER, LockKeys, Locker, QueueTurn, Taken, Token, Wake};
 use crate::store::{Key, Result, Ttl};
 
@@ -179,7 +180,7 @@ impl MemoryLocks {
     }
 
     fn book(&self) -> MutexGuard<'_, LockTable> {
-        self.book.lock().unwrap_or_else(PoisonError::into_inner)
+        self.book.lock()
     }
 }
 

@@ -19,7 +19,7 @@ mod tags;
 use std::cell::Cell;
 use std::collections::hash_map::RandomState;
 use std::mem;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 
 use ::bytes::Bytes;
 use quick_cache::unsync;
@@ -31,6 +31,7 @@ use removal::LOOK_BYTES;
 use steps::Passes;
 
 use super::glob::matches_in;
+use crate::mutex::{Mutex, MutexGuard};
 use tags::Tags;
 
 use super::{Fetched, FillLease, Json, Key, Lifetime, Pattern, Result, Store, Ttl};
@@ -190,12 +191,12 @@ impl MemoryStore {
 
     /// A panic cannot leave the cache half changed: nothing that can panic runs under the lock.
     fn lock(&self) -> MutexGuard<'_, Cache> {
-        self.cache.lock().unwrap_or_else(PoisonError::into_inner)
+        self.cache.lock()
     }
 
     /// To be taken before the cache, where both are.
     fn tags(&self) -> MutexGuard<'_, Tags> {
-        self.tags.lock().unwrap_or_else(PoisonError::into_inner)
+        self.tags.lock()
     }
 
     /// The entry under `key` if its time has not come; one whose time has come is dropped.

@@ -2,13 +2,13 @@
 //! anew.
 
 use std::mem;
-use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use quick_cache::Weighter;
 use quick_cache::unsync::Cache;
 
 use super::budget::{Account, allocated};
 use super::{Clock, steps};
+use crate::mutex::{Mutex, MutexGuard};
 use crate::store::rate_limits::{Limiter, Rule, Tally, Verdict};
 use crate::store::{Key, Result};
 
@@ -85,7 +85,7 @@ impl MemoryLimiter {
     }
 
     fn tallies(&self) -> MutexGuard<'_, Cache<Key, Tally, TallyWeight>> {
-        self.tallies.lock().unwrap_or_else(PoisonError::into_inner)
+        self.tallies.lock()
     }
 }
 

@@ -4,9 +4,10 @@
 
 use std::collections::HashMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
-use std::sync::{Mutex as SyncMutex, MutexGuard as SyncGuard, PoisonError};
 
 use tokio::sync::{Mutex, MutexGuard, Notify};
+
+use crate::mutex::{Mutex as SyncMutex, MutexGuard as SyncGuard};
 
 /// What a command may touch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -235,9 +236,7 @@ impl Overtaking {
     }
 
     fn lock(&self) -> SyncGuard<'_, UnderWay> {
-        self.under_way
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
+        self.under_way.lock()
     }
 }
 

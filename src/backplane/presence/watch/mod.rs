@@ -8,7 +8,7 @@ mod signals;
 mod view;
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -18,6 +18,7 @@ use tokio::time::{Instant, sleep, timeout_at};
 
 use crate::backplane::Backplane;
 use crate::backplane::pubsub::mailbox::Mailbox;
+use crate::mutex::{Mutex, MutexGuard};
 use crate::store::availability::Availability;
 use crate::store::bus::{Topic, TopicKind};
 use crate::store::remote::pubsub_connection::{PubsubConnection, PubsubEvent};
@@ -107,7 +108,7 @@ impl RoomWatches {
     }
 
     fn watched(&self) -> MutexGuard<'_, WatchTable> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.lock()
     }
 }
 

@@ -7,8 +7,8 @@ mod own_socket;
 mod reconcile;
 mod room_events;
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -17,6 +17,7 @@ use tokio::task::yield_now;
 use super::Clock;
 use super::budget::Account;
 use crate::io_thread::steps::AT_ONCE;
+use crate::mutex::{Mutex, MutexGuard};
 use crate::store::presence::{
     Condition, Detail, LAST_SEEN_TTL, LastSeen, Place, Present, ProcessLease, Roster, Socket,
 };
@@ -219,7 +220,7 @@ impl MemoryRoster {
     }
 
     fn book(&self) -> MutexGuard<'_, SocketIndex> {
-        self.book.lock().unwrap_or_else(PoisonError::into_inner)
+        self.book.lock()
     }
 }
 

@@ -4,10 +4,11 @@
 //! What is seen in a while is the least that the line can do. So the rate is the most that was ever
 //! seen, until calls are late: then it is what has come meanwhile.
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::time::Instant;
+
+use crate::mutex::Mutex;
 
 /// Nothing is known yet, bytes per second.
 const UNKNOWN: f64 = 2e6;
@@ -47,32 +48,32 @@ impl Bandwidth {
 
     /// Bytes of answers that may be under way.
     pub fn down(&self) -> usize {
-        lock(&self.down).carries_in(self.wait)
+        self.down.lock().carries_in(self.wait)
     }
 
     /// Bytes of requests that may be under way.
     pub fn up(&self) -> usize {
-        lock(&self.up).carries_in(self.wait)
+        self.up.lock().carries_in(self.wait)
     }
 
     pub fn came(&self, bytes: u64, now: Instant) {
-        lock(&self.down).moved(bytes, now);
+        self.down.lock().moved(bytes, now);
     }
 
     /// Requests have been answered.
     pub fn went(&self, bytes: u64, now: Instant) {
-        lock(&self.up).moved(bytes, now);
+        self.up.lock().moved(bytes, now);
     }
 
     /// Calls took so long, and so many bytes moved meanwhile.
     pub fn took(&self, time: Duration, down: u64, up: u64) {
-        let mut fastest = lock(&self.fastest);
+        let mut fastest = self.fastest.lock();
         *fastest = time.min(*fastest);
         let late = time - *fastest;
         drop(fastest);
         if late > self.wait {
-            lock(&self.down).was_late(down, late);
-            lock(&self.up).was_late(up, late);
+            self.down.lock().was_late(down, late);
+            self.up.lock().was_late(up, late);
         }
     }
 }
@@ -112,10 +113,6 @@ impl RateMeter {
             self.rate = self.rate.min(bytes as f64 / time.as_secs_f64());
         }
     }
-}
-
-fn lock<T>(part: &Mutex<T>) -> MutexGuard<'_, T> {
-    part.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[cfg(test)]

@@ -7,7 +7,7 @@
 
 use std::collections::VecDeque;
 use std::hash::{DefaultHasher, Hash, Hasher};
-use std::sync::{Arc, Mutex as SyncMutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use redis::{Arg, Cmd, Value};
@@ -20,6 +20,7 @@ use super::lane::{Lane, LaneFailure, Load, OnFailure};
 use super::link::Link;
 use super::open::open;
 use super::zombies::ZombieConnections;
+use crate::mutex::{Mutex as SyncMutex, MutexGuard};
 use crate::store::{Result, StoreError};
 
 /// So many large things are under way, and half as many after each time that they broke their connection: a
@@ -279,7 +280,7 @@ impl Suspects {
     }
 
     fn lock(&self) -> MutexGuard<'_, VecDeque<(u64, Instant)>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.lock()
     }
 }
 

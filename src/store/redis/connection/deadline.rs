@@ -3,7 +3,7 @@
 use std::cell::RefCell;
 use std::future::Future;
 use std::pin::Pin;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -11,6 +11,7 @@ use pin_project_lite::pin_project;
 use tokio::time::{Instant, Sleep, sleep_until};
 
 use super::flow::{MOST_DEADLINES, Transit};
+use crate::mutex::{Mutex, MutexGuard};
 use crate::store::{Result, StoreError};
 
 thread_local! {
@@ -130,7 +131,7 @@ impl Scope {
     }
 
     fn lock(&self) -> MutexGuard<'_, Travels> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.lock()
     }
 }
 

@@ -6,7 +6,7 @@ use std::collections::VecDeque;
 use std::io;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Arc, OnceLock};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -14,6 +14,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::Instant;
 
 use super::bandwidth::Bandwidth;
+use crate::mutex::{Mutex, MutexGuard};
 
 /// A connection moves when so many bytes of it have: what comes more slowly than this in a deadline
 /// does not come.
@@ -130,7 +131,7 @@ impl Flow {
     }
 
     fn marks(&self) -> MutexGuard<'_, VecDeque<(u64, Arc<Transit>)>> {
-        self.marks.lock().unwrap_or_else(PoisonError::into_inner)
+        self.marks.lock()
     }
 }
 

@@ -5,12 +5,13 @@
 //! the deletes that follow it. So the next connection first has the old ones killed.
 
 use std::collections::VecDeque;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+
 use std::time::Duration;
 
 use redis::aio::MultiplexedConnection;
 
 use super::open::{Connection, ConnectionIdentity, kill};
+use crate::mutex::{Mutex, MutexGuard};
 
 /// Older ones have long been closed by the server's own keep-alive.
 const MAX_GHOSTS: usize = 32;
@@ -43,6 +44,6 @@ impl ZombieConnections {
     }
 
     fn lock(&self) -> MutexGuard<'_, VecDeque<ConnectionIdentity>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.lock()
     }
 }

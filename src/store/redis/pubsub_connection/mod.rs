@@ -9,8 +9,8 @@ mod session;
 
 use std::future::Future;
 use std::mem;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use tokio::sync::{Notify, oneshot};
@@ -24,6 +24,7 @@ use super::connection::endpoint::Endpoint;
 use super::connection::login::Notice;
 use super::connection::open::{ConnectError, enter};
 use crate::io_thread::panics;
+use crate::mutex::Mutex;
 use crate::store::availability::{Availability, Switch};
 use crate::store::topics::Topics;
 
@@ -124,18 +125,18 @@ impl PubsubShared {
         if checks.is_empty() {
             return;
         }
-        let mut waiting = self.checks.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut waiting = self.checks.lock();
         waiting.extend(checks);
         drop(waiting);
         self.check_wanted.notify_one();
     }
 
     fn take_checks(&self) -> Vec<Check> {
-        mem::take(&mut *self.checks.lock().unwrap_or_else(PoisonError::into_inner))
+        mem::take(&mut *self.checks.lock())
     }
 
     fn has_checks(&self) -> bool {
-        let waiting = self.checks.lock().unwrap_or_else(PoisonError::into_inner);
+        let waiting = self.checks.lock();
         waiting.iter().any(|check| !check.is_closed())
     }
 

@@ -4,7 +4,6 @@
 //! one answer, and answers come in order: what has been asked waits in a line. Messages come in
 //! between, and so does the news that a sharded channel has moved to another node.
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use combine::parser::combinator::AnySendSyncPartialState;
@@ -17,6 +16,7 @@ use tokio::time::sleep;
 use super::pending_replies::{PendingReplies, PendingReply};
 use super::push_message::PushMessage;
 use super::{Check, PubsubEvent, PubsubShared};
+use crate::mutex::{Mutex, MutexGuard};
 use crate::store::StoreError;
 use crate::store::bus::Topic;
 use crate::store::redis::connection::backoff::Backoff;
@@ -65,7 +65,7 @@ pub async fn run(pubsub_connection: &PubsubShared, stream: Box<dyn ByteStream>) 
 
 impl Session<'_> {
     fn line(&self) -> MutexGuard<'_, PendingReplies> {
-        self.line.lock().unwrap_or_else(PoisonError::into_inner)
+        self.line.lock()
     }
 
     async fn read(&self, reader: impl AsyncRead + Unpin) {

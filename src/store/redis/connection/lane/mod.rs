@@ -6,8 +6,8 @@
 
 mod sender;
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
-use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use redis::{Cmd, Value};
@@ -20,6 +20,7 @@ use super::deadline::Travel;
 use super::flow::Transit;
 use super::open::Connection;
 use super::peer_check::Unfit;
+use crate::mutex::Mutex;
 use crate::store::redis::script::{Lua, SentScripts};
 use crate::store::{Key, Result, StoreError};
 
@@ -283,7 +284,7 @@ impl LaneShared {
         self.owed.fetch_add(1, Relaxed);
         self.bytes_owed.fetch_add(request.bytes, Relaxed);
         self.bytes_asked.fetch_add(request.asked, Relaxed);
-        let mut outbox = self.outbox.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut outbox = self.outbox.lock();
         outbox.push(request);
         if outbox.len() == 1 {
             self.filled.notify_one();

@@ -2,8 +2,8 @@
 //! answer that is theirs, or the news that there will be none.
 
 use std::mem;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
-use std::sync::{Arc, PoisonError};
 
 use redis::{Arg, Cmd, Pipeline, RedisResult, Value};
 use tokio::sync::{Semaphore, oneshot};
@@ -186,7 +186,7 @@ impl LaneShared {
     }
 
     fn take(&self) -> Vec<LaneRequest> {
-        mem::take(&mut *self.outbox.lock().unwrap_or_else(PoisonError::into_inner))
+        mem::take(&mut *self.outbox.lock())
     }
 
     /// Whoever waits learns of it after everybody else.
