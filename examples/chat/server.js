@@ -7,7 +7,7 @@ const { createBackplane } = require('../..'); // = require('redis-backplane')
 const { createChat } = require('./chat');
 const { openDatabase } = require('./database/open');
 const { DemoLink } = require('./demo-link');
-const { listen } = require('./listen');
+const { listen } = require('../listen');
 const { readSettings } = require('./settings');
 
 /** The time after which it ends everything still pending. */

@@ -5,7 +5,7 @@
 const { close } = require('../..'); // = require('redis-backplane')
 const { createApp } = require('./app');
 const { howToStart, logChange, logRequest } = require('./console-log');
-const { listen, portFrom } = require('./listen');
+const { listen, portFrom } = require('../listen');
 const { Live } = require('./live');
 const { RedisState } = require('./redis-state');
 const { Pool } = require('./render/pool');

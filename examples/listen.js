@@ -24,4 +24,10 @@ async function listen(server, { port, host }) {
   }
 }
 
-module.exports = { listen };
+function portFrom(text = '3000') {
+  const port = /^\d{1,5}$/.test(text) ? Number(text) : NaN;
+  if (port <= LAST_PORT) return port;
+  throw new RangeError(`PORT must be a whole number from 0 to ${LAST_PORT}`);
+}
+
+module.exports = { listen, portFrom };
