@@ -2,11 +2,12 @@
 
 use std::collections::VecDeque;
 use std::mem;
-use std::sync::{Arc, Weak};
+use std::sync::Arc;
 
 use serde_json::{Value as JsonValue, json};
 
 use super::buffer_pool::BufferPool;
+use super::completion::receipt::Receipt;
 use super::completion::{Answer, Completion, Shaper};
 use super::encode::broken;
 use super::metrics::epoch_ms;
@@ -40,18 +41,6 @@ struct MailRoom {
     /// With the number of the backplane that each belongs to.
     waiting: VecDeque<(u32, Arc<Mailbox>)>,
     completions_under_way: u32,
-}
-
-/// A completion with messages that is under way.
-#[derive(Debug)]
-pub struct Receipt(Weak<CompletionQueue>);
-
-impl Drop for Receipt {
-    fn drop(&mut self) {
-        if let Some(completion_queue) = self.0.upgrade() {
-            completion_queue.mail_was_taken();
-        }
-    }
 }
 
 impl CompletionQueue {
@@ -99,9 +88,7 @@ impl CompletionQueue {
             let mut completion_left = false;
             while !completion_left && let Some(mail) = mailbox.take() {
                 completion_left = self.write(|OpenCompletion { completion, shaper }| {
-                    completion
-                        .receipt
-                        .get_or_insert_with(|| Receipt(Arc::downgrade(self)));
+                    completion.receipt.get_or_insert_with(|| self.receipt());
                     match mail {
                         Mail::Message(message) => completion.push_message(&message, shaper),
                         Mail::Gap(gap) => {
@@ -115,6 +102,15 @@ impl CompletionQueue {
                 self.mail_room().waiting.push_back((backplane, mailbox));
             }
         }
+    }
+
+    fn receipt(self: &Arc<Self>) -> Receipt {
+        let queue = Arc::downgrade(self);
+        Receipt::new(move || {
+            if let Some(queue) = queue.upgrade() {
+                queue.mail_was_taken();
+            }
+        })
     }
 
     /// On the JavaScript thread.

@@ -2,6 +2,7 @@
 
 pub mod ffi;
 pub mod layout;
+pub mod receipt;
 mod shape_encoder;
 mod shaped;
 mod shapes;
@@ -11,11 +12,11 @@ mod texts;
 use serde_json::Value as JsonValue;
 
 use super::buffer_pool::{BufferPool, PooledBuffer};
-use super::completion_queue::Receipt;
 use crate::backplane::CallOutcome;
 use crate::store::FillLease;
 use crate::store::topics::Message;
 use layout::{AnswerForm, AnswerRole, COMPLETION_RECORDS, NO_CHANNEL, RecordWord};
+use receipt::Receipt;
 use shaped::Shaped;
 pub use shaped::Shaper;
 pub use texts::{Begun, Texts};

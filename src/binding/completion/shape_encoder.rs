@@ -13,6 +13,39 @@ use super::strings::{SHORT_BYTES, Strings};
 /// Beyond, an integer is a double.
 const SMALL_LIMIT: i64 = 1 << (31 - CODE_BITS);
 
+/// One that takes longer would hold up what comes behind it on the I/O thread.
+pub(super) const MOST_BYTES: usize = 64 * 1024;
+
+impl Shaped {
+    /// Writes a value and answers where it begins; or writes nothing, when it is to go as a text.
+    pub fn push(&mut self, text: &str, shaper: &mut Shaper) -> Option<u32> {
+        if !shaper.is_on || text.len() > MOST_BYTES || !self.has_room(text.len()) {
+            return None;
+        }
+        let (codes, doubles) = (self.codes.len(), self.doubles.len());
+        let (short, starts) = (self.short.mark(), self.short_starts.len());
+        let (narrow, wide) = (self.narrow.mark(), self.wide.mark());
+        let mut json = serde_json::Deserializer::from_str(text);
+        let mut writer = ShapeEncoder {
+            completion: self,
+            shaper: &mut *shaper,
+        };
+        let outcome = writer.deserialize(&mut json).and_then(|()| json.end());
+        if outcome.is_err() {
+            self.codes.truncate(codes);
+            self.doubles.truncate(doubles);
+            self.short.cut(short);
+            self.short_starts.truncate(starts);
+            self.narrow.cut(narrow);
+            self.wide.cut(wide);
+            shaper.seen.forget();
+            return None;
+        }
+        self.bytes += text.len();
+        Some(codes as u32)
+    }
+}
+
 /// Reads one node, and what is in it.
 pub struct ShapeEncoder<'a> {
     pub completion: &'a mut Shaped,

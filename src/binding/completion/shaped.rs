@@ -6,16 +6,11 @@
 //! a shape that it was told of (`shapes.rs`) by a function that has the keys in it: a fifth of the time of `JSON.parse`,
 //! and the same value. What is not JSON, or has an object of no known shape, goes as a text.
 
-use serde::de::DeserializeSeed;
-
 use super::layout::{COMPLETION_CODES, COMPLETION_DOUBLES, COMPLETION_SHORTS};
-use super::shape_encoder::ShapeEncoder;
 use super::shapes::Shapes;
 use super::strings::{SeenStrings, Strings};
 use crate::binding::buffer_pool::BufferPool;
 
-/// One that takes longer would hold up what comes behind it on the I/O thread.
-const MOST_BYTES: usize = 64 * 1024;
 /// The values of a completion.
 #[derive(Debug)]
 pub struct Shaped {
@@ -36,7 +31,7 @@ pub struct Shaped {
 /// What outlives a completion.
 #[derive(Debug)]
 pub struct Shaper {
-    is_on: bool,
+    pub(super) is_on: bool,
     pub shapes: Shapes,
     pub seen: SeenStrings,
 }
@@ -52,34 +47,6 @@ impl Shaped {
             wide: Strings::new(pool),
             bytes: 0,
         }
-    }
-
-    /// Writes a value and answers where it begins; or writes nothing, when it is to go as a text.
-    pub fn push(&mut self, text: &str, shaper: &mut Shaper) -> Option<u32> {
-        if !shaper.is_on || text.len() > MOST_BYTES || !self.has_room(text.len()) {
-            return None;
-        }
-        let (codes, doubles) = (self.codes.len(), self.doubles.len());
-        let (short, starts) = (self.short.mark(), self.short_starts.len());
-        let (narrow, wide) = (self.narrow.mark(), self.wide.mark());
-        let mut json = serde_json::Deserializer::from_str(text);
-        let mut writer = ShapeEncoder {
-            completion: self,
-            shaper: &mut *shaper,
-        };
-        let outcome = writer.deserialize(&mut json).and_then(|()| json.end());
-        if outcome.is_err() {
-            self.codes.truncate(codes);
-            self.doubles.truncate(doubles);
-            self.short.cut(short);
-            self.short_starts.truncate(starts);
-            self.narrow.cut(narrow);
-            self.wide.cut(wide);
-            shaper.seen.forget();
-            return None;
-        }
-        self.bytes += text.len();
-        Some(codes as u32)
     }
 
     /// Answers the number of the string.
@@ -103,7 +70,7 @@ impl Shaped {
 
     /// A node takes a byte and a separator; one that is a double or a string, two and a separator. The
     /// end of the last short string takes a place, too.
-    fn has_room(&self, bytes: usize) -> bool {
+    pub(super) fn has_room(&self, bytes: usize) -> bool {
         let (nodes, long_nodes) = (bytes.div_ceil(2), bytes.div_ceil(3));
         self.codes.len() + nodes <= COMPLETION_CODES as usize
             && self.doubles.len() + long_nodes <= COMPLETION_DOUBLES as usize
@@ -134,6 +101,7 @@ mod tests {
 
     use super::*;
     use crate::binding::completion::layout::{CODE_BITS, CodeKind, CodeOther};
+    use crate::binding::completion::shape_encoder::MOST_BYTES;
 
     const NARROW: i32 = CodeKind::Narrow as i32;
     const WIDE: i32 = CodeKind::Wide as i32;

@@ -1,0 +1,24 @@
+//! A receipt for a completion with messages: who sent them is told that they have been taken.
+
+use std::fmt;
+
+/// Tells when it is dropped.
+pub struct Receipt(Box<dyn Fn() + Send>);
+
+impl Receipt {
+    pub fn new(tell: impl Fn() + Send + 'static) -> Self {
+        Self(Box::new(tell))
+    }
+}
+
+impl Drop for Receipt {
+    fn drop(&mut self) {
+        (self.0)();
+    }
+}
+
+impl fmt::Debug for Receipt {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Receipt")
+    }
+}
