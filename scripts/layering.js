@@ -1,51 +1,49 @@
 'use strict';
 
+// Which module may use which. Looks at paths: those of `use` declarations, and those in the code.
+
 const fs = require('node:fs');
 const { isBuiltin } = require('node:module');
 const path = require('node:path');
+const { circlesOf } = require('./layering/circles');
+const { modulesOf } = require('./layering/rust');
 
-const isIn = (file, module) => file === `${module}.rs` || file.startsWith(`${module}/`);
-
-// `crate::a`, `super::super::a` and `crate::{b, a::c}`.
-function modulePath(names) {
-  return new RegExp(`\\b(?:crate|super)::(?:super::)*(?:\\{[^;]*?)?\\b(?:${names})\\b`, 'g');
-}
-
-const RUST_RULES = [
-  {
-    says: 'only src/binding may name napi',
-    applies: (file) => !isIn(file, 'src/binding') && file !== 'src/lib.rs',
-    pattern: /\bnapi(?:_derive)?\b/g,
-  },
-  {
-    says: 'only src/store/redis may name the redis crate',
-    applies: (file) => !isIn(file, 'src/store/redis'),
-    pattern: /(?<!\w::)\bredis::|\buse\s+(?:::)?redis\b/g,
-  },
-  {
-    says: 'src/store may not name the backplane or the binding',
-    applies: (file) => isIn(file, 'src/store'),
-    pattern: modulePath('backplane|binding'),
-  },
-  {
-    says: 'src/backplane may not name the binding',
-    applies: (file) => isIn(file, 'src/backplane'),
-    pattern: modulePath('binding'),
-  },
+/** A module, and those that it may not use. */
+const LAYERS = [
+  { of: 'mutex', not: ['binding', 'backplane', 'store', 'io_thread'] },
+  { of: 'io_thread', not: ['binding', 'backplane', 'store'] },
+  { of: 'store', not: ['binding', 'backplane'] },
+  // Which store is on the network, `store::remote` says alone.
+  { of: 'backplane', not: ['binding', 'store::redis'] },
 ];
+
+/** Crates that only one module may use. */
+const CRATES = [
+  { crates: ['napi', 'napi_derive', 'napi_sys'], only: 'binding' },
+  { crates: ['redis', 'combine', 'rustls', 'tokio_rustls'], only: 'store::redis' },
+];
+
+/** A module whose parts may not use each other in a circle. */
+const WITHOUT_CIRCLES = ['binding'];
+
+/** The JavaScript that a user loads. */
+const ENTRIES = ['index.js', 'modules', 'lib'];
 
 const REQUIRE = /\b(?:require|import)\s*\(\s*(?:(['"`])(.*?)\1)?|\bfrom\s*(['"])(.*?)\3/g;
 
-function filesUnder(root, dir, extension) {
-  if (!fs.existsSync(path.join(root, dir))) return [];
-  const names = fs.readdirSync(path.join(root, dir), { recursive: true });
-  const files = names.filter((name) => name.endsWith(extension)).map((name) => path.posix.join(dir, name));
-  return files.sort();
+const isIn = (name, module) => name === module || name.startsWith(`${module}::`);
+
+function filesUnder(root, name, extension) {
+  const full = path.join(root, name);
+  if (!fs.existsSync(full)) return [];
+  if (!fs.statSync(full).isDirectory()) return [name];
+  const names = fs.readdirSync(full, { recursive: true }).filter((one) => one.endsWith(extension));
+  return names.map((one) => path.posix.join(name, one)).sort();
 }
 
 function withoutComments(text) {
   const blocksBlanked = text.replace(/\/\*[\s\S]*?\*\//g, (block) => block.replace(/[^\n]/g, ' '));
-  // Not the `//` of a URL.
+  // The `//` of a URL is none.
   return blocksBlanked.replace(/(?<!:)\/\/.*/g, '');
 }
 
@@ -53,13 +51,20 @@ function lineAt(text, index) {
   return text.slice(0, index).split('\n').length;
 }
 
-function rustViolations(file, text) {
-  return RUST_RULES.filter(({ applies }) => applies(file)).flatMap(({ pattern, says }) =>
-    [...text.matchAll(pattern)].map((match) => ({
-      file,
-      line: lineAt(text, match.index + match[0].length),
-      says,
-    })));
+function rustViolations({ file, name, text, uses }) {
+  const found = [];
+  for (const { crate, target, index } of uses) {
+    const line = lineAt(text, index);
+    for (const layer of LAYERS) {
+      if (!isIn(name, layer.of) || target === undefined) continue;
+      const upper = layer.not.find((one) => isIn(target, one));
+      if (upper) found.push({ file, line, says: `${layer.of} may not use ${upper}` });
+    }
+    for (const { crates, only } of CRATES) {
+      if (crates.includes(crate) && !isIn(name, only)) found.push({ file, line, says: `only ${only} may use the crate ${crate}` });
+    }
+  }
+  return found;
 }
 
 function isAllowed(specifier) {
@@ -77,11 +82,12 @@ function javascriptViolations(file, text) {
 
 function violations(root) {
   const read = (file) => withoutComments(fs.readFileSync(path.join(root, file), 'utf8'));
-  const entries = ['index.js'].filter((file) => fs.existsSync(path.join(root, file)));
-  const scripts = [...entries, ...filesUnder(root, 'modules', '.js'), ...filesUnder(root, 'lib', '.js')];
-  const rust = filesUnder(root, 'src', '.rs');
+  const modules = modulesOf(filesUnder(root, 'src', '.rs').map((file) => ({ file, text: read(file) })));
+  const scripts = ENTRIES.flatMap((name) => filesUnder(root, name, '.js'));
+  const circles = WITHOUT_CIRCLES.flatMap((whole) => circlesOf(modules.filter(({ name }) => isIn(name, whole))));
   return [
-    ...rust.flatMap((file) => rustViolations(file, read(file))),
+    ...modules.flatMap(rustViolations),
+    ...circles.map((circle) => ({ file: circle[0].file, line: 1, says: `a circle: ${circle.map(({ name }) => name).join(' → ')}` })),
     ...scripts.flatMap((file) => javascriptViolations(file, read(file))),
   ];
 }
