@@ -1,5 +1,5 @@
 //! Locks: leases with an owner, and a queue of who waits for one. Two stores implement [`Locker`],
-//! and one suite of tests (`tests/contracts/locks.rs`) runs on both.
+//! and one suite of tests (`tests/contracts/locks/`) runs on both.
 //!
 //! Whoever waits is called when it may be its turn: by the release, which hands the lock over, and,
 //! if it is the first in the queue, in time for the end of the holder's lease. Being called means to

@@ -2,7 +2,7 @@
 //! every one of them works on a cluster. [`tags`] tie keys together that are invalidated as one.
 //!
 //! Two stores implement the trait, [`redis`] and [`memory`], and one suite of tests
-//! (`tests/contracts/store.rs`) runs on both. What an operation means to a caller, and which of
+//! (`tests/contracts/store/`) runs on both. What an operation means to a caller, and which of
 //! the two stores answers it, is the business of [`crate::backplane`].
 
 pub mod availability;

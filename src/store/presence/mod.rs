@@ -1,5 +1,5 @@
 //! Presence: which sockets a user has, and who is in a room. Two stores implement [`Roster`], and one
-//! suite of tests (`tests/contracts/presence.rs`) runs on both.
+//! suite of tests (`tests/contracts/presence/`) runs on both.
 //!
 //! A socket is written down in three places that may be on three servers: by itself, with its user
 //! and in each of its rooms. The socket's own entry gives out versions: whatever is newer wins in
