@@ -18,7 +18,6 @@ use crate::backplane::pubsub::subscriber::Surroundings;
 use crate::mutex::{Mutex, MutexGuard};
 use crate::store::availability::{Availability, Switch};
 use crate::store::bus::{Bus, Reach, Topic, TopicKind};
-use crate::store::remote::RedisStore;
 use crate::store::remote::pubsub_connection::{PubsubConnection, PubsubEvent};
 use crate::store::topics::{Message, Topics};
 use crate::store::{Key, Result, StoreError, Tag, Tagged, Ttl};
@@ -118,7 +117,7 @@ impl InvalidationBus {
     }
 
     /// Hears of every change of state.
-    pub fn follow(&self, redis: &Availability<RedisStore>) {
+    pub fn follow<S>(&self, redis: &Availability<S>) {
         let is_there = matches!(redis, Availability::Ready(_));
         change(&self.hearing, &self.layers, |it| it.redis = is_there);
         if matches!(redis, Availability::Closed) {
@@ -142,7 +141,7 @@ impl InvalidationBus {
     }
 
     /// Has the others forget everything if there is something that they have not been told of.
-    pub async fn reconcile(&self, store: &RedisStore) -> Result<()> {
+    pub async fn reconcile<S: Bus>(&self, store: &S) -> Result<()> {
         if !self.untold.swap(false, Ordering::Relaxed) {
             return Ok(());
         }
@@ -198,7 +197,7 @@ fn hear(layers: &Layers, own: &str, text: &[u8]) {
     }
 }
 
-async fn look(switch: Arc<Switch<RedisStore>>, mark: Tag, layers: Arc<Layers>) {
+async fn look<S: Tagged>(switch: Arc<Switch<S>>, mark: Tag, layers: Arc<Layers>) {
     let marks = [mark];
     let mut known = Vec::new();
     loop {

@@ -142,7 +142,7 @@ impl GapWatch {
         self.close_if_whole(&mut state);
     }
 
-    fn follow(&self, redis: &Availability<RedisStore>) {
+    fn follow<S>(&self, redis: &Availability<S>) {
         let mut state = self.state();
         match redis {
             Availability::Degraded(outage) => {
@@ -227,7 +227,7 @@ impl Subscribers {
     }
 
     /// Hears of every change of state.
-    pub fn follow(&self, redis: &Availability<RedisStore>) {
+    pub fn follow<S>(&self, redis: &Availability<S>) {
         for subscriber in self.all().values() {
             subscriber.watch.follow(redis);
         }
