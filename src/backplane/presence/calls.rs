@@ -21,7 +21,7 @@ use crate::store::presence::{
 use crate::store::remote::RedisStore;
 use crate::store::{Result, Ttl};
 
-/// Sockets whose life has ended are taken out by whoever comes upon them, so many at once.
+/// Sockets whose lease has ended are taken out by whoever comes upon them, so many at once.
 const MOST_FORGOTTEN: usize = 1000;
 
 impl Backplane {
@@ -231,8 +231,8 @@ impl Backplane {
                 .as_ref()
                 .map_or(0, |record| record.seen_at_ms);
             let beat = present
-                .life
-                .and_then(|life| self.presence.lives.last_beat(life));
+                .lease
+                .and_then(|lease| self.presence.leases.last_beat(lease));
             set.max(beat.unwrap_or_default())
         };
         let mut in_order = BTreeMap::new();
@@ -254,11 +254,11 @@ impl Backplane {
         let asked = self.on_remote(|store| async move {
             within(left, async {
                 let roster = self.presence.roster(&store);
-                let Some((set, life)) = roster.last_seen(user).await? else {
+                let Some((set, lease)) = roster.last_seen(user).await? else {
                     return Ok(None);
                 };
-                let beat = match life {
-                    Some(life) => roster.last_beat(life).await?,
+                let beat = match lease {
+                    Some(lease) => roster.last_beat(lease).await?,
                     None => None,
                 };
                 Ok(Some(set.max(beat.unwrap_or_default())))
@@ -306,10 +306,10 @@ impl Backplane {
             asked = own.order();
             there = roster.list(place, detail).await?;
         }
-        let lives = &self.presence.lives;
-        lives.look(&roster, &there).await?;
+        let leases = &self.presence.leases;
+        leases.look(&roster, &there).await?;
         let (mut alive, mut ended) = (Vec::with_capacity(there.len()), Vec::new());
-        for_each(there, |present| match lives.is_alive(present.life) {
+        for_each(there, |present| match leases.is_alive(present.lease) {
             true => alive.push(present),
             false if ended.len() < MOST_FORGOTTEN => ended.push(present),
             false => {}
@@ -340,7 +340,7 @@ impl Backplane {
     }
 
     /// Sets a socket on Redis; answers its version, and whether Redis may have lost it already. Every process
-    /// has a life, by which it notices that; whether its sockets depend on it is another question.
+    /// has a lease, by which it notices that; whether its sockets depend on it is another question.
     pub(super) async fn presence_put(
         &self,
         store: &RedisStore,
@@ -352,14 +352,14 @@ impl Backplane {
             pulse, heartbeat, ..
         } = &*self.presence;
         let roster = self.presence.roster(store);
-        // In one exchange with its first step, before it: whoever finds the socket finds its life.
-        let begun = pulse.life(&roster);
-        let bound_to = heartbeat.then(|| pulse.current_life());
+        // In one exchange with its first step, before it: whoever finds the socket finds its lease.
+        let begun = pulse.lease(&roster);
+        let bound_to = heartbeat.then(|| pulse.current_lease());
         let known = self.presence.own.get(&socket.id);
         let before = known.as_ref().map(|known| &*known.socket);
         let set = roster.put_in_all(socket, before, bound_to, ttl, condition);
-        let (life, set) = try_join(begun, set).await?;
-        let has_all = pulse.is(life) && matches!(self.switch.now(), Availability::Ready(_));
+        let (lease, set) = try_join(begun, set).await?;
+        let has_all = pulse.is(lease) && matches!(self.switch.now(), Availability::Ready(_));
         Ok(set.map(|set| match has_all && !set.is_lost {
             true => (set.version, Doubt::None),
             false => (set.version, Doubt::Lost),

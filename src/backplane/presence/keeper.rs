@@ -73,7 +73,7 @@ impl Backplane {
         self.presence_beat(store).await?;
         tokio::select! {
             kept = self.presence_set_what_has_to_be(store, is_sweep, round) => kept,
-            // That may take longer than a life lasts.
+            // That may take longer than a lease lasts.
             failed = self.presence_beats(store) => failed,
         }
     }
@@ -145,7 +145,7 @@ impl Backplane {
         Ok(())
     }
 
-    /// Sets those again that Redis has lost. It may have lost the life as well, in which nobody would find them.
+    /// Sets those again that Redis has lost. It may have lost the lease as well, in which nobody would find them.
     pub(super) async fn presence_set_lost(
         &self,
         store: &RedisStore,

@@ -41,7 +41,7 @@ pub struct Presence {
     names: PresenceKeys,
     own: MemoryRoster,
     pulse: OwnLease,
-    lives: KnownLeases,
+    leases: KnownLeases,
     /// Bounded; beyond, sockets end by themselves, and whoever removes them is told.
     removals: Mutex<Vec<Removal>>,
     removals_account: Account,
@@ -85,7 +85,7 @@ impl Presence {
                 on_room_event,
             ),
             pulse: OwnLease::default(),
-            lives: KnownLeases::default(),
+            leases: KnownLeases::default(),
             removals: Mutex::default(),
             removals_account: budget.account(MemoryKind::Removals),
             keeper: Mutex::default(),

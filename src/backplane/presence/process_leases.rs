@@ -1,4 +1,4 @@
-//! This process's own life, and what is known of those of others.
+//! This process's own lease, and what is known of those of others.
 
 use std::collections::{HashMap, HashSet};
 use std::mem;
@@ -14,19 +14,19 @@ const FRESH: Duration = Duration::from_secs(1);
 /// Beyond, those that are lost are found out again.
 const MOST_LOST: usize = 10_000;
 
-/// The life in which this process sets its sockets. One that has ended is followed by another.
+/// The lease in which this process sets its sockets. One that has ended is followed by another.
 pub struct OwnLease(Mutex<CurrentLease>);
 
 #[derive(Clone, Copy)]
 struct CurrentLease {
-    life: ProcessLease,
+    lease: ProcessLease,
     has_begun: bool,
 }
 
 impl CurrentLease {
     fn new() -> Self {
         Self {
-            life: ProcessLease::unique(),
+            lease: ProcessLease::unique(),
             has_begun: false,
         }
     }
@@ -39,47 +39,47 @@ impl Default for OwnLease {
 }
 
 impl OwnLease {
-    /// The life, which the store has heard of.
-    pub async fn life<L: ProcessLeases>(&self, store: &L) -> Result<ProcessLease> {
+    /// The lease, which the store has heard of.
+    pub async fn lease<L: ProcessLeases>(&self, store: &L) -> Result<ProcessLease> {
         let current = *self.current();
         if !current.has_begun {
-            store.beat(current.life, true).await?;
-            self.begun(current.life);
+            store.beat(current.lease, true).await?;
+            self.begun(current.lease);
         }
-        Ok(current.life)
+        Ok(current.lease)
     }
 
-    /// The life, which the store may not have heard of.
-    pub fn current_life(&self) -> ProcessLease {
-        self.current().life
+    /// The lease, which the store may not have heard of.
+    pub fn current_lease(&self) -> ProcessLease {
+        self.current().lease
     }
 
-    /// Whether it is still the life, so that what was set in it is there.
-    pub fn is(&self, life: ProcessLease) -> bool {
-        self.current().life == life
+    /// Whether it is still the lease, so that what was set in it is there.
+    pub fn is(&self, lease: ProcessLease) -> bool {
+        self.current().lease == lease
     }
 
     pub fn has_begun(&self) -> bool {
         self.current().has_begun
     }
 
-    /// Has the life go on; `false`: it had ended, and another begins. Of those who find that at once one is told.
+    /// Has the lease go on; `false`: it had ended, and another begins. Of those who find that at once one is told.
     pub async fn beat<L: ProcessLeases>(&self, store: &L) -> Result<bool> {
-        let life = self.life(store).await?;
-        if store.beat(life, false).await? {
+        let lease = self.lease(store).await?;
+        if store.beat(lease, false).await? {
             return Ok(true);
         }
         let mut current = self.current();
-        let is_first = current.life == life;
+        let is_first = current.lease == lease;
         if is_first {
             *current = CurrentLease::new();
         }
         Ok(!is_first)
     }
 
-    fn begun(&self, life: ProcessLease) {
+    fn begun(&self, lease: ProcessLease) {
         let mut current = self.current();
-        current.has_begun |= current.life == life;
+        current.has_begun |= current.lease == lease;
     }
 
     fn current(&self) -> MutexGuard<'_, CurrentLease> {
@@ -87,7 +87,7 @@ impl OwnLease {
     }
 }
 
-/// Which lives go on, as of a moment ago.
+/// Which leases go on, as of a moment ago.
 #[derive(Default)]
 pub struct KnownLeases(Mutex<ProcessLeaseTable>);
 
@@ -102,7 +102,7 @@ struct ProcessLeaseTable {
 }
 
 impl KnownLeases {
-    /// Finds out which of the lives go on that sockets depend on.
+    /// Finds out which of the leases go on that sockets depend on.
     pub async fn look<L: ProcessLeases>(&self, store: &L, present: &[Present]) -> Result<()> {
         if self.has_to_ask(present) {
             self.ask(store).await?;
@@ -110,7 +110,7 @@ impl KnownLeases {
             if known.lost.len() > MOST_LOST {
                 known.lost.clear();
             }
-            let lost = lives(present).filter(|life| !known.beats.contains_key(life));
+            let lost = leases(present).filter(|lease| !known.beats.contains_key(lease));
             let lost: Vec<ProcessLease> = lost.collect();
             known.lost.extend(lost);
         }
@@ -123,28 +123,28 @@ impl KnownLeases {
         let mut known = self.known();
         let now = known.beats.clone();
         let before = mem::replace(&mut known.watched, now);
-        let had_ended = |life| before.get(life).is_some_and(|beat| beat.left.is_zero());
+        let had_ended = |lease| before.get(lease).is_some_and(|beat| beat.left.is_zero());
         let mut all = before.keys().chain(known.beats.keys());
-        Ok(all.any(|life| known.goes_on(*life) != Some(true) && !had_ended(life)))
+        Ok(all.any(|lease| known.goes_on(*lease) != Some(true) && !had_ended(lease)))
     }
 
-    /// Whether a socket is there, as far as its life is concerned.
-    pub fn is_alive(&self, life: Option<ProcessLease>) -> bool {
-        life.is_none_or(|life| self.known().goes_on(life) == Some(true))
+    /// Whether a socket is there, as far as its lease is concerned.
+    pub fn is_alive(&self, lease: Option<ProcessLease>) -> bool {
+        lease.is_none_or(|lease| self.known().goes_on(lease) == Some(true))
     }
 
-    /// Whether it is certain that a life does not go on. One that the store has lost may have a successor.
-    pub fn has_ended(&self, life: Option<ProcessLease>) -> bool {
-        life.is_some_and(|life| self.known().goes_on(life) == Some(false))
+    /// Whether it is certain that a lease does not go on. One that the store has lost may have a successor.
+    pub fn has_ended(&self, lease: Option<ProcessLease>) -> bool {
+        lease.is_some_and(|lease| self.known().goes_on(lease) == Some(false))
     }
 
-    pub fn last_beat(&self, life: ProcessLease) -> Option<u64> {
-        self.known().beats.get(&life).map(|beat| beat.at_ms)
+    pub fn last_beat(&self, lease: ProcessLease) -> Option<u64> {
+        self.known().beats.get(&lease).map(|beat| beat.at_ms)
     }
 
     async fn ask<L: ProcessLeases>(&self, store: &L) -> Result<()> {
         let asked = Instant::now();
-        let beats = store.lives().await?;
+        let beats = store.leases().await?;
         let mut known = self.known();
         if known.asked < Some(asked) {
             known.beats = beats;
@@ -153,15 +153,15 @@ impl KnownLeases {
         Ok(())
     }
 
-    /// What goes on may have ended since, at once if its lease is over: whoever asks another process learns
+    /// What goes on may have ended since, at once if it is over: whoever asks another process learns
     /// the same.
     fn has_to_ask(&self, present: &[Present]) -> bool {
         let known = self.known();
         let age = known.asked.map(|asked| asked.elapsed());
-        lives(present).any(|life| match known.beats.get(&life) {
+        leases(present).any(|lease| match known.beats.get(&lease) {
             Some(beat) if beat.left.is_zero() => false,
             Some(beat) => age.is_none_or(|age| age >= FRESH.min(beat.left)),
-            None if known.lost.contains(&life) => false,
+            None if known.lost.contains(&lease) => false,
             None => true,
         })
     }
@@ -173,13 +173,13 @@ impl KnownLeases {
 
 impl ProcessLeaseTable {
     /// `None`: nothing is known.
-    fn goes_on(&self, life: ProcessLease) -> Option<bool> {
-        self.beats.get(&life).map(|beat| !beat.left.is_zero())
+    fn goes_on(&self, lease: ProcessLease) -> Option<bool> {
+        self.beats.get(&lease).map(|beat| !beat.left.is_zero())
     }
 }
 
-fn lives(present: &[Present]) -> impl Iterator<Item = ProcessLease> {
-    present.iter().filter_map(|present| present.life)
+fn leases(present: &[Present]) -> impl Iterator<Item = ProcessLease> {
+    present.iter().filter_map(|present| present.lease)
 }
 
 #[cfg(test)]
@@ -189,9 +189,9 @@ mod tests {
     use super::*;
     use crate::store::presence::{LEASE, Place};
 
-    /// A server that knows one life, of whose lease so much is left whenever it is asked.
+    /// A server that knows one lease, of which so much is left whenever it is asked.
     struct OneProcess {
-        life: ProcessLease,
+        lease: ProcessLease,
         left: Vec<Duration>,
         asked: AtomicUsize,
     }
@@ -201,10 +201,10 @@ mod tests {
             Ok(true)
         }
 
-        async fn lives(&self) -> Result<HashMap<ProcessLease, Heartbeat>> {
+        async fn leases(&self) -> Result<HashMap<ProcessLease, Heartbeat>> {
             let asked = self.asked.fetch_add(1, Ordering::Relaxed);
             let left = self.left[asked];
-            Ok(HashMap::from([(self.life, Heartbeat { at_ms: 1, left })]))
+            Ok(HashMap::from([(self.lease, Heartbeat { at_ms: 1, left })]))
         }
 
         async fn last_beat(&self, _: ProcessLease) -> Result<Option<u64>> {
@@ -219,26 +219,26 @@ mod tests {
     /// What each of three looks finds, and how often the server was asked.
     async fn look_three_times(left: [Duration; 3]) -> ([bool; 3], usize) {
         let server = OneProcess {
-            life: ProcessLease::unique(),
+            lease: ProcessLease::unique(),
             left: left.into(),
             asked: AtomicUsize::default(),
         };
         let present = [Present {
             user: "u".into(),
             socket: "s".into(),
-            life: Some(server.life),
+            lease: Some(server.lease),
             record: None,
         }];
-        let (lives, mut found) = (KnownLeases::default(), [false; 3]);
+        let (leases, mut found) = (KnownLeases::default(), [false; 3]);
         for found in &mut found {
-            lives.look(&server, &present).await.unwrap();
-            *found = lives.is_alive(Some(server.life));
+            leases.look(&server, &present).await.unwrap();
+            *found = leases.is_alive(Some(server.lease));
         }
         (found, server.asked.into_inner())
     }
 
     #[tokio::test]
-    async fn a_life_is_asked_for_again_when_its_lease_is_over() {
+    async fn a_lease_is_asked_for_again_when_it_is_over() {
         let moment = Duration::from_nanos(1);
         assert_eq!(look_three_times([LEASE; 3]).await, ([true; 3], 1));
         assert_eq!(

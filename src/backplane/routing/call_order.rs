@@ -45,7 +45,7 @@ impl CallOrder {
     }
 
     /// Whether a call that is answered here need not: nobody is on the way who may come back.
-    pub fn are_free_and_home(&self) -> bool {
+    pub fn are_free_and_idle(&self) -> bool {
         let state = self.lock();
         state.is_free() && state.on_the_way == 0
     }
@@ -144,7 +144,7 @@ mod tests {
         call_order.resolve(true);
         let _first = call_order.set_out();
         assert!(call_order.are_free());
-        assert!(!call_order.are_free_and_home());
+        assert!(!call_order.are_free_and_idle());
     }
 
     #[test]

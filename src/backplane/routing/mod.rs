@@ -309,7 +309,7 @@ impl Backplane {
             self.switch.now(),
             Availability::Degraded(_) | Availability::Closed
         );
-        if stay && on_the_way.is_none() && self.call_order.are_free_and_home() {
+        if stay && on_the_way.is_none() && self.call_order.are_free_and_idle() {
             return Some(None);
         }
         let mut turn = self.call_order.queue(ticket);

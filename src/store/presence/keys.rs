@@ -29,12 +29,12 @@ impl PresenceKeys {
     }
 
     pub fn place(&self, place: Place<'_>) -> PlaceKeys {
-        let (id, home, records): (_, &[u8], &[u8]) = match place {
+        let (id, placement, records): (_, &[u8], &[u8]) = match place {
             Place::User(id) => (id, b"presence-user:", b"presence-user-data:"),
             Place::Room(id) => (id, b"presence-room:", b"presence-room-data:"),
         };
         let id = id.as_bytes();
-        let members = Key::new(&[&self.prefix, home, id]);
+        let members = Key::new(&[&self.prefix, placement, id]);
         let beside = |space| slot::beside(&members, &self.prefix, space, id);
         PlaceKeys {
             records: beside(records),
@@ -47,7 +47,7 @@ impl PresenceKeys {
         slot::beside(members, &self.prefix, b"presence-seen:", user)
     }
 
-    pub fn lives(&self) -> Key {
+    pub fn leases(&self) -> Key {
         Key::new(&[&self.prefix, b"presence-lives"])
     }
 

@@ -22,7 +22,7 @@ use super::{Json, Result, Ttl};
 
 pub use fields::{counted, field, parse_field, split_counted};
 pub use keys::{PlaceKeys, PresenceKeys};
-pub use process_leases::{Heartbeat, LEASE, LIFE_BYTES, ProcessLease, ProcessLeases};
+pub use process_leases::{Heartbeat, LEASE, LEASE_BYTES, ProcessLease, ProcessLeases};
 pub use room_event::RoomEvent;
 
 /// How long a user who is gone is remembered.
@@ -150,7 +150,7 @@ pub struct Present {
     pub user: Box<str>,
     pub socket: Box<str>,
     /// With which it ends, besides by its TTL.
-    pub life: Option<ProcessLease>,
+    pub lease: Option<ProcessLease>,
     pub record: Option<Record>,
 }
 
@@ -164,7 +164,7 @@ pub struct Record {
     pub metadata: Json,
 }
 
-/// When a user was last heard of, ms since 1970; and in which life, if that may have gone on.
+/// When a user was last heard of, ms since 1970; and in which lease, if that may have gone on.
 pub type LastSeen = (u64, Option<ProcessLease>);
 
 pub trait Roster {
@@ -175,7 +175,7 @@ pub trait Roster {
         &self,
         socket: &Socket,
         before: Option<&Socket>,
-        life: Option<ProcessLease>,
+        lease: Option<ProcessLease>,
         ttl: Ttl,
         condition: Condition,
     ) -> impl Future<Output = Result<Option<u64>>> + Send;

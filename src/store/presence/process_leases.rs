@@ -1,4 +1,4 @@
-//! The lives of processes, with which their sockets end.
+//! The leases of processes, with which their sockets end.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -8,7 +8,7 @@ use std::time::Duration;
 use super::{Place, Present};
 use crate::store::Result;
 
-/// A life that was not heard of for so long has ended, and never begins again.
+/// A lease that was not heard of for so long has ended, and never begins again.
 pub const LEASE: Duration = Duration::from_secs(15);
 /// The time between start and end of a process, or a part of it: its sockets end with it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -26,12 +26,12 @@ impl ProcessLease {
             .map(Self)
     }
 
-    pub fn text(life: Option<Self>) -> String {
-        life.map_or_else(|| "-".repeat(LIFE_BYTES), |life| life.to_string())
+    pub fn text(lease: Option<Self>) -> String {
+        lease.map_or_else(|| "-".repeat(LEASE_BYTES), |lease| lease.to_string())
     }
 }
 
-pub const LIFE_BYTES: usize = 16;
+pub const LEASE_BYTES: usize = 16;
 
 impl fmt::Display for ProcessLease {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -39,7 +39,7 @@ impl fmt::Display for ProcessLease {
     }
 }
 
-/// When a life was last heard of.
+/// When a lease was last heard of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Heartbeat {
     /// Ms since 1970.
@@ -48,18 +48,18 @@ pub struct Heartbeat {
     pub left: Duration,
 }
 
-/// Lives that go on while they are heard of. Only a server has others than one's own.
+/// Leases that go on while they are heard of. Only a server has others than one's own.
 pub trait ProcessLeases {
-    /// Begins a life, or has it go on; `false`: it has ended. O(log lives).
-    fn beat(&self, life: ProcessLease, begins: bool) -> impl Future<Output = Result<bool>> + Send;
+    /// Begins a lease, or has it go on; `false`: it has ended. O(log leases).
+    fn beat(&self, lease: ProcessLease, begins: bool) -> impl Future<Output = Result<bool>> + Send;
 
-    /// Those of the last hour. One that is not among them was lost, and may go on as another. O(lives).
-    fn lives(&self) -> impl Future<Output = Result<HashMap<ProcessLease, Heartbeat>>> + Send;
+    /// Those of the last hour. One that is not among them was lost, and may go on as another. O(leases).
+    fn leases(&self) -> impl Future<Output = Result<HashMap<ProcessLease, Heartbeat>>> + Send;
 
-    /// When a life was last heard of, in the last 30 days. O(1).
-    fn last_beat(&self, life: ProcessLease) -> impl Future<Output = Result<Option<u64>>> + Send;
+    /// When a lease was last heard of, in the last 30 days. O(1).
+    fn last_beat(&self, lease: ProcessLease) -> impl Future<Output = Result<Option<u64>>> + Send;
 
-    /// Takes sockets out of a place whose life has ended. O(sockets).
+    /// Takes sockets out of a place whose lease has ended. O(sockets).
     fn forget(
         &self,
         place: Place<'_>,

@@ -5,7 +5,7 @@ use std::time::Duration;
 use bytes::Bytes;
 
 use super::fields::{field, number, parse_field};
-use super::process_leases::{LIFE_BYTES, ProcessLease};
+use super::process_leases::{LEASE_BYTES, ProcessLease};
 use crate::store::Json;
 
 /// What is told on the channel of a room.
@@ -15,7 +15,7 @@ pub enum RoomEvent {
     Is {
         user: Box<str>,
         socket: Box<str>,
-        life: Option<ProcessLease>,
+        lease: Option<ProcessLease>,
         version: u64,
         left: Duration,
         metadata: Json,
@@ -28,20 +28,20 @@ pub enum RoomEvent {
 }
 
 impl RoomEvent {
-    /// `+<version>:<life>:<ms left>:<bytes of the field>:<field><metadata>`, as
+    /// `+<version>:<lease>:<ms left>:<bytes of the field>:<field><metadata>`, as
     /// `redis/lua/presence_put.lua` writes it, or `-<version>:<bytes of the field>:<field>`.
     pub fn text(&self) -> Bytes {
         match self {
             Self::Is {
                 user,
                 socket,
-                life,
+                lease,
                 version,
                 left,
                 metadata,
             } => {
-                let (field, life) = (field(user, socket), ProcessLease::text(*life));
-                let head = format!("+{version}:{life}:{}:{}:", left.as_millis(), field.len());
+                let (field, lease) = (field(user, socket), ProcessLease::text(*lease));
+                let head = format!("+{version}:{lease}:{}:{}:", left.as_millis(), field.len());
                 [head.as_bytes(), &field, metadata].concat().into()
             }
             Self::Left {
@@ -68,7 +68,7 @@ impl RoomEvent {
                 version,
             });
         }
-        let (life, rest) = rest.split_at_checked(LIFE_BYTES)?;
+        let (lease, rest) = rest.split_at_checked(LEASE_BYTES)?;
         let (left, rest) = number(rest.strip_prefix(b":")?)?;
         let (length, rest) = number(rest)?;
         let (field, metadata) = rest.split_at_checked(length as usize)?;
@@ -76,7 +76,7 @@ impl RoomEvent {
         Some(Self::Is {
             user,
             socket,
-            life: ProcessLease::parse(life),
+            lease: ProcessLease::parse(lease),
             version,
             left: Duration::from_millis(left),
             metadata: text.slice_ref(metadata),
@@ -100,7 +100,7 @@ mod tests {
             let is = RoomEvent::Is {
                 user: user.clone(),
                 socket: socket.clone(),
-                life: Some(ProcessLease::unique()),
+                lease: Some(ProcessLease::unique()),
                 version: 12,
                 left: Duration::from_millis(5),
                 metadata: Json::copy_from_slice(metadata.as_bytes()),

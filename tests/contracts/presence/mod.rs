@@ -58,7 +58,7 @@ trait World {
     async fn try_set(
         &self,
         socket: &Socket,
-        life: Option<ProcessLease>,
+        lease: Option<ProcessLease>,
         ttl: Ttl,
         condition: Condition,
     ) -> Result<Option<u64>>;
@@ -115,11 +115,11 @@ impl World for InMemory {
     async fn try_set(
         &self,
         socket: &Socket,
-        life: Option<ProcessLease>,
+        lease: Option<ProcessLease>,
         ttl: Ttl,
         condition: Condition,
     ) -> Result<Option<u64>> {
-        self.roster.set(socket, None, life, ttl, condition).await
+        self.roster.set(socket, None, lease, ttl, condition).await
     }
     async fn remove(&self, user: &str, socket: &str) -> u64 {
         self.roster.remove(user, socket, &[]).await.unwrap()
@@ -214,14 +214,14 @@ impl OnRedis {
         let all = [&keys.members, &keys.records];
         let all: Vec<_> = all.into_iter().chain(&keys.last_seen).collect();
         let (count, version) = (all.len().to_string(), version.to_string());
-        let (life, ttl) = (ProcessLease::text(None), TTL_MS.to_string());
+        let (lease, ttl) = (ProcessLease::text(None), TTL_MS.to_string());
         let name = match place {
             Place::User(_) => socket.id.as_bytes().to_vec(),
             Place::Room(_) => field(&socket.user, &socket.id),
         };
         let mut words: Vec<&[u8]> = vec![b"EVAL", lua.as_bytes(), count.as_bytes()];
         words.extend(all.iter().map(|key| key.as_bytes()));
-        words.extend([&name, life.as_bytes(), version.as_bytes(), ttl.as_bytes()]);
+        words.extend([&name, lease.as_bytes(), version.as_bytes(), ttl.as_bytes()]);
         words.extend([&socket.metadata[..], b""]);
         self.call(&words).await == 1
     }
@@ -255,11 +255,11 @@ impl World for OnRedis {
     async fn try_set(
         &self,
         socket: &Socket,
-        life: Option<ProcessLease>,
+        lease: Option<ProcessLease>,
         ttl: Ttl,
         condition: Condition,
     ) -> Result<Option<u64>> {
-        self.roster().set(socket, None, life, ttl, condition).await
+        self.roster().set(socket, None, lease, ttl, condition).await
     }
     async fn remove(&self, user: &str, socket: &str) -> u64 {
         self.roster().remove(user, socket, &[]).await.unwrap()
@@ -356,10 +356,10 @@ fn is_about(ms: u64, expected: u64) {
 
 /// How long ago a user was seen.
 async fn seen_ago<W: World>(world: &W, user: &str) -> u64 {
-    let (at, life) = world
+    let (at, lease) = world
         .last_seen(user)
         .await
         .unwrap_or_else(|| panic!("{user} was seen"));
-    assert_eq!(life, None);
+    assert_eq!(lease, None);
     world.now().await.abs_diff(at)
 }

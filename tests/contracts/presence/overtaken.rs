@@ -146,15 +146,15 @@ async fn a_removal_on_the_heels_of_a_set_wins() {
     }
 }
 
-/// Who is there all the time is listed once, even if its life changes while the pages are read.
+/// Who is there all the time is listed once, even if its lease changes while the pages are read.
 #[tokio::test]
-async fn a_large_room_lists_everybody_once_while_lives_change() {
+async fn a_large_room_lists_everybody_once_while_leases_change() {
     let world = &OnRedis::new().await;
     let sockets: Vec<_> = (0..5000)
         .map(|i| in_rooms("a", &i.to_string(), &["r"]))
         .collect();
     let (one, other) = (Some(ProcessLease::unique()), Some(ProcessLease::unique()));
-    let set = |socket, life| world.try_set(socket, life, TTL, Condition::Always);
+    let set = |socket, lease| world.try_set(socket, lease, TTL, Condition::Always);
     for set in join_all(sockets.iter().map(|socket| set(socket, one))).await {
         assert!(set.unwrap().is_some());
     }

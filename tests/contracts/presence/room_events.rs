@@ -50,7 +50,7 @@ async fn news_tell_all_of_a_socket<W: World>(world: &W) {
     let is = RoomEvent::Is {
         user: name.into(),
         socket: ":s".into(),
-        life: None,
+        lease: None,
         version: set,
         left: TTL.as_duration(),
         metadata: socket.metadata.clone(),

@@ -2,7 +2,7 @@
 //! comes twice, late or not at all is told once.
 //!
 //! What others do comes on the room's channel. What nobody tells, the end of a TTL or of a process, a
-//! watch notices itself: it looks when the time of somebody in its view has come, and when a life ends.
+//! watch notices itself: it looks when the time of somebody in its view has come, and when a lease ends.
 
 mod signals;
 mod view;
@@ -27,8 +27,8 @@ use crate::store::topics::{Message, SubscriptionTag, Topics};
 use signals::{Signal, Signals, signals};
 use view::RoomView;
 
-/// How often is asked which lives go on.
-const LOOK_AT_LIVES: Duration = Duration::from_secs(2);
+/// How often is asked which leases go on.
+const LOOK_AT_LEASES: Duration = Duration::from_secs(2);
 
 #[derive(Default)]
 pub struct RoomWatches(Mutex<WatchTable>);
@@ -112,17 +112,17 @@ impl RoomWatches {
     }
 }
 
-/// The connection on which this process hears of its rooms, and the task that asks which lives go on.
+/// The connection on which this process hears of its rooms, and the task that asks which leases go on.
 struct WatchConnection {
     topics: Arc<Topics>,
     mailbox: Arc<Mailbox>,
     _pubsub_connection: PubsubConnection,
-    lives: AbortHandle,
+    leases: AbortHandle,
 }
 
 impl Drop for WatchConnection {
     fn drop(&mut self) {
-        self.lives.abort();
+        self.leases.abort();
     }
 }
 
@@ -206,36 +206,36 @@ impl Backplane {
                 around.on_mail.clone(),
             ),
             _pubsub_connection: pubsub_connection,
-            lives: self.keep_going("what looks at lives", {
+            leases: self.keep_going("what looks at lives", {
                 let kept = self.clone();
-                move || look_at_lives(kept.clone())
+                move || look_at_leases(kept.clone())
             }),
         });
         watched.pubsub_connection = Some(pubsub_connection.clone());
         pubsub_connection
     }
 
-    /// Asks which of the lives go on that the watched rooms depend on.
-    async fn presence_look_at_lives(&self) {
+    /// Asks which of the leases go on that the watched rooms depend on.
+    async fn presence_look_at_leases(&self) {
         let Availability::Ready(store) = self.switch.now() else {
             return;
         };
         if self
             .presence
-            .lives
+            .leases
             .look_again(&self.presence.roster(&store))
             .await
             == Ok(true)
         {
-            self.presence.watches.signal(|| Signal::LifeEnded);
+            self.presence.watches.signal(|| Signal::LeaseEnded);
         }
     }
 }
 
 /// Until the last watch ends.
-async fn look_at_lives(backplane: Arc<Backplane>) {
+async fn look_at_leases(backplane: Arc<Backplane>) {
     loop {
-        sleep(LOOK_AT_LIVES).await;
-        backplane.presence_look_at_lives().await;
+        sleep(LOOK_AT_LEASES).await;
+        backplane.presence_look_at_leases().await;
     }
 }

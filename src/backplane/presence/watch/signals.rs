@@ -17,7 +17,7 @@ pub enum Signal {
     Back,
     /// News may have been missed.
     Missed,
-    LifeEnded,
+    LeaseEnded,
 }
 
 pub struct Signals {
@@ -103,7 +103,7 @@ impl Inbox {
                 self.waiting.account.sub(bytes(text));
             }
             Signal::Missed => self.waiting.is_full.store(false, Relaxed),
-            Signal::Back | Signal::LifeEnded => {}
+            Signal::Back | Signal::LeaseEnded => {}
         }
     }
 }

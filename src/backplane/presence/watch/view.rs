@@ -46,7 +46,7 @@ pub struct RoomView {
 
 struct SeenSocket {
     version: u64,
-    life: Option<ProcessLease>,
+    lease: Option<ProcessLease>,
     metadata: Json,
     ends: Instant,
     missing_since: Option<Instant>,
@@ -106,8 +106,8 @@ impl RoomView {
                     self.look().await;
                 }
                 Some(Signal::Missed) => self.look().await,
-                Some(Signal::LifeEnded) if self.depends_on_ended() => self.look().await,
-                Some(Signal::LifeEnded) => {}
+                Some(Signal::LeaseEnded) if self.depends_on_ended() => self.look().await,
+                Some(Signal::LeaseEnded) => {}
                 None => return false,
             },
             () = sleep_until(self.look_at) => self.look().await,
@@ -150,20 +150,20 @@ impl RoomView {
             Some(RoomEvent::Is {
                 user,
                 socket,
-                life,
+                lease,
                 version,
                 left,
                 metadata,
             }) => {
                 let seen = SeenSocket {
                     version,
-                    life,
+                    lease,
                     metadata,
                     ends: end(left),
                     missing_since: None,
                 };
-                // Of a life that has ended nobody tells again.
-                let has_ended = self.backplane.presence.lives.has_ended(life);
+                // Of a lease that has ended nobody tells again.
+                let has_ended = self.backplane.presence.leases.has_ended(lease);
                 let until = if has_ended {
                     Instant::now() + LOOK_AGAIN
                 } else {
@@ -223,14 +223,14 @@ impl RoomView {
     fn miss(&mut self, found: &HashSet<UserSocket>) {
         let now = Instant::now();
         let calm_since = self.whole_since.map_or(now, |since| since + GRACE);
-        let lives = &self.backplane.presence.lives;
+        let leases = &self.backplane.presence.leases;
         let mut left = Vec::new();
         for (id, seen) in &mut self.there {
             if found.contains(id) {
                 continue;
             }
             let missing_since = *seen.missing_since.get_or_insert(now);
-            let has_ended = seen.ends <= now || lives.has_ended(seen.life);
+            let has_ended = seen.ends <= now || leases.has_ended(seen.lease);
             let leaves_at = match has_ended {
                 true => calm_since,
                 false => calm_since.max(missing_since + GRACE),
@@ -256,8 +256,8 @@ impl RoomView {
     }
 
     fn depends_on_ended(&self) -> bool {
-        let lives = &self.backplane.presence.lives;
-        self.there.values().any(|seen| !lives.is_alive(seen.life))
+        let leases = &self.backplane.presence.leases;
+        self.there.values().any(|seen| !leases.is_alive(seen.lease))
     }
 
     fn look_later(&mut self, is_whole: bool) {
@@ -312,7 +312,7 @@ fn seen(present: Present) -> Option<(UserSocket, SeenSocket)> {
     } = present.record?;
     let seen = SeenSocket {
         version,
-        life: present.life,
+        lease: present.lease,
         metadata,
         ends: end(left),
         missing_since: None,

@@ -89,7 +89,7 @@ impl OwnSocket {
         Present {
             user: (&*self.socket.user).into(),
             socket: (&*self.socket.id).into(),
-            life: None,
+            lease: None,
             record: (detail == Detail::Records).then(record),
         }
     }

@@ -37,7 +37,7 @@ impl MemoryRoster {
                 let event = RoomEvent::Is {
                     user: (&*now.user).into(),
                     socket: (&*now.id).into(),
-                    life: None,
+                    lease: None,
                     version: standing.version,
                     left: standing.ttl.map_or(FOR_EVER, Ttl::as_duration),
                     metadata: now.metadata_at(Place::Room(room)),

@@ -64,7 +64,7 @@ fn told(at: usize) -> Present {
     Present {
         user: format!("user{at}").into(),
         socket: id(at).into(),
-        life: None,
+        lease: None,
         record: None,
     }
 }

@@ -7,7 +7,7 @@ use super::RedisRoster;
 use super::layout::{bytes, items, number, parse_record, present};
 use crate::io_thread::steps::for_each;
 use crate::store::parts::Parts;
-use crate::store::presence::{Detail, LIFE_BYTES, Place, Present};
+use crate::store::presence::{Detail, LEASE_BYTES, Place, Present};
 use crate::store::redis::command;
 use crate::store::{Result, StoreError};
 
@@ -45,7 +45,7 @@ impl RedisRoster<'_> {
             for (i, member) in alive.into_iter().enumerate() {
                 let record = records.get(i).and_then(|text| parse_record(text, now));
                 if let Some(present) = present(place, member, record) {
-                    found.insert(member[LIFE_BYTES..].to_vec(), present);
+                    found.insert(member[LEASE_BYTES..].to_vec(), present);
                 }
             }
             if bytes(next) == b"0" {
@@ -60,7 +60,7 @@ impl RedisRoster<'_> {
     async fn records(&self, key: &[u8], members: &[&[u8]]) -> Result<Vec<Value>> {
         let fields = members
             .iter()
-            .map(|member| &member[LIFE_BYTES.min(member.len())..]);
+            .map(|member| &member[LEASE_BYTES.min(member.len())..]);
         let ask: Vec<&[u8]> = [&b"HMGET"[..], key].into_iter().chain(fields).collect();
         match self.bulk(&ask).await? {
             Value::Array(records) => Ok(records),

@@ -6,7 +6,7 @@ use redis::Value;
 
 use crate::store::Json;
 use crate::store::presence::{
-    LIFE_BYTES, Place, Present, ProcessLease, Record, Socket, counted, field, parse_field,
+    LEASE_BYTES, Place, Present, ProcessLease, Record, Socket, counted, field, parse_field,
     split_counted,
 };
 
@@ -56,12 +56,12 @@ pub fn field_in(place: Place<'_>, user: &str, socket: &str) -> Vec<u8> {
 }
 
 pub fn member(place: Place<'_>, present: &Present) -> Vec<u8> {
-    let life = ProcessLease::text(present.life).into_bytes();
-    [life, field_in(place, &present.user, &present.socket)].concat()
+    let lease = ProcessLease::text(present.lease).into_bytes();
+    [lease, field_in(place, &present.user, &present.socket)].concat()
 }
 
 pub fn present(place: Place<'_>, member: &[u8], record: Option<Record>) -> Option<Present> {
-    let (life, field) = member.split_at_checked(LIFE_BYTES)?;
+    let (lease, field) = member.split_at_checked(LEASE_BYTES)?;
     let (user, socket) = match place {
         Place::User(user) => (user.into(), str::from_utf8(field).ok()?.into()),
         Place::Room(_) => parse_field(field)?,
@@ -69,14 +69,14 @@ pub fn present(place: Place<'_>, member: &[u8], record: Option<Record>) -> Optio
     Some(Present {
         user,
         socket,
-        life: ProcessLease::parse(life),
+        lease: ProcessLease::parse(lease),
         record,
     })
 }
 
-/// `<life><version>:<end>:<when it was set>:<metadata>`
+/// `<lease><version>:<end>:<when it was set>:<metadata>`
 pub fn parse_record(text: &Value, now: i64) -> Option<Record> {
-    let text = bytes(text).get(LIFE_BYTES..)?;
+    let text = bytes(text).get(LEASE_BYTES..)?;
     let mut parts = text.splitn(4, |byte| *byte == b':');
     let mut next = || parts.next();
     let (version, ends, seen) = (number(next()?), number(next()?), number(next()?));

@@ -12,8 +12,8 @@ use redis::Value;
 
 use super::RedisStore;
 use super::script::{
-    Lua, PRESENCE_BEAT, PRESENCE_CLAIM, PRESENCE_DROP, PRESENCE_FORGET, PRESENCE_LIST,
-    PRESENCE_LIVES, PRESENCE_PUT, unexpected,
+    Lua, PRESENCE_BEAT, PRESENCE_CLAIM, PRESENCE_DROP, PRESENCE_FORGET, PRESENCE_LEASES,
+    PRESENCE_LIST, PRESENCE_PUT, unexpected,
 };
 use crate::store::presence::{
     Condition, Detail, Heartbeat, LEASE, LastSeen, Place, PresenceKeys, Present, ProcessLease,
@@ -45,7 +45,7 @@ struct VersionClaim {
     /// Nothing was known of the socket.
     is_new: bool,
     /// Those that it may have to leave: the last one, and one that it has left.
-    homes: Vec<(Placement, WhenNotMet)>,
+    placements: Vec<(Placement, WhenNotMet)>,
 }
 
 /// Whether it is told that a socket has left a place where it was not met: its record may have been evicted.
@@ -60,20 +60,24 @@ impl Roster for RedisRoster<'_> {
         &self,
         socket: &Socket,
         before: Option<&Socket>,
-        life: Option<ProcessLease>,
+        lease: Option<ProcessLease>,
         ttl: Ttl,
         condition: Condition,
     ) -> Result<Option<u64>> {
         let set = self
-            .put_in_all(socket, before, life, ttl, condition)
+            .put_in_all(socket, before, lease, ttl, condition)
             .await?;
         Ok(set.map(|set| set.version))
     }
 
     async fn remove(&self, user: &str, socket: &str, rooms: &[Box<str>]) -> Result<u64> {
-        let home = counted(user);
-        let claimed = self.claim(socket, &home, [b"", b"", b"", b""]).await?;
-        let VersionClaim { version, homes, .. } = claimed.ok_or_else(unexpected)?;
+        let placement = counted(user);
+        let claimed = self.claim(socket, &placement, [b"", b"", b"", b""]).await?;
+        let VersionClaim {
+            version,
+            placements,
+            ..
+        } = claimed.ok_or_else(unexpected)?;
         // Its record may know of more, should its own entry have been lost.
         let metadata = self.drop_known(user, socket, &version);
         let recorded = metadata
@@ -81,8 +85,8 @@ impl Roster for RedisRoster<'_> {
             .map_or_else(Vec::new, |json| rooms_of(&json));
         let known = rooms.iter().cloned().chain(recorded);
         let mut rooms: HashMap<_, _> = known.map(|room| (room, WhenNotMet::Told)).collect();
-        for (home, unmet) in homes {
-            for room in home.rooms {
+        for (placement, unmet) in placements {
+            for room in placement.rooms {
                 rooms
                     .entry(room)
                     .and_modify(|most| *most = unmet.max(*most))
@@ -141,22 +145,22 @@ impl Roster for RedisRoster<'_> {
 }
 
 impl ProcessLeases for RedisRoster<'_> {
-    async fn beat(&self, life: ProcessLease, begins: bool) -> Result<bool> {
-        let (life, lease) = (life.to_string(), LEASE.as_millis().to_string());
-        let args = [life.as_bytes(), lease.as_bytes(), flag(begins)];
-        let key = self.names.lives();
+    async fn beat(&self, lease: ProcessLease, begins: bool) -> Result<bool> {
+        let (lease, lease_ms) = (lease.to_string(), LEASE.as_millis().to_string());
+        let args = [lease.as_bytes(), lease_ms.as_bytes(), flag(begins)];
+        let key = self.names.leases();
         let lane = &self.store.link.calls;
         let goes_on = lane.script(&PRESENCE_BEAT, &[&key], &args).await?;
         Ok(goes_on == Value::Int(1))
     }
 
-    async fn lives(&self) -> Result<HashMap<ProcessLease, Heartbeat>> {
-        let (key, lane) = (self.names.lives(), &self.store.link.calls);
-        let answer = lane.script(&PRESENCE_LIVES, &[&key], &[]).await?;
-        let [Value::Int(now), lives] = items(&answer) else {
+    async fn leases(&self) -> Result<HashMap<ProcessLease, Heartbeat>> {
+        let (key, lane) = (self.names.leases(), &self.store.link.calls);
+        let answer = lane.script(&PRESENCE_LEASES, &[&key], &[]).await?;
+        let [Value::Int(now), leases] = items(&answer) else {
             return Err(unexpected());
         };
-        let pairs = items(lives).chunks_exact(2);
+        let pairs = items(leases).chunks_exact(2);
         let beats = pairs.filter_map(|pair| {
             let at_ms = number(bytes(&pair[1]));
             let unheard = Duration::from_millis((*now as u64).saturating_sub(at_ms));
@@ -169,9 +173,9 @@ impl ProcessLeases for RedisRoster<'_> {
         Ok(beats.collect())
     }
 
-    async fn last_beat(&self, life: ProcessLease) -> Result<Option<u64>> {
-        let (key, life) = (self.names.lives(), life.to_string());
-        let words: [&[u8]; 3] = [b"ZSCORE", key.as_bytes(), life.as_bytes()];
+    async fn last_beat(&self, lease: ProcessLease) -> Result<Option<u64>> {
+        let (key, lease) = (self.names.leases(), lease.to_string());
+        let words: [&[u8]; 3] = [b"ZSCORE", key.as_bytes(), lease.as_bytes()];
         Ok(match self.command(&words).await? {
             Value::BulkString(score) => Some(number(&score)),
             _ => None,
@@ -217,28 +221,31 @@ impl RedisRoster<'_> {
     async fn claim(
         &self,
         socket: &str,
-        home: &[u8],
+        placement: &[u8],
         args: [&[u8]; 4],
     ) -> Result<Option<VersionClaim>> {
         let key = self.names.socket(socket);
-        let args = [&[home], &args[..]].concat();
+        let args = [&[placement], &args[..]].concat();
         let answer = self.store.script(&PRESENCE_CLAIM, &[&key], &args).await?;
         let parts = match &answer {
             Value::BulkString(_) => std::slice::from_ref(&answer),
             list => items(list),
         };
-        Ok(parts.split_first().map(|(version, homes)| {
-            let (version, homes) = (
+        Ok(parts.split_first().map(|(version, placements)| {
+            let (version, placements) = (
                 bytes(version),
-                homes.iter().zip([WhenNotMet::Told, WhenNotMet::Untold]),
+                placements
+                    .iter()
+                    .zip([WhenNotMet::Told, WhenNotMet::Untold]),
             );
             let new = version.strip_prefix(b"?");
-            let homes =
-                homes.filter_map(|(home, unmet)| Some((Placement::parse(bytes(home))?, unmet)));
+            let placements = placements.filter_map(|(placement, unmet)| {
+                Some((Placement::parse(bytes(placement))?, unmet))
+            });
             VersionClaim {
                 version: String::from_utf8_lossy(new.unwrap_or(version)).into_owned(),
                 is_new: new.is_some(),
-                homes: homes.collect(),
+                placements: placements.collect(),
             }
         }))
     }

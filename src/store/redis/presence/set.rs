@@ -22,11 +22,11 @@ impl RedisRoster<'_> {
         &self,
         socket: &Socket,
         before: Option<&Socket>,
-        life: Option<ProcessLease>,
+        lease: Option<ProcessLease>,
         ttl: Ttl,
         condition: Condition,
     ) -> Result<Option<PresenceSet>> {
-        let home = Placement::of(socket);
+        let placement = Placement::of(socket);
         let (since, or_lost) = match condition {
             Condition::Always => (String::new(), false),
             Condition::Since { version, or_lost } => (version.to_string(), or_lost),
@@ -42,19 +42,19 @@ impl RedisRoster<'_> {
         let Some(VersionClaim {
             version,
             is_new,
-            mut homes,
-        }) = self.claim(&socket.id, &home, args).await?
+            mut placements,
+        }) = self.claim(&socket.id, &placement, args).await?
         else {
             return Ok(None);
         };
         if let Some(before) = before.filter(|_| is_new) {
-            homes.push((Placement::from(before), WhenNotMet::Told));
+            placements.push((Placement::from(before), WhenNotMet::Told));
         }
-        let life = ProcessLease::text(life);
+        let lease = ProcessLease::text(lease);
         let put = async |place| {
             let metadata = socket.metadata_at(place);
             let args = [
-                life.as_bytes(),
+                lease.as_bytes(),
                 version.as_bytes(),
                 ms.as_bytes(),
                 &metadata,
@@ -63,7 +63,7 @@ impl RedisRoster<'_> {
         };
         let puts = socket.places().map(put);
         let stays: &HashSet<_> = &socket.places().collect();
-        let left = homes.iter().flat_map(|(before, unmet)| {
+        let left = placements.iter().flat_map(|(before, unmet)| {
             let is_same = *before.user == *socket.user;
             let places = before
                 .places()
