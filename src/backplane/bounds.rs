@@ -9,6 +9,7 @@ use crate::measure::{is_counted, taken};
 use crate::store::bus::{Reach, TopicKind};
 use crate::store::presence::{Place, Socket};
 use crate::store::rate_limits::{Algorithm, Rule};
+use crate::store::remote::NeverReached;
 use crate::store::topics;
 use crate::store::{Fetched, Json, Lifetime, Ttl};
 
@@ -19,7 +20,7 @@ const OFF: f64 = 0.1;
 const RECEIVERS: [u32; 2] = [1, 2];
 
 struct BoundsLoad {
-    backplane: Arc<Backplane>,
+    backplane: Arc<Backplane<NeverReached>>,
     random: fastrand::Rng,
     named: u64,
     pad: Vec<u8>,
@@ -213,7 +214,7 @@ impl BoundsLoad {
 }
 
 /// Of all that is kept.
-fn told(backplane: &Backplane) -> u64 {
+fn told(backplane: &Backplane<NeverReached>) -> u64 {
     let kinds = backplane.metrics().memory;
     kinds.iter().map(|(_, bytes)| bytes).sum()
 }

@@ -10,6 +10,7 @@ use super::local_cache::LocalCache;
 use super::routing::deadline::within;
 use super::stats::cache_stats::AnsweredBy;
 use crate::store::memory::Bounds;
+use crate::store::remote::Remote;
 use crate::store::{Fetched, FillLease, Json, Key, Lifetime, Pattern, Store, Ttl};
 
 pub(super) const SPACE: &[u8] = b"cache:";
@@ -40,7 +41,7 @@ impl KeyLocalCache {
     }
 }
 
-impl Backplane {
+impl<R: Remote> Backplane<R> {
     /// A miss for whatever cannot be read.
     pub async fn cache_get(&self, name: &[u8]) -> Option<Json> {
         let key = &self.cache_key(name);
@@ -64,7 +65,8 @@ impl Backplane {
         key: &Key,
         begun: Instant,
     ) -> Option<Json> {
-        self.invalidation_bus.listen(&self.surroundings);
+        self.invalidation_bus
+            .listen(&self.switch, &self.surroundings);
         let passage = local.layer.begin(key);
         let remote = self.on_remote_since(
             begun,
@@ -108,7 +110,8 @@ impl Backplane {
     /// Nor what a read before the change, in the same tick, is reading.
     fn forget_local(&self, key: &Key) {
         if let Some(local) = &self.local_cache {
-            self.invalidation_bus.listen(&self.surroundings);
+            self.invalidation_bus
+                .listen(&self.switch, &self.surroundings);
             local.layer.forget(key);
         }
     }
@@ -302,10 +305,12 @@ mod tests {
     use super::*;
     use crate::backplane::{Keeping, LockRequest, Options};
     use crate::store::bus::Reach;
+    use crate::store::remote::NeverReached;
 
     #[test]
     fn hot_calls_are_small() {
-        let backplane = Backplane::new(Options::nowhere(1), Arc::new(|_| ()), Arc::new(|_| ()));
+        let backplane =
+            Backplane::<NeverReached>::new(Options::nowhere(1), Arc::new(|_| ()), Arc::new(|_| ()));
         let get = backplane.cache_get(b"key");
         let set = backplane.cache_set(b"key", Json::new(), Ttl::from_whole_millis(1));
         let publish = backplane.publish(Reach::Everywhere, b"channel", Json::new());

@@ -8,8 +8,8 @@ use tokio::sync::oneshot;
 
 use super::{Event, OnEvent, Troubles};
 use crate::mutex::{Mutex, MutexGuard};
-use crate::store::remote::connection::endpoint::Endpoint;
-use crate::store::remote::connection::login::{Credentials, CredentialsFuture, Login, Notice};
+use crate::store::remote::endpoint::Endpoint;
+use crate::store::remote::login::{Credentials, CredentialsFuture, Login, Notice};
 
 /// Why there are none is for people, and holds no secret.
 pub type CredentialsAnswer = Result<Credentials, String>;

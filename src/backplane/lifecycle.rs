@@ -10,8 +10,8 @@ use super::outage::recovery::{JournalSpaces, OutageRecovery};
 use super::{Backplane, cache, message_cache, query_cache, rate_limits, session_cache};
 use crate::store::availability::{Availability, Outage};
 use crate::store::memory::MemoryStore;
-use crate::store::remote::connection::endpoint::ServerAddress;
-use crate::store::remote::connection::supervisor::Supervisor;
+use crate::store::remote::Remote;
+use crate::store::remote::endpoint::ServerAddress;
 
 /// How often what has expired is taken out of memory.
 const SWEEP_EVERY: Duration = Duration::from_secs(30);
@@ -20,7 +20,7 @@ const SWEEP_EVERY: Duration = Duration::from_secs(30);
 pub struct RunningTasks {
     pub since: Instant,
     /// None when there is nothing to connect to.
-    _supervisor: Option<Supervisor>,
+    _supervisor: Option<Box<dyn Send + Sync>>,
     sweeper: AbortHandle,
 }
 
@@ -30,7 +30,7 @@ impl Drop for RunningTasks {
     }
 }
 
-impl Backplane {
+impl<R: Remote> Backplane<R> {
     /// Makes the first attempt to connect, once. To be called on the I/O thread.
     pub fn start(&self) {
         if !matches!(self.switch.now(), Availability::Idle) {
@@ -70,7 +70,7 @@ impl Backplane {
             presence: self.presence.clone(),
             recovering: self.recovering.clone(),
         };
-        let supervisor = Supervisor::start(
+        let supervisor = R::supervise(
             self.options.endpoint.clone(),
             self.key(b"backplane:probe", b""),
             Arc::new(replay),
@@ -88,7 +88,7 @@ impl Backplane {
         self.run(None);
     }
 
-    fn run(&self, supervisor: Option<Supervisor>) {
+    fn run(&self, supervisor: Option<Box<dyn Send + Sync>>) {
         *self.running() = Some(RunningTasks {
             since: Instant::now(),
             _supervisor: supervisor,

@@ -9,13 +9,13 @@ use futures_util::future::try_join;
 use super::Backplane;
 use super::stats::cache_stats::AnsweredBy;
 use super::tagged_entries::TaggedEntry;
-use crate::store::tags::Tagged;
-use crate::store::{Json, Store, Ttl};
+use crate::store::remote::Remote;
+use crate::store::{Json, Ttl};
 
 const SPACE: &[u8] = b"message:";
 pub(super) const ALL: &[u8] = b"message-all";
 
-impl Backplane {
+impl<R: Remote> Backplane<R> {
     /// What the layer has. From any thread.
     pub fn message_read_local(&self, hash: &[u8]) -> Option<Json> {
         let found = self.messages.read(&self.key(SPACE, hash))?;
@@ -36,7 +36,8 @@ impl Backplane {
     pub async fn message_get(&self, hash: &[u8]) -> Option<Json> {
         let TaggedEntry { key, tags } = &self.message_entry(hash);
         let messages = &self.messages;
-        self.invalidation_bus.listen(&self.surroundings);
+        self.invalidation_bus
+            .listen(&self.switch, &self.surroundings);
         let passage = messages.begin(key);
         let remote = self.on_remote(move |store| async move {
             let found = store.get_tagged(key, tags);
@@ -64,7 +65,8 @@ impl Backplane {
     async fn message_tell(&self, hash: &[u8], value: Json, ttl: Ttl, begun: Instant) {
         let TaggedEntry { key, tags } = &self.message_entry(hash);
         let layer = &self.messages;
-        self.invalidation_bus.listen(&self.surroundings);
+        self.invalidation_bus
+            .listen(&self.switch, &self.surroundings);
         // Nor what a get before it, in the same tick, is reading.
         layer.forget(key);
         let passage = layer.begin(key);
@@ -98,7 +100,8 @@ impl Backplane {
     }
 
     pub async fn message_clear(&self) {
-        self.invalidation_bus.listen(&self.surroundings);
+        self.invalidation_bus
+            .listen(&self.switch, &self.surroundings);
         self.messages.clear();
         let begun = Instant::now();
         let cleared = async {

@@ -6,9 +6,10 @@ use super::Backplane;
 use super::cache::KeyLocalCache;
 use super::health::{ServerMemory, StateHistory};
 use super::stats::call_stats::{CallTotals, Latency};
+use crate::store::ServerFacts;
 use crate::store::availability::Availability;
 use crate::store::memory::budget::MemoryKind;
-use crate::store::{ServerFacts, ServerInfo};
+use crate::store::remote::Remote;
 
 /// What a backplane has counted since it was made, and what is so now.
 pub struct Metrics {
@@ -38,7 +39,7 @@ pub struct Metrics {
     pub memory: Vec<(&'static str, u64)>,
 }
 
-impl Backplane {
+impl<R: Remote> Backplane<R> {
     /// From any thread.
     pub fn metrics(&self) -> Metrics {
         let (history, server_memory) = self.health_monitor.read();

@@ -36,7 +36,7 @@ use crate::store::availability::{Availability, Switch};
 use crate::store::memory::budget::{Budget, MemoryKind};
 use crate::store::memory::rate_limits::MemoryLimiter;
 use crate::store::memory::{Clock, MemoryStore};
-use crate::store::remote::RedisStore;
+use crate::store::remote::Remote;
 use crate::store::{Key, Tag};
 
 use cache::KeyLocalCache;
@@ -71,7 +71,7 @@ use stats::call_stats::CallStats;
 pub use stats::call_stats::{CallOutcome, CallTotals, Latency, MeasuredCall};
 use stats::pubsub_stats::PubsubStats;
 
-pub struct Backplane {
+pub struct Backplane<R: Remote> {
     options: Options,
     budget: Arc<Budget>,
     memory: Arc<MemoryStore>,
@@ -93,7 +93,7 @@ pub struct Backplane {
     tagged_sets: RwLock<()>,
     messages: Arc<LocalCache>,
     invalidation_bus: Arc<InvalidationBus>,
-    switch: Arc<Switch<RedisStore>>,
+    switch: Arc<Switch<R>>,
     call_order: Arc<CallOrder>,
     recovering: Arc<RecoveryState>,
     subscribers: Arc<Subscribers>,
@@ -106,7 +106,7 @@ pub struct Backplane {
     drained: Notify,
 }
 
-impl Backplane {
+impl<R: Remote> Backplane<R> {
     pub fn new(mut options: Options, on_event: OnEvent, on_mail: OnMail) -> Arc<Self> {
         let credential_requests = CredentialRequests::new(on_event.clone());
         let troubles = Arc::new(Troubles::default());
@@ -155,8 +155,7 @@ impl Backplane {
             }))
         };
         let surroundings = Surroundings {
-            endpoint: options.endpoint.clone(),
-            switch: switch.clone(),
+            receive: R::receive(options.endpoint.clone(), switch.clone()),
             prefix_bytes: options.key_prefix.len(),
             bounds: options.mail,
             subscriptions: budget.account(MemoryKind::Subscriptions),
@@ -230,7 +229,7 @@ impl Backplane {
         self.switch.set(Availability::Closed);
         if let Some(store) = last.store() {
             // Work that is still going on holds the store, and through it the connections.
-            store.link().end();
+            store.end();
         }
         self.drain().await;
         self.subscribers.clear();
@@ -262,7 +261,7 @@ impl Backplane {
     }
 
     /// Counts a call as under way, and what it keeps, until the guard is dropped.
-    pub fn pending(self: &Arc<Self>, bytes: usize) -> PendingCall {
+    pub fn pending(self: &Arc<Self>, bytes: usize) -> PendingCall<R> {
         self.pending.fetch_add(1, Ordering::Relaxed);
         self.pending_bytes.fetch_add(bytes, Ordering::Relaxed);
         PendingCall {
@@ -288,12 +287,12 @@ impl Backplane {
     }
 }
 
-pub struct PendingCall {
-    backplane: Arc<Backplane>,
+pub struct PendingCall<R: Remote> {
+    backplane: Arc<Backplane<R>>,
     bytes: usize,
 }
 
-impl Drop for PendingCall {
+impl<R: Remote> Drop for PendingCall<R> {
     fn drop(&mut self) {
         let backplane = &self.backplane;
         backplane

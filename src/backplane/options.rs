@@ -5,7 +5,7 @@ use super::locks::WhenUnavailable;
 use super::pubsub::mailbox::MailBounds;
 use crate::store::Ttl;
 use crate::store::memory::Bounds;
-use crate::store::remote::connection::endpoint::Endpoint;
+use crate::store::remote::endpoint::Endpoint;
 
 pub struct Options {
     pub endpoint: Endpoint,
@@ -35,8 +35,8 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::store::remote::connection::endpoint::ServerAddress;
-    use crate::store::remote::connection::login::{Credentials, Login};
+    use crate::store::remote::endpoint::ServerAddress;
+    use crate::store::remote::login::{Credentials, Login};
 
     impl Options {
         /// Of a backplane without Redis.

@@ -5,8 +5,9 @@ use std::time::Instant;
 use super::Backplane;
 use super::routing::AtMostOnce;
 use super::stats::call_stats::answered_here;
-use crate::store::rate_limits::{Algorithm, Limiter, Rule, Verdict};
-use crate::store::{Key, Store};
+use crate::store::Key;
+use crate::store::rate_limits::{Algorithm, Rule, Verdict};
+use crate::store::remote::Remote;
 
 pub(super) const SPACE: &[u8] = b"limit:";
 const ALGORITHMS: [Algorithm; 3] = [
@@ -21,7 +22,7 @@ pub enum Source {
     Memory,
 }
 
-impl Backplane {
+impl<R: Remote> Backplane<R> {
     /// Counts a request, at most once: one whose answer from Redis was lost is judged by what this
     /// process has counted itself.
     pub async fn limit_check(&self, name: &[u8], rule: Rule, cost: u64) -> (Verdict, Source) {

@@ -3,8 +3,9 @@
 use std::time::Instant;
 
 use super::Backplane;
-use crate::store::remote::connection::deadline::patient;
-use crate::store::{RawCommands, ServerReply, StoreError};
+use crate::store::remote::Remote;
+use crate::store::remote::deadline::patient;
+use crate::store::{ServerReply, StoreError};
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum CallError {
@@ -79,7 +80,7 @@ const STATEFUL_SUBCOMMANDS: &[(&str, &[&str])] = &[
 ];
 const BLOCKING_SUBCOMMANDS: &[(&str, &[&str])] = &[("CLIENT", &["PAUSE"])];
 
-impl Backplane {
+impl<R: Remote> Backplane<R> {
     pub async fn call(&self, words: &[&[u8]]) -> Result<ServerReply, CallError> {
         if let Some(why) = unsupported(words) {
             return Err(CallError::Unsupported(why));

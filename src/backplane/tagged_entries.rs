@@ -5,6 +5,7 @@ use std::time::Instant;
 use super::Backplane;
 use super::routing::deadline::within;
 use super::stats::cache_stats::{AnsweredBy, CacheStats};
+use crate::store::remote::Remote;
 use crate::store::tags::Tagged;
 use crate::store::{Json, Key, Result, Tag, Ttl, Version};
 
@@ -33,7 +34,7 @@ impl TaggedLookup {
     }
 }
 
-impl Backplane {
+impl<R: Remote> Backplane<R> {
     /// For a call that has `begun` already.
     pub(super) async fn look(&self, entry: &TaggedEntry, begun: Instant) -> TaggedLookup {
         let left = self.time_left(begun);

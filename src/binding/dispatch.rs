@@ -7,6 +7,7 @@ use std::time::Instant;
 
 use serde_json::json;
 
+use super::Backplane;
 use super::completion::Answer;
 use super::completion_queue::{CompletionQueue, Responder};
 use super::decode::DecodedCall;
@@ -14,7 +15,7 @@ use super::encode::{called, checked, fetched, found, gone, locked, present, user
 use super::metrics::health;
 use super::op::OPS;
 use super::submission::{EncodedCall, NO_ANSWER, Submission};
-use crate::backplane::{Backplane, Keeping, MeasuredCall};
+use crate::backplane::{Keeping, MeasuredCall};
 use crate::store::presence::{Place, Socket};
 
 /// To be called on the I/O thread.

@@ -21,3 +21,6 @@ mod options;
 mod panics;
 mod queue;
 mod submission;
+
+/// A backplane on Redis.
+type Backplane = crate::backplane::Backplane<crate::store::redis::RedisStore>;

@@ -11,10 +11,10 @@ use crate::backplane::pubsub::mailbox::MailBounds;
 use crate::backplane::{LocalCacheOptions, Options, WhenUnavailable};
 use crate::store::Ttl;
 use crate::store::memory::Bounds;
-use crate::store::remote::connection::endpoint::{Endpoint, Secret, ServerAddress};
-use crate::store::remote::connection::login::{Credentials, Login};
-use crate::store::remote::connection::seeds::{Host, Seeds};
-use crate::store::remote::connection::tls::{ClientCertificate, OwnCertificate, Tls, TlsOptions};
+use crate::store::redis::connection::endpoint::{Endpoint, Secret, ServerAddress};
+use crate::store::redis::connection::login::{Credentials, Login};
+use crate::store::redis::connection::seeds::{Host, Seeds};
+use crate::store::redis::connection::tls::{ClientCertificate, OwnCertificate, Tls, TlsOptions};
 
 /// Every value has been checked by `lib/config.js`.
 #[napi(object, object_to_js = false)]

@@ -11,6 +11,7 @@ use napi::bindgen_prelude::*;
 use napi_derive::napi;
 use serde_json::json;
 
+use super::Backplane;
 use super::carrier::{Carrier, KeepAlive};
 use super::completion::ffi::{CompletionArgs, CompletionMemory, JsonText};
 use super::completion::{Answer, Completion, Shaper};
@@ -22,11 +23,11 @@ use super::options::BackplaneOptions;
 use super::panics;
 use super::submission::Submission;
 use crate::backplane::pubsub::mailbox::Mailbox;
-use crate::backplane::{Backplane, Event, OnEvent};
+use crate::backplane::{Event, OnEvent};
 use crate::io_thread::{self, busy_poll};
 use crate::mutex::Mutex;
-use crate::store::remote::connection::endpoint::Secret;
-use crate::store::remote::connection::login::Credentials;
+use crate::store::redis::connection::endpoint::Secret;
+use crate::store::redis::connection::login::Credentials;
 
 type Backplanes = Arc<Mutex<HashMap<u32, Arc<Backplane>>>>;
 

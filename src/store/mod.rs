@@ -16,13 +16,11 @@ pub mod parts;
 pub mod presence;
 pub mod rate_limits;
 pub mod redis;
+pub mod remote;
 mod slot;
 pub mod tags;
 pub mod topics;
 pub mod types;
-
-/// The store on the network. Only [`self::redis`] itself knows what it is made of.
-pub use self::redis as remote;
 
 use std::future::Future;
 

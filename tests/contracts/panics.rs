@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use redis_backplane::store::Result;
 use redis_backplane::store::availability::Recovery;
-use redis_backplane::store::remote::RedisStore;
+use redis_backplane::store::redis::RedisStore;
 
 use super::support::{Server, connect_with};
 

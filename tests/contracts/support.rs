@@ -9,11 +9,11 @@ use std::time::{Duration, Instant};
 
 use redis_backplane::store::availability::{Availability, Recovery, Switch};
 use redis_backplane::store::memory::{Bounds, Clock, MemoryStore};
-use redis_backplane::store::remote::RedisStore;
-use redis_backplane::store::remote::connection::endpoint::{Endpoint, ServerAddress};
-use redis_backplane::store::remote::connection::login::{Credentials, Login};
-use redis_backplane::store::remote::connection::seeds::{Host, Seeds};
-use redis_backplane::store::remote::connection::supervisor::Supervisor;
+use redis_backplane::store::redis::RedisStore;
+use redis_backplane::store::redis::connection::endpoint::{Endpoint, ServerAddress};
+use redis_backplane::store::redis::connection::login::{Credentials, Login};
+use redis_backplane::store::redis::connection::seeds::{Host, Seeds};
+use redis_backplane::store::redis::connection::supervisor::Supervisor;
 use redis_backplane::store::{Key, RawCommands, Result, ServerReply};
 use tokio::time::timeout;
 

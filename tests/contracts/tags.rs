@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::support::{InMemory, OnRedis};
 use redis_backplane::store::memory::MemoryStore;
-use redis_backplane::store::remote::RedisStore;
+use redis_backplane::store::redis::RedisStore;
 use redis_backplane::store::{Json, Key, Pattern, Store, Tag, Tagged, Ttl, Version};
 
 const MINUTE: Ttl = Ttl::from_whole_millis(60_000);

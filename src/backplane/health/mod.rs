@@ -8,8 +8,9 @@ use std::time::{Duration, SystemTime};
 
 use super::Backplane;
 use crate::mutex::{Mutex, MutexGuard};
+use crate::store::StoreError;
 use crate::store::availability::Availability;
-use crate::store::{ServerInfo, StoreError};
+use crate::store::remote::Remote;
 
 /// Between two questions for the server's memory.
 const ASK_MEMORY_EVERY: Duration = Duration::from_secs(5);
@@ -121,7 +122,7 @@ pub struct HealthReport {
     pub forbidden: Vec<String>,
 }
 
-impl Backplane {
+impl<R: Remote> Backplane<R> {
     /// Asks the server whether it is there.
     pub async fn health(&self) -> HealthReport {
         let answered = self.on_remote(|store| async move {

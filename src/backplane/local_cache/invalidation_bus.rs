@@ -18,7 +18,8 @@ use crate::backplane::pubsub::subscriber::Surroundings;
 use crate::mutex::{Mutex, MutexGuard};
 use crate::store::availability::{Availability, Switch};
 use crate::store::bus::{Bus, Reach, Topic, TopicKind};
-use crate::store::remote::pubsub_connection::{PubsubConnection, PubsubEvent};
+use crate::store::remote::Remote;
+use crate::store::remote::{PubsubEvent, Receiving};
 use crate::store::topics::{Message, Topics};
 use crate::store::{Key, Result, StoreError, Tag, Tagged, Ttl};
 
@@ -55,7 +56,7 @@ struct Hearing {
 
 /// From the first use to `close`.
 struct Listening {
-    _pubsub_connection: PubsubConnection,
+    _pubsub_connection: Box<dyn Receiving>,
     look: AbortHandle,
 }
 
@@ -79,7 +80,7 @@ impl InvalidationBus {
     }
 
     /// Begins to listen, once. To be called on the I/O thread.
-    pub fn listen(&self, around: &Surroundings) {
+    pub fn listen<S: Tagged + 'static>(&self, switch: &Arc<Switch<S>>, around: &Surroundings) {
         let mut listening = self.listening();
         if listening.is_some() {
             return;
@@ -88,11 +89,9 @@ impl InvalidationBus {
         let deliver = move |message: Message| hear(&layers, &sender, &message.payload);
         let topics = Topics::new(Box::new(deliver));
         let (layers, hearing) = (self.layers.clone(), self.hearing.clone());
-        let pubsub_connection = PubsubConnection::start(
-            around.endpoint.clone(),
-            around.switch.clone(),
+        let pubsub_connection = (around.receive)(
             topics.clone(),
-            move |event| match event {
+            Box::new(move |event| match event {
                 PubsubEvent::Restored => {
                     change(&hearing, &layers, |it| it.pubsub_connection = true)
                 }
@@ -100,14 +99,14 @@ impl InvalidationBus {
                     change(&hearing, &layers, |it| it.pubsub_connection = false)
                 }
                 PubsubEvent::Refused => change(&hearing, &layers, |it| it.is_refused = true),
-            },
+            }),
         );
         let topic = Topic {
             kind: TopicKind::Channel,
             name: self.channel.clone(),
         };
         topics.want(&topic, crate::store::topics::SubscriptionTag(0));
-        let (switch, mark) = (around.switch.clone(), self.mark.clone());
+        let (switch, mark) = (switch.clone(), self.mark.clone());
         let layers = self.layers.clone();
         let look = move || look(switch.clone(), mark.clone(), layers.clone());
         *listening = Some(Listening {
@@ -161,7 +160,7 @@ impl InvalidationBus {
     }
 }
 
-impl Backplane {
+impl<R: Remote> Backplane<R> {
     /// Tells the other instances that a key has changed, or all.
     pub(crate) async fn tell(&self, key: Option<&Key>, begun: Instant) {
         let invalidation_bus = &self.invalidation_bus;

@@ -10,7 +10,8 @@ use super::{LeaseTerm, LockLease, WakeListener, WhenUnavailable};
 use crate::backplane::Backplane;
 use crate::mutex::Mutex;
 use crate::store::availability::Availability;
-use crate::store::locks::{LockKeys, Locker, QueueTurn, Taken, Token};
+use crate::store::locks::{LockKeys, QueueTurn, Taken, Token};
+use crate::store::remote::Remote;
 use crate::store::{StoreError, Ttl};
 
 /// Should a call have been lost, whoever waits looks by itself this often.
@@ -77,7 +78,7 @@ impl AttemptOutcome {
     };
 }
 
-impl Backplane {
+impl<R: Remote> Backplane<R> {
     pub async fn lock_take(self: &Arc<Self>, request: LockRequest) -> LockOutcome {
         let attempt = LockAttempt {
             keys: self.locks.keys(&request.name),

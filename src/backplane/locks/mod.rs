@@ -24,7 +24,7 @@ use crate::store::locks::{LockKeys, Locker, ProcessAddress, QueueTurn, Taken, To
 use crate::store::memory::Clock;
 use crate::store::memory::budget::{Account, Budget, MemoryKind, allocated};
 use crate::store::memory::locks::MemoryLocks;
-use crate::store::remote::pubsub_connection::{PubsubConnection, PubsubEvent};
+use crate::store::remote::{PubsubEvent, Receiving};
 use crate::store::topics::{SubscriptionTag, Topics};
 use crate::store::{Result, StoreError, Ttl};
 
@@ -236,7 +236,7 @@ pub(super) fn first_error<T>(outcomes: Vec<Result<T>>) -> Option<StoreError> {
 struct WakeListener {
     topics: Arc<Topics>,
     channel: Topic,
-    _pubsub_connection: PubsubConnection,
+    _pubsub_connection: Box<dyn Receiving>,
 }
 
 impl WakeListener {
@@ -253,15 +253,13 @@ impl WakeListener {
             name: locks.address.channel(prefix),
         };
         topics.want(&channel, SubscriptionTag(0));
-        let pubsub_connection = PubsubConnection::start(
-            around.endpoint.clone(),
-            around.switch.clone(),
+        let pubsub_connection = (around.receive)(
             topics.clone(),
-            move |event| match event {
+            Box::new(move |event| match event {
                 // Calls may have been missed.
                 PubsubEvent::Restored => restored.wake_all(),
                 PubsubEvent::Lost(_) | PubsubEvent::Refused => {}
-            },
+            }),
         );
         Self {
             topics,

@@ -10,14 +10,14 @@ use super::LockLease;
 use crate::backplane::Backplane;
 use crate::io_thread::panics::caught;
 use crate::store::Ttl;
-use crate::store::locks::Locker;
+use crate::store::remote::Remote;
 
 /// A lease is renewed when this part of it has passed.
 const RENEW_AFTER: u32 = 3;
 /// How soon a renewal is tried again that could not be carried out.
 const RENEW_AGAIN: (Duration, Duration) = (Duration::from_millis(20), Duration::from_secs(1));
 
-impl Backplane {
+impl<R: Remote> Backplane<R> {
     /// Has a lease end so long from now, where it is held; whether it does.
     pub(super) async fn lock_extend_lease(&self, lease: &Arc<LockLease>, ttl: Ttl) -> bool {
         if lease.term().certain().is_zero() {

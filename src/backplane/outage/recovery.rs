@@ -14,7 +14,7 @@ use crate::backplane::session_cache::OutageSessions;
 use crate::store::availability::Recovery;
 use crate::store::memory::MemoryStore;
 use crate::store::memory::rate_limits::MemoryLimiter;
-use crate::store::remote::RedisStore;
+use crate::store::remote::Remote;
 use crate::store::{Key, Pattern, Result, StoreError, Tag, Tagged};
 
 /// Keys that are deleted at once, and their bytes; each such step has the deadline of a command.
@@ -89,10 +89,10 @@ pub struct JournalSpaces {
     pub others: Vec<Key>,
 }
 
-impl Recovery<RedisStore> for OutageRecovery {
+impl<R: Remote> Recovery<R> for OutageRecovery {
     async fn recover(
         &self,
-        store: &RedisStore,
+        store: &R,
         hold: impl Fn() + Send,
         open: impl FnOnce() + Send,
     ) -> Result<()> {

@@ -18,13 +18,13 @@ use crate::store::parts::Parts;
 use crate::store::presence::{
     Condition, Detail, Place, Present, ProcessLeases, Roster, Socket, rooms_of,
 };
-use crate::store::remote::RedisStore;
+use crate::store::remote::{Remote, RemoteRoster};
 use crate::store::{Result, Ttl};
 
 /// Sockets whose lease has ended are taken out by whoever comes upon them, so many at once.
 const MOST_FORGOTTEN: usize = 1000;
 
-impl Backplane {
+impl<R: Remote> Backplane<R> {
     /// Sets a socket, wherever it was before; `false`: it could not be.
     pub async fn presence_set(self: &Arc<Self>, socket: Socket, ttl: Ttl) -> bool {
         let id = socket.id.clone();
@@ -153,7 +153,7 @@ impl Backplane {
         let order = self.presence.own.order();
         let rooms = &self.presence.own_rooms(user, id);
         let removed = self.tell_remote(begun, |store| async move {
-            self.presence.roster(&store).remove(user, id, rooms).await
+            self.presence.roster(&*store).remove(user, id, rooms).await
         });
         match removed.await {
             Some(outcome) => {
@@ -253,7 +253,7 @@ impl Backplane {
         let left = self.time_left(Instant::now());
         let asked = self.on_remote(|store| async move {
             within(left, async {
-                let roster = self.presence.roster(&store);
+                let roster = self.presence.roster(&*store);
                 let Some((set, lease)) = roster.last_seen(user).await? else {
                     return Ok(None);
                 };
@@ -293,7 +293,7 @@ impl Backplane {
 
     async fn presence_listed(
         self: &Arc<Self>,
-        store: &Arc<RedisStore>,
+        store: &R,
         place: Place<'_>,
         detail: Detail,
     ) -> Result<Vec<Present>> {
@@ -323,11 +323,7 @@ impl Backplane {
     }
 
     /// Sets own sockets again that Redis has lost, and forgets those that are somebody else's now.
-    async fn presence_look_for(
-        self: &Arc<Self>,
-        store: &RedisStore,
-        missing: Vec<OwnSocket>,
-    ) -> Result<()> {
+    async fn presence_look_for(self: &Arc<Self>, store: &R, missing: Vec<OwnSocket>) -> Result<()> {
         let (first, others) = missing.split_at(missing.len().min(AT_ONCE));
         self.presence_set_lost(store, first).await?;
         let own = &self.presence.own;
@@ -343,7 +339,7 @@ impl Backplane {
     /// has a lease, by which it notices that; whether its sockets depend on it is another question.
     pub(super) async fn presence_put(
         &self,
-        store: &RedisStore,
+        store: &R,
         socket: &Socket,
         ttl: Ttl,
         condition: Condition,

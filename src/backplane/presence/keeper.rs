@@ -14,7 +14,7 @@ use crate::backplane::locks::first_error;
 use crate::store::availability::Availability;
 use crate::store::memory::presence::{Doubt, OwnSocket};
 use crate::store::presence::Socket;
-use crate::store::remote::RedisStore;
+use crate::store::remote::{Remote, RemoteRoster};
 use crate::store::{Result, Ttl};
 
 /// How often Redis hears from a process that has sockets: so soon it is noticed that it lost them.
@@ -35,7 +35,7 @@ const LEAST_LOOKED_AT: usize = 32;
 /// Between one part of the sockets and the next, for others to be served.
 const PAUSE: Duration = Duration::from_millis(2);
 
-impl Backplane {
+impl<R: Remote> Backplane<R> {
     /// Starts the keeper, once. To be called on the I/O thread.
     pub(super) fn presence_keep(self: &Arc<Self>) {
         let mut keeper = self.presence.keeper();
@@ -62,7 +62,7 @@ impl Backplane {
 
     async fn presence_tend(
         &self,
-        store: &RedisStore,
+        store: &R,
         is_sweep: bool,
         round: &mut Vec<Arc<Socket>>,
     ) -> Result<()> {
@@ -79,14 +79,14 @@ impl Backplane {
     }
 
     /// Until one fails.
-    async fn presence_beats(&self, store: &RedisStore) -> Result<()> {
+    async fn presence_beats(&self, store: &R) -> Result<()> {
         loop {
             sleep(BEAT).await;
             self.presence_beat(store).await?;
         }
     }
 
-    async fn presence_beat(&self, store: &RedisStore) -> Result<()> {
+    async fn presence_beat(&self, store: &R) -> Result<()> {
         let presence = &self.presence;
         if !presence.pulse.beat(&presence.roster(store)).await? {
             presence.own.doubt_all();
@@ -97,7 +97,7 @@ impl Backplane {
 
     async fn presence_set_what_has_to_be(
         &self,
-        store: &RedisStore,
+        store: &R,
         is_sweep: bool,
         round: &mut Vec<Arc<Socket>>,
     ) -> Result<()> {
@@ -117,11 +117,7 @@ impl Backplane {
 
     /// Looks at the next part of the sockets, and sets those again that are not there as they were set. `round`:
     /// those whose turn is still to come.
-    async fn presence_look_after(
-        &self,
-        store: &RedisStore,
-        round: &mut Vec<Arc<Socket>>,
-    ) -> Result<()> {
+    async fn presence_look_after(&self, store: &R, round: &mut Vec<Arc<Socket>>) -> Result<()> {
         let Presence { own, .. } = &*self.presence;
         if round.is_empty() {
             *round = own.certain().await;
@@ -146,11 +142,7 @@ impl Backplane {
     }
 
     /// Sets those again that Redis has lost. It may have lost the lease as well, in which nobody would find them.
-    pub(super) async fn presence_set_lost(
-        &self,
-        store: &RedisStore,
-        sockets: &[OwnSocket],
-    ) -> Result<()> {
+    pub(super) async fn presence_set_lost(&self, store: &R, sockets: &[OwnSocket]) -> Result<()> {
         self.presence_beat(store).await?;
         self.presence_set_again(store, sockets).await
     }
@@ -158,7 +150,7 @@ impl Backplane {
     /// Sets those anew that are chosen of each part of the sockets, so many at most.
     async fn presence_set_chosen_again(
         &self,
-        store: &RedisStore,
+        store: &R,
         choose: impl Fn(usize) -> Option<Vec<OwnSocket>>,
         mut most: usize,
     ) -> Result<()> {
@@ -175,7 +167,7 @@ impl Backplane {
     }
 
     /// Sets sockets anew, a few at a time.
-    async fn presence_set_again(&self, store: &RedisStore, sockets: &[OwnSocket]) -> Result<()> {
+    async fn presence_set_again(&self, store: &R, sockets: &[OwnSocket]) -> Result<()> {
         for step in sockets.chunks(AT_ONCE) {
             let set = step
                 .iter()
@@ -188,7 +180,7 @@ impl Backplane {
         Ok(())
     }
 
-    async fn presence_set_one_again(&self, store: &RedisStore, kept: &OwnSocket) -> Result<()> {
+    async fn presence_set_one_again(&self, store: &R, kept: &OwnSocket) -> Result<()> {
         let own = &self.presence.own;
         let gate = self.presence.gates.place(&(&*kept.socket.id).into());
         let _turn = gate.turn().await;
@@ -211,7 +203,7 @@ impl Backplane {
 }
 
 /// Until the backplane is closed.
-async fn keep(backplane: Arc<Backplane>) {
+async fn keep<R: Remote>(backplane: Arc<Backplane<R>>) {
     let mut round = Vec::new();
     for beats in 0.. {
         backplane.presence_tick(beats, &mut round).await;

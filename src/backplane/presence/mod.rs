@@ -26,8 +26,7 @@ use crate::store::memory::Clock;
 use crate::store::memory::budget::{Account, Budget, MemoryKind, allocated};
 use crate::store::memory::presence::MemoryRoster;
 use crate::store::presence::{PresenceKeys, Roster};
-use crate::store::remote::RedisStore;
-use crate::store::remote::presence::RedisRoster;
+use crate::store::remote::Remote;
 
 use process_leases::{KnownLeases, OwnLease};
 use watch::RoomWatches;
@@ -130,7 +129,7 @@ impl Presence {
     }
 
     /// Removes on Redis what has been removed here.
-    pub async fn reconcile(&self, store: &RedisStore) -> Result<()> {
+    pub async fn reconcile<R: Remote>(&self, store: &R) -> Result<()> {
         let roster = self.roster(store);
         let removals = self.take_removals();
         for (at, step) in removals.chunks(AT_ONCE).enumerate() {
@@ -147,11 +146,8 @@ impl Presence {
         Ok(())
     }
 
-    fn roster<'a>(&'a self, store: &'a RedisStore) -> RedisRoster<'a> {
-        RedisRoster {
-            store,
-            names: &self.names,
-        }
+    fn roster<'a, R: Remote>(&'a self, store: &'a R) -> R::Roster<'a> {
+        store.roster(&self.names)
     }
 
     /// To be removed on Redis before the first call goes there again; `false`: there is no room.

@@ -12,10 +12,19 @@ use super::Backplane;
 use super::routing::AtMostOnce;
 use crate::store::availability::Availability;
 use crate::store::bus::{Bus, Reach, Topic, TopicKind};
+use crate::store::remote::Remote;
 use crate::store::topics::SubscriptionTag;
 use crate::store::{Key, glob};
 
-impl Backplane {
+impl<R: Remote> Backplane<R> {
+    /// Why Redis is unavailable, if it is.
+    fn outage(&self) -> Option<String> {
+        match self.switch.now() {
+            Availability::Degraded(outage) => Some(outage.reason),
+            _ => None,
+        }
+    }
+
     /// Answers how many subscriptions the message reached, as far as is known: a message whose
     /// answer was lost may or may not have reached anybody, and is not sent again.
     pub async fn publish(&self, reach: Reach, channel: &[u8], payload: Bytes) -> u64 {
@@ -62,7 +71,9 @@ impl Backplane {
         name: &[u8],
         tag: SubscriptionTag,
     ) -> bool {
-        let subscriber = self.subscribers.get_or_make(number, &self.surroundings);
+        let subscriber = self
+            .subscribers
+            .get_or_make(number, self.outage(), &self.surroundings);
         let topic = self.topic(kind, name);
         subscriber.topics.want(&topic, tag);
         subscriber.listens();

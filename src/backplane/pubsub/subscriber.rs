@@ -12,24 +12,21 @@ use crate::backplane::stats::pubsub_stats::PubsubStats;
 use crate::backplane::{Event, OnEvent};
 use crate::io_thread::panics::keep;
 use crate::mutex::{Mutex, MutexGuard};
-use crate::store::availability::{Availability, Switch};
+use crate::store::availability::Availability;
 use crate::store::memory::budget::Account;
 use crate::store::memory::bus::LocalBus;
-use crate::store::remote::RedisStore;
-use crate::store::remote::connection::endpoint::Endpoint;
-use crate::store::remote::pubsub_connection::{PubsubConnection, PubsubEvent};
+use crate::store::remote::{PubsubEvent, Receive, Receiving};
 use crate::store::topics::{Message, Topics};
 
 pub struct Subscriber {
     pub topics: Arc<Topics>,
-    pubsub_connection: PubsubConnection,
+    pubsub_connection: Box<dyn Receiving>,
     watch: Arc<GapWatch>,
 }
 
 /// What a subscriber needs to come into being.
 pub struct Surroundings {
-    pub endpoint: Endpoint,
-    pub switch: Arc<Switch<RedisStore>>,
+    pub receive: Receive,
     /// Bytes before every channel, which its subscriber does not see.
     pub prefix_bytes: usize,
     pub bounds: MailBounds,
@@ -76,15 +73,13 @@ impl Subscriber {
             }),
         });
         let watched = watch.clone();
-        let pubsub_connection = PubsubConnection::start(
-            around.endpoint.clone(),
-            around.switch.clone(),
+        let pubsub_connection = (around.receive)(
             topics.clone(),
-            move |event| match event {
+            Box::new(move |event| match event {
                 PubsubEvent::Restored => watched.connection_restored(),
                 PubsubEvent::Lost(reason) => watched.connection_lost(&reason),
                 PubsubEvent::Refused => {}
-            },
+            }),
         );
         Arc::new(Self {
             topics,
@@ -194,12 +189,13 @@ impl Subscribers {
         self.all().get(&number).cloned()
     }
 
-    /// Makes it when it is first asked for. To be called on the I/O thread.
-    pub fn get_or_make(&self, number: u32, around: &Surroundings) -> Arc<Subscriber> {
-        let outage = match around.switch.now() {
-            Availability::Degraded(outage) => Some(outage.reason),
-            _ => None,
-        };
+    /// Makes it when it is first asked for; `outage`: why Redis is unavailable, if it is. To be called on the I/O thread.
+    pub fn get_or_make(
+        &self,
+        number: u32,
+        outage: Option<String>,
+        around: &Surroundings,
+    ) -> Arc<Subscriber> {
         let mut all = self.all();
         let made = all.entry(number).or_insert_with(|| {
             let subscriber = Subscriber::new(number, outage, around);

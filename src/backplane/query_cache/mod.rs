@@ -13,6 +13,7 @@ use ring::digest::{Context, SHA256};
 use super::Backplane;
 use super::stats::cache_stats::AnsweredBy;
 use super::tagged_entries::{TaggedEntry, TaggedLookup};
+use crate::store::remote::Remote;
 use crate::store::tags::Tagged;
 use crate::store::{Fetched, FillLease, Json, Key, Pattern, Ttl};
 use query_fence::SetCondition;
@@ -33,7 +34,7 @@ pub struct Query {
     pub rooms: Vec<String>,
 }
 
-impl Backplane {
+impl<R: Remote> Backplane<R> {
     /// A miss is remembered: until then nothing was known of what is set next.
     pub async fn query_get(&self, query: &Query) -> Option<Json> {
         let entry = self.query_entry(query);

@@ -7,10 +7,10 @@ use tokio::time::timeout_at;
 
 use crate::backplane::Backplane;
 use crate::store::Result;
-use crate::store::remote::RedisStore;
-use crate::store::remote::connection::deadline::patient;
+use crate::store::remote::Remote;
+use crate::store::remote::deadline::patient;
 
-impl Backplane {
+impl<R: Remote> Backplane<R> {
     /// What is left of the time that a call has after Redis is known to be there.
     pub(crate) fn time_left(&self, begun: Instant) -> TimeLeft {
         let deadline = self.options.endpoint.command_timeout;
@@ -36,7 +36,7 @@ impl Backplane {
         }
     }
 
-    pub(crate) async fn store_within(&self, wait: &CallDeadline) -> Option<Arc<RedisStore>> {
+    pub(crate) async fn store_within(&self, wait: &CallDeadline) -> Option<Arc<R>> {
         let until = wait.first_attempt.unwrap_or(wait.own);
         timeout_at(until.into(), self.switch.resolved())
             .await

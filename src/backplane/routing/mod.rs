@@ -15,8 +15,8 @@ use tokio::time::timeout_at;
 use super::Backplane;
 use super::stats::call_stats::{answered_here, overdue};
 use crate::store::availability::Availability;
-use crate::store::remote::RedisStore;
-use crate::store::remote::connection::deadline::{heard, scoped};
+use crate::store::remote::Remote;
+use crate::store::remote::deadline::{heard, scoped};
 use crate::store::{Result, StoreError};
 use call_order::{CallTurn, OnTheWay};
 use deadline::CallDeadline;
@@ -45,16 +45,13 @@ pub(super) enum AtMostOnce<T> {
     Unavailable,
 }
 
-impl Backplane {
+impl<R: Remote> Backplane<R> {
     /// Carries out an operation on Redis; `None` means that Redis is unavailable and that this process
     /// has to answer, before anything else is awaited.
     ///
     /// An operation whose answer was lost is carried out again, within the deadline of the call:
     /// every operation of a store leaves the same behind when it is done twice.
-    pub(super) async fn on_remote<T, F>(
-        &self,
-        operation: impl Fn(Arc<RedisStore>) -> F,
-    ) -> Option<Result<T>>
+    pub(super) async fn on_remote<T, F>(&self, operation: impl Fn(Arc<R>) -> F) -> Option<Result<T>>
     where
         F: Future<Output = Result<T>>,
     {
@@ -65,7 +62,7 @@ impl Backplane {
     pub(super) async fn on_remote_since<T, F>(
         &self,
         begun: Instant,
-        operation: impl Fn(Arc<RedisStore>) -> F,
+        operation: impl Fn(Arc<R>) -> F,
     ) -> Option<Result<T>>
     where
         F: Future<Output = Result<T>>,
@@ -85,7 +82,7 @@ impl Backplane {
     pub(super) async fn tell_remote<T, F>(
         &self,
         begun: Instant,
-        operation: impl Fn(Arc<RedisStore>) -> F,
+        operation: impl Fn(Arc<R>) -> F,
     ) -> Option<Result<T>>
     where
         F: Future<Output = Result<T>>,
@@ -119,7 +116,7 @@ impl Backplane {
         &self,
         kind: Purpose,
         begun: Instant,
-        operation: impl Fn(Arc<RedisStore>) -> F,
+        operation: impl Fn(Arc<R>) -> F,
     ) -> Option<Result<T>>
     where
         F: Future<Output = Result<T>>,
@@ -151,7 +148,7 @@ impl Backplane {
         kind: Purpose,
         ticket: u64,
         begun: Instant,
-        operation: impl Fn(Arc<RedisStore>) -> F,
+        operation: impl Fn(Arc<R>) -> F,
         was_on_the_way: Option<OnTheWay>,
     ) -> Option<Result<T>>
     where
@@ -173,7 +170,7 @@ impl Backplane {
     /// is not sent again, and whether it was is [`AtMostOnce::Unknown`].
     pub(super) async fn on_remote_once<T, F>(
         &self,
-        operation: impl Fn(Arc<RedisStore>) -> F,
+        operation: impl Fn(Arc<R>) -> F,
     ) -> AtMostOnce<T>
     where
         F: Future<Output = Result<T>>,
@@ -212,7 +209,7 @@ impl Backplane {
     }
 
     /// Redis, if it is ready and nobody has to go first.
-    fn at_once(&self) -> Option<(Arc<RedisStore>, OnTheWay)> {
+    fn at_once(&self) -> Option<(Arc<R>, OnTheWay)> {
         let Availability::Ready(store) = self.switch.now() else {
             return None;
         };
@@ -226,7 +223,7 @@ impl Backplane {
         &self,
         ticket: u64,
         begun: Instant,
-        operation: impl Fn(Arc<RedisStore>) -> F,
+        operation: impl Fn(Arc<R>) -> F,
         was_on_the_way: Option<OnTheWay>,
     ) -> Option<Result<T>>
     where
@@ -268,7 +265,7 @@ impl Backplane {
         &self,
         ticket: u64,
         begun: Instant,
-        operation: impl Fn(Arc<RedisStore>) -> F,
+        operation: impl Fn(Arc<R>) -> F,
         was_on_the_way: Option<OnTheWay>,
     ) -> Option<Result<T>>
     where
@@ -332,7 +329,7 @@ impl Backplane {
     /// for the end of a recovery, which would have all of it to do once more, and again if more comes.
     pub(super) async fn on_remote_in_steps<T, F>(
         &self,
-        operation: impl Fn(Arc<RedisStore>) -> F,
+        operation: impl Fn(Arc<R>) -> F,
     ) -> Option<Result<T>>
     where
         F: Future<Output = Result<T>>,
@@ -351,7 +348,7 @@ impl Backplane {
     }
 
     /// The server that refuses to serve but may still delete.
-    pub(super) fn refusing(&self) -> Option<Arc<RedisStore>> {
+    pub(super) fn refusing(&self) -> Option<Arc<R>> {
         match self.switch.now() {
             Availability::Degraded(outage) => outage.refusing,
             _ => None,

@@ -17,6 +17,7 @@ use super::stats::cache_stats::AnsweredBy;
 use crate::mutex::{Mutex, MutexGuard};
 use crate::store::memory::budget::{Account, allocated, slot};
 use crate::store::memory::{MemoryStore, steps};
+use crate::store::remote::Remote;
 use crate::store::tags::{Tagged, unstamp, with_names};
 use crate::store::{Json, Key, Result, StoreError, Tag, Ttl};
 use owners::SessionOwners;
@@ -133,7 +134,7 @@ impl OutageSessions {
     }
 }
 
-impl Backplane {
+impl<R: Remote> Backplane<R> {
     pub async fn session_get(&self, socket: &[u8]) -> Option<Json> {
         let (key, space) = (&self.key(SPACE, socket), &self.tag(USERS, b""));
         let owners = &self.sessions.owners;

@@ -24,11 +24,6 @@ const CALL_BACK: Duration = Duration::from_millis(80);
 pub type LargeWrites = KeyedMutex<Key>;
 
 impl RedisStore {
-    /// Whether a call may have to wait for a large write of its key.
-    pub fn has_large_writes(&self) -> bool {
-        !self.large.is_idle()
-    }
-
     /// Does `work`, which tells something, on `key` after the large writes of it that came before, however
     /// long they take: each of them ends. Whoever waits for the answer has it told in time.
     pub(super) async fn told_in_turn<T>(

@@ -6,6 +6,7 @@
 //! A call is a task, and a task is as large as its rarest path, and copied several times. So the
 //! rare paths of the hot operations are boxed; `hot_calls_are_small` in the tests keeps it so.
 
+mod as_remote;
 mod bus;
 pub mod connection;
 mod large_writes;

@@ -24,8 +24,8 @@ use redis_backplane::store::locks::{
 use redis_backplane::store::memory::Clock;
 use redis_backplane::store::memory::budget::{Account, MemoryKind};
 use redis_backplane::store::memory::locks::MemoryLocks;
-use redis_backplane::store::remote::RedisStore;
-use redis_backplane::store::remote::pubsub_connection::PubsubConnection;
+use redis_backplane::store::redis::RedisStore;
+use redis_backplane::store::redis::pubsub_connection::PubsubConnection;
 use redis_backplane::store::topics::{SubscriptionTag, Topics};
 use redis_backplane::store::{Key, Ttl};
 use serde_json::Value as Answer;

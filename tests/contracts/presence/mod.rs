@@ -29,8 +29,8 @@ use redis_backplane::store::presence::{
     Condition, Detail, LEASE, LastSeen, Place, PresenceKeys, Present, ProcessLease, RoomEvent,
     Socket, field, rooms_of,
 };
-use redis_backplane::store::remote::presence::RedisRoster;
-use redis_backplane::store::remote::pubsub_connection::PubsubConnection;
+use redis_backplane::store::redis::presence::RedisRoster;
+use redis_backplane::store::redis::pubsub_connection::PubsubConnection;
 use redis_backplane::store::topics::{SubscriptionTag, Topics};
 use redis_backplane::store::{Key, ProcessLeases, Result, Roster, Ttl};
 use serde_json::Value as Answer;

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use crate::support::{InMemory, OnRedis};
 use bytes::Bytes;
 use redis_backplane::store::memory::MemoryStore;
-use redis_backplane::store::remote::RedisStore;
+use redis_backplane::store::redis::RedisStore;
 use redis_backplane::store::{Fetched, FillLease, Json, Key, Lifetime, Pattern, Store, Ttl};
 
 const MINUTE: Ttl = Ttl::from_whole_millis(60_000);

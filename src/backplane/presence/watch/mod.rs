@@ -21,7 +21,8 @@ use crate::backplane::pubsub::mailbox::Mailbox;
 use crate::mutex::{Mutex, MutexGuard};
 use crate::store::availability::Availability;
 use crate::store::bus::{Topic, TopicKind};
-use crate::store::remote::pubsub_connection::{PubsubConnection, PubsubEvent};
+use crate::store::remote::Remote;
+use crate::store::remote::{PubsubEvent, Receiving};
 use crate::store::topics::{Message, SubscriptionTag, Topics};
 
 use signals::{Signal, Signals, signals};
@@ -116,7 +117,7 @@ impl RoomWatches {
 struct WatchConnection {
     topics: Arc<Topics>,
     mailbox: Arc<Mailbox>,
-    _pubsub_connection: PubsubConnection,
+    _pubsub_connection: Box<dyn Receiving>,
     leases: AbortHandle,
 }
 
@@ -126,7 +127,7 @@ impl Drop for WatchConnection {
     }
 }
 
-impl Backplane {
+impl<R: Remote> Backplane<R> {
     /// From now on what happens in a room comes into the receiver's mailbox, with `tag`. Answers whether
     /// it can be heard already. To be called on the I/O thread.
     pub async fn presence_watch(
@@ -187,14 +188,12 @@ impl Backplane {
         let deliver = Box::new(move |message| heard.hear_tagged(message));
         let topics = Topics::counted(account, deliver);
         let restored = self.presence.watches.clone();
-        let pubsub_connection = PubsubConnection::start(
-            around.endpoint.clone(),
-            around.switch.clone(),
+        let pubsub_connection = (around.receive)(
             topics.clone(),
-            move |event| match event {
+            Box::new(move |event| match event {
                 PubsubEvent::Restored => restored.signal(|| Signal::Missed),
                 PubsubEvent::Lost(_) | PubsubEvent::Refused => {}
-            },
+            }),
         );
         let pubsub_connection = Arc::new(WatchConnection {
             topics,
@@ -223,7 +222,7 @@ impl Backplane {
         if self
             .presence
             .leases
-            .look_again(&self.presence.roster(&store))
+            .look_again(&self.presence.roster(&*store))
             .await
             == Ok(true)
         {
@@ -233,7 +232,7 @@ impl Backplane {
 }
 
 /// Until the last watch ends.
-async fn look_at_leases(backplane: Arc<Backplane>) {
+async fn look_at_leases<R: Remote>(backplane: Arc<Backplane<R>>) {
     loop {
         sleep(LOOK_AT_LEASES).await;
         backplane.presence_look_at_leases().await;

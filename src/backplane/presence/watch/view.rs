@@ -17,6 +17,7 @@ use crate::io_thread::panics::{Panicked, caught};
 use crate::store::Json;
 use crate::store::memory::budget::{Account, allocated, slot};
 use crate::store::presence::{Detail, Place, Present, ProcessLease, Record, RoomEvent};
+use crate::store::remote::Remote;
 use crate::store::topics::{Message, SubscriptionTag};
 
 /// How long somebody may be missing without a reason before it counts as having left: after an outage
@@ -30,8 +31,8 @@ const FAR: Duration = Duration::from_secs(365 * 24 * 3600);
 type UserSocket = (Box<str>, Box<str>);
 
 /// Who is in a room, as far as has been told.
-pub struct RoomView {
-    backplane: Arc<Backplane>,
+pub struct RoomView<R: Remote> {
+    backplane: Arc<Backplane<R>>,
     room: Box<str>,
     tag: SubscriptionTag,
     mailbox: Arc<Mailbox>,
@@ -52,15 +53,15 @@ struct SeenSocket {
     missing_since: Option<Instant>,
 }
 
-impl RoomView {
+impl<R: Remote> RoomView<R> {
     pub fn new(
-        backplane: Arc<Backplane>,
+        backplane: Arc<Backplane<R>>,
         room: &str,
         tag: SubscriptionTag,
         mailbox: Arc<Mailbox>,
     ) -> Self {
         let account = backplane.presence.watches_account.clone();
-        let bytes = own_bytes(room);
+        let bytes = own_bytes::<R>(room);
         account.add(bytes);
         Self {
             backplane,
@@ -286,15 +287,15 @@ impl RoomView {
     }
 }
 
-impl Drop for RoomView {
+impl<R: Remote> Drop for RoomView<R> {
     fn drop(&mut self) {
         self.account.sub(self.bytes);
     }
 }
 
 /// What a watch takes whoever is there. Its room is a key of two maps, and named here.
-fn own_bytes(room: &str) -> u64 {
-    (size_of::<RoomView>() + 3 * allocated(room.len())) as u64
+fn own_bytes<R: Remote>(room: &str) -> u64 {
+    (size_of::<RoomView<R>>() + 3 * allocated(room.len())) as u64
 }
 
 fn bytes((user, socket): &UserSocket, seen: &SeenSocket) -> u64 {

@@ -7,14 +7,8 @@ use futures_util::future::{try_join, try_join_all};
 use super::layout::{Placement, flag, number};
 use super::{RedisRoster, VersionClaim, WhenNotMet};
 use crate::store::presence::{Condition, ProcessLease, Socket};
+use crate::store::remote::PresenceSet;
 use crate::store::{Result, Ttl};
-
-/// A socket that was set.
-pub struct PresenceSet {
-    pub version: u64,
-    /// The server has lost its own entry since, and maybe more.
-    pub is_lost: bool,
-}
 
 impl RedisRoster<'_> {
     /// Sets a socket in all of its places, and answers whether the server has lost it meanwhile.

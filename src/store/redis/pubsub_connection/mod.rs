@@ -9,6 +9,7 @@ mod session;
 
 use std::future::Future;
 use std::mem;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
@@ -26,6 +27,8 @@ use super::connection::open::{ConnectError, enter};
 use crate::io_thread::panics;
 use crate::mutex::Mutex;
 use crate::store::availability::{Availability, Switch};
+pub use crate::store::remote::PubsubEvent;
+use crate::store::remote::Receiving;
 use crate::store::topics::Topics;
 
 /// A connection that served this long has proved itself: the next attempt need not wait.
@@ -33,19 +36,6 @@ const STABLE_AFTER: Duration = Duration::from_secs(1);
 
 /// The pub/sub connections of this process are numbered.
 static LAST: AtomicU64 = AtomicU64::new(0);
-
-/// What the owner of a pub/sub connection is told.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum PubsubEvent {
-    /// All that was wanted when it connected is subscribed to, or was refused.
-    Restored,
-    /// Messages are missed from now on; holds the reason.
-    Lost(String),
-    /// The server refuses a subscription.
-    Refused,
-}
-
-type OnPubsubEvent = Arc<dyn Fn(PubsubEvent) + Send + Sync>;
 
 /// Ends its connection when it is dropped.
 pub struct PubsubConnection {
@@ -60,7 +50,7 @@ struct PubsubShared {
     topics: Arc<Topics>,
     checks: Mutex<Vec<Check>>,
     check_wanted: Notify,
-    on_event: OnPubsubEvent,
+    on_event: Box<dyn Fn(PubsubEvent) + Send + Sync>,
 }
 
 /// Somebody waits to know that the pub/sub connection works; answered by being dropped.
@@ -81,7 +71,7 @@ impl PubsubConnection {
             topics,
             checks: Mutex::default(),
             check_wanted: Notify::new(),
-            on_event: Arc::new(on_event),
+            on_event: Box::new(on_event),
         });
         let (broken, kept) = (shared.clone(), shared.clone());
         let tell = move || (broken.on_event)(PubsubEvent::Lost("a failure inside".to_owned()));
@@ -99,7 +89,7 @@ impl PubsubConnection {
 
     /// Waits until the server has been seen to send all that is wanted, connecting now if need be;
     /// gives up after one attempt that fails. Needs nobody to say that Redis is ready.
-    pub fn restored(&self) -> impl Future<Output = ()> + use<> {
+    fn when_restored(&self) -> impl Future<Output = ()> + use<> {
         let shared = self.shared.clone();
         async move {
             if shared.topics.is_empty() {
@@ -110,6 +100,12 @@ impl PubsubConnection {
             let within = shared.endpoint.connect_timeout + shared.endpoint.command_timeout;
             let _ = timeout(within, answered).await;
         }
+    }
+}
+
+impl Receiving for PubsubConnection {
+    fn restored(&self) -> Pin<Box<dyn Future<Output = ()> + Send>> {
+        Box::pin(self.when_restored())
     }
 }
 
