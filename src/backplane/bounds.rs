@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use super::*;
 use crate::measure::{is_counted, taken};
 use crate::store::bus::{Reach, TopicKind};
+use crate::store::memory::budget::MemoryKind;
 use crate::store::presence::{Place, Socket};
 use crate::store::rate_limits::{Algorithm, Rule};
 use crate::store::remote::NeverReached;
