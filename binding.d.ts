@@ -20,7 +20,7 @@ export declare class Queue {
   open(options: BackplaneOptions): number
   /** Forgets a backplane that has been closed. */
   forget(backplane: number): void
-  /** Releases what the environment holds for the queue. What is submitted after it goes nowhere, and no page comes. */
+  /** Releases what the environment holds for the queue. What is submitted after it goes nowhere, and no completion comes. */
   end(): void
   /** Keeps the process alive until [`Self::release`], for something that is no call. */
   hold(): void
@@ -178,8 +178,28 @@ export declare const enum CodeOther {
   Null = 0,
   False = 1,
   True = 2,
-  /** From here on: the first double of the page, and so on. */
+  /** From here on: the first double of the completion, and so on. */
   Doubles = 3,
+}
+
+export declare const COMPLETION_CODES: number
+
+export declare const COMPLETION_DOUBLES: number
+
+/** A completion holds at most as many records, codes, doubles and short strings. */
+export declare const COMPLETION_RECORDS: number
+
+export declare const COMPLETION_SHORTS: number
+
+/**
+ * Where JavaScript reads what of a completion is numbers (layout.rs): the records; the codes and doubles of
+ * which values are built; and where each short string begins, and the last one ends.
+ */
+export interface CompletionMemory {
+  records: Uint32Array
+  codes: Int32Array
+  doubles: Float64Array
+  shorts: Uint32Array
 }
 
 export interface HostName {
@@ -321,26 +341,6 @@ export interface OwnCertificateSettings {
   notBeforeMs: number
   notAfterMs: number
   names: Array<string>
-}
-
-export declare const COMPLETION_CODES: number
-
-export declare const COMPLETION_DOUBLES: number
-
-/** A page holds at most as many records, codes, doubles and short strings. */
-export declare const COMPLETION_RECORDS: number
-
-export declare const COMPLETION_SHORTS: number
-
-/**
- * Where JavaScript reads what of a page is numbers (layout.rs): the records; the codes and doubles of
- * which values are built; and where each short string begins, and the last one ends.
- */
-export interface CompletionMemory {
-  records: Uint32Array
-  codes: Int32Array
-  doubles: Float64Array
-  shorts: Uint32Array
 }
 
 /** The words of a record, in their order. */
