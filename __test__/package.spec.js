@@ -20,6 +20,16 @@ const PROGRAM = `
   })();
 `;
 
+const MODULES = ['redisClient', 'redisPubSub', 'messageCache', 'sessionCache', 'queryCache', 'presenceService'];
+
+const TYPED = MODULES.map((name) => `import * as ${name} from 'redis-backplane/${name}';`).concat(`
+  export const kept: Promise<boolean> = redisClient.cacheSet('key', 1);
+  export const hash: string = messageCache.generateHash('text', 'a', 'b');
+  export const parts = [redisPubSub.getPubSub, sessionCache.getSession, queryCache.get, presenceService.PresenceService];
+  // @ts-expect-error It is typed.
+  redisClient.cacheSet();
+`).join('\n');
+
 describe('the packed package', () => {
   let directory;
   let project;
@@ -50,6 +60,38 @@ describe('the packed package', () => {
   it('works in an empty project', () => {
     const output = run(process.execPath, ['-e', PROGRAM], project);
     expect(JSON.parse(output)).toEqual([{ a: 1 }, { a: 1 }]);
+  });
+
+  it.each(MODULES)('has %s, by require and by import', (name) => {
+    const program = `
+      const required = require('redis-backplane/${name}');
+      import('redis-backplane/${name}').then((imported) => {
+        console.log(JSON.stringify(Object.keys(required).map((key) => imported[key] === required[key])));
+      });
+    `;
+    const same = JSON.parse(run(process.execPath, ['-e', program], project));
+    expect(same.length).toBeGreaterThan(0);
+    expect(same).not.toContain(false);
+  });
+
+  it.each([
+    ['node16', ['--module', 'node16']],
+    ['bundler', ['--module', 'esnext', '--moduleResolution', 'bundler']],
+  ])('has types for each module (%s)', (_, options) => {
+    fs.writeFileSync(path.join(project, 'typed.ts'), TYPED);
+    const types = ['--types', 'node', '--typeRoots', path.join(ROOT, 'node_modules/@types')];
+    const args = ['--noEmit', '--strict', '--target', 'es2023', '--lib', 'es2023,esnext.disposable', ...types, ...options, 'typed.ts'];
+    const tsc = path.join(ROOT, 'node_modules/typescript/bin/tsc');
+    expect(run(process.execPath, [tsc, ...args], project)).toBe('');
+  }, 60_000);
+
+  it('has types for each module where TypeScript reads no exports (node10)', () => {
+    const { exports: exported, typesVersions } = JSON.parse(fs.readFileSync(installed('package.json'), 'utf8'));
+    for (const name of MODULES) {
+      const [types] = typesVersions['*'][name];
+      expect(`./${types}`).toBe(exported[`./${name}`].types);
+      expect(fs.existsSync(installed(types))).toBe(true);
+    }
   });
 
   it('has no script that whoever installs it would run, or be warned of', () => {
