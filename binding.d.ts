@@ -134,7 +134,7 @@ export interface CallMemory {
 export declare const enum CallWord {
   /** Words of the call, with these. */
   Size = 0,
-  /** An [`Op`](super::op::Op). */
+  /** An [`Op`](super::operations::Op). */
   Op = 1,
   /** By which the answer finds its call; or [`NO_ANSWER`]. */
   Id = 2,
@@ -202,6 +202,18 @@ export interface CompletionMemory {
   shorts: Uint32Array
 }
 
+/** A function that `lib/metrics.js` reports. */
+export interface CountedFunction {
+  name: string
+  /** Calls of which kind. */
+  op: number
+  /** It reads a cache: its calls hit or miss. */
+  readsCache: boolean
+}
+
+/** What calls are counted as, in the order of `getMetrics()`. */
+export declare function countedFunctions(): Array<CountedFunction>
+
 export interface HostName {
   host: string
   port: number
@@ -219,117 +231,61 @@ export declare const NO_ANSWER: number
 /** In the place of a channel that the topic tells already. */
 export declare const NO_CHANNEL: number
 
-/**
- * What JavaScript can ask for. The comment names the text, the arguments in the order of their words,
- * and the value.
- */
+/** What JavaScript can ask for. `src/binding/operations.rs` describes each. */
 export declare const enum Op {
-  /** Begins to connect. Nothing is answered. */
   Start = 0,
-  /** key */
   CacheGet = 1,
-  /** key, TTL in ms, value */
   CacheSet = 2,
-  /** key */
   CacheDelete = 3,
-  /** pattern */
   CacheDeletePattern = 4,
-  /** key, TTL of a lease in ms */
   CacheFetch = 5,
-  /** key, lease (2 words), TTL in ms, stale ms, value */
   CacheFill = 6,
-  /** key, lease (2 words) */
   CacheAbandon = 7,
-  /** name, parameters and rooms */
   QueryGet = 8,
-  /** name, parameters and rooms, TTL in ms, value */
   QuerySet = 9,
-  /** name, parameters and rooms */
   QueryFetch = 10,
-  /** name, parameters and rooms, lease (2 words), TTL in ms, value */
   QueryFill = 11,
-  /** name, parameters and rooms, lease (2 words) */
   QueryAbandon = 12,
-  /** pattern of names */
   QueryInvalidate = 13,
-  /** name */
   QueryInvalidateName = 14,
-  /** room */
   QueryInvalidateRoom = 15,
-  /** socket */
   SessionGet = 16,
-  /** socket and users, TTL in ms, value */
   SessionSet = 17,
-  /** socket */
   SessionDelete = 18,
-  /** user */
   SessionInvalidate = 19,
-  /** hash */
   MessageGet = 20,
-  /** hash, TTL in ms, value */
   MessageSet = 21,
   MessageClear = 22,
-  /** the words of a command, each after its length (4 bytes, little-endian), as one value */
-  Call = 23,
-  /** key, algorithm, limit, window in ms, cost */
-  LimitCheck = 24,
-  /** key */
-  LimitReset = 25,
-  /** key, handle, TTL in ms, how long to wait in ms (maybe infinite) */
-  LockTake = 26,
-  /** As LockTake; the lock is renewed while it is held. */
-  LockTakeRenewed = 27,
-  /** As LockTake; the lock is known by its name. */
-  LockTakeNamed = 28,
-  /** handle */
-  LockRelease = 29,
-  /** key */
-  LockReleaseNamed = 30,
-  /** handle, TTL in ms */
-  LockExtend = 31,
-  /** handle. Nothing is answered. */
-  LockCancel = 32,
-  /** user and socket, TTL in ms, metadata */
-  PresenceSet = 33,
-  /** user and socket, TTL in ms, metadata that name the room */
-  PresenceRefresh = 34,
-  /** user and socket */
-  PresenceRemove = 35,
-  /** user */
-  PresenceIsOnline = 36,
-  /** an array of users, as a value */
-  PresenceAreOnline = 37,
-  /** user */
-  PresenceLastSeen = 38,
-  /** user */
-  PresenceOfUser = 39,
-  /** room */
-  PresenceOfRoom = 40,
-  /** room */
-  PresenceUsers = 41,
-  /** room */
-  PresenceCount = 42,
-  /** room, receiver, a number, number of the topic, whether payloads are JSON */
-  PresenceWatch = 43,
-  /** room */
-  PresenceUnwatch = 44,
-  /** receiver. Nothing is answered. */
-  PresenceUnwatchAll = 45,
-  /** channel, reach, payload */
-  Publish = 46,
-  /** reach, the channels as the words of Call */
-  Receivers = 47,
-  /** name, subscriber, kind of topic, number of the topic, whether payloads are JSON */
-  Subscribe = 48,
-  /** name, subscriber, kind of topic */
-  Unsubscribe = 49,
-  /** subscriber. Nothing is answered. */
-  CloseSubscriber = 50,
-  /** Answers whether Redis is there, once that is known. */
+  LimitCheck = 23,
+  LimitReset = 24,
+  LockTakeNamed = 25,
+  LockReleaseNamed = 26,
+  LockTake = 27,
+  LockTakeRenewed = 28,
+  LockExtend = 29,
+  LockRelease = 30,
+  LockCancel = 31,
+  PresenceSet = 32,
+  PresenceRefresh = 33,
+  PresenceRemove = 34,
+  PresenceIsOnline = 35,
+  PresenceAreOnline = 36,
+  PresenceLastSeen = 37,
+  PresenceOfUser = 38,
+  PresenceOfRoom = 39,
+  PresenceUsers = 40,
+  PresenceCount = 41,
+  PresenceWatch = 42,
+  PresenceUnwatch = 43,
+  PresenceUnwatchAll = 44,
+  Publish = 45,
+  Receivers = 46,
+  Subscribe = 47,
+  Unsubscribe = 48,
+  CloseSubscriber = 49,
+  Call = 50,
   Initialize = 51,
-  /** Answers how Redis is. */
   Health = 52,
-  /** Has the server's memory looked at. Nothing is answered. */
   Inspect = 53,
   Close = 54,
 }

@@ -847,6 +847,7 @@ module.exports.COMPLETION_CODES = nativeBinding.COMPLETION_CODES
 module.exports.COMPLETION_DOUBLES = nativeBinding.COMPLETION_DOUBLES
 module.exports.COMPLETION_RECORDS = nativeBinding.COMPLETION_RECORDS
 module.exports.COMPLETION_SHORTS = nativeBinding.COMPLETION_SHORTS
+module.exports.countedFunctions = nativeBinding.countedFunctions
 module.exports.NO_ANSWER = nativeBinding.NO_ANSWER
 module.exports.NO_CHANNEL = nativeBinding.NO_CHANNEL
 module.exports.Op = nativeBinding.Op

@@ -1,8 +1,10 @@
 'use strict';
 
 const { until } = require('./support');
+const { CALLS, nameOf } = require('./support/functions');
 const { NOBODY, PLACES, silent, usePlace } = require('./support/places');
 const { away, back, isReady, useStage } = require('./support/stage');
+const { countedFunctions } = require('../lib/native');
 const { createBackplane } = require('..');
 
 const HOSTILE = 'secret-"id"\n{}';
@@ -122,6 +124,24 @@ describe.each(PLACES)('what is counted of each function, on %s', (name, start) =
     await one.cacheSet('k', 1);
     expect(one.getMetrics().functions).toHaveProperty('cacheSet');
     expect(other.getMetrics().functions).not.toHaveProperty('cacheSet');
+  });
+});
+
+describe('the names of what is counted', () => {
+  const stage = useStage();
+  const ends = (what) => nameOf(what).endsWith('close');
+
+  it('the table of functions calls each of them', async () => {
+    const { backplane } = await stage.ready({ commandTimeoutMs: 1000 });
+    for (const [what, { before, call }] of CALLS) {
+      if (ends(what)) continue;
+      await before?.(backplane);
+      await call(backplane);
+    }
+    // A function of a lock, not of a backplane.
+    await backplane.withLock('extended', (lock) => lock.extend());
+    const names = countedFunctions().map(({ name }) => name);
+    expect(Object.keys(backplane.getMetrics().functions)).toEqual(names);
   });
 });
 

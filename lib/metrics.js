@@ -1,53 +1,12 @@
 'use strict';
 
 const { now } = require('./clock');
+const { countedFunctions } = require('./native');
 const { exposition } = require('./prometheus');
 const { Op } = require('./queue');
 
-/** What is counted for a function, and whether it reads a cache. */
-const FUNCTIONS = [
-  ['cacheGet', Op.CacheGet, true],
-  ['cacheSet', Op.CacheSet],
-  ['cacheDelete', Op.CacheDelete],
-  ['cacheDeletePattern', Op.CacheDeletePattern],
-  ['cacheGetOrSet', Op.CacheFetch, true],
-  ['queryCache.get', Op.QueryGet, true],
-  ['queryCache.set', Op.QuerySet],
-  ['queryCache.getOrSet', Op.QueryFetch, true],
-  ['queryCache.invalidate', Op.QueryInvalidate],
-  ['queryCache.invalidateQuery', Op.QueryInvalidateName],
-  ['queryCache.invalidateRoom', Op.QueryInvalidateRoom],
-  ['sessionCache.getSession', Op.SessionGet, true],
-  ['sessionCache.setSession', Op.SessionSet],
-  ['sessionCache.deleteSession', Op.SessionDelete],
-  ['sessionCache.invalidateUserSessions', Op.SessionInvalidate],
-  ['messageCache.get', Op.MessageGet, true],
-  ['messageCache.set', Op.MessageSet],
-  ['messageCache.clear', Op.MessageClear],
-  ['checkRateLimit', Op.LimitCheck],
-  ['resetRateLimit', Op.LimitReset],
-  ['acquireLock', Op.LockTakeNamed],
-  ['releaseLock', Op.LockReleaseNamed],
-  ['lock', Op.LockTake],
-  ['withLock', Op.LockTakeRenewed],
-  ['lock.extend', Op.LockExtend],
-  ['lock.release', Op.LockRelease],
-  ['setPresence', Op.PresenceSet],
-  ['refreshPresence', Op.PresenceRefresh],
-  ['removePresence', Op.PresenceRemove],
-  ['isUserOnline', Op.PresenceIsOnline],
-  ['areUsersOnline', Op.PresenceAreOnline],
-  ['getLastSeen', Op.PresenceLastSeen],
-  ['getUserPresence', Op.PresenceOfUser],
-  ['getRoomPresence', Op.PresenceOfRoom],
-  ['getOnlineUsersInRoom', Op.PresenceUsers],
-  ['countOnlineUsersInRoom', Op.PresenceCount],
-  ['watchRoom', Op.PresenceWatch],
-  ['publish', Op.Publish],
-  ['subscribe', Op.Subscribe],
-  ['unsubscribe', Op.Unsubscribe],
-  ['call', Op.Call],
-];
+/** The functions that are counted: the name, the kind of their calls, and whether they read a cache. */
+const FUNCTIONS = countedFunctions();
 /** What is kept in this process. */
 const KINDS = [
   'values', 'tags', 'sessions', 'locks', 'leases', 'waiters', 'gifts', 'limits', 'fills', 'journal', 'resets', 'presence', 'removals',
@@ -70,8 +29,8 @@ function createMetrics(core) {
     counted.connection.state = core.state();
     addIterators(counted.memory, core.inboxes);
     addKnown(calls[Op.LimitCheck], counted.limits, core.deniedLocally);
-    const called = FUNCTIONS.filter(([, op]) => calls[op]);
-    const functions = called.map(([name, op, reads]) => [name, describe(calls[op], reads)]);
+    const called = FUNCTIONS.filter(({ op }) => calls[op]);
+    const functions = called.map(({ name, op, readsCache }) => [name, describe(calls[op], readsCache)]);
     return { counted, functions };
   }
 
@@ -102,8 +61,8 @@ function createMetrics(core) {
   return { getMetrics, prometheusMetrics, health };
 }
 
-function describe({ missing, timed, totalMs, ...counts }, reads) {
-  if (reads) Object.assign(counts, { hits: counts.calls - missing - counts.errors, misses: missing });
+function describe({ missing, timed, totalMs, ...counts }, readsCache) {
+  if (readsCache) Object.assign(counts, { hits: counts.calls - missing - counts.errors, misses: missing });
   return { counts, timing: { timed, totalMs } };
 }
 

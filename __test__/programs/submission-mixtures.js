@@ -11,7 +11,7 @@ const { anyText } = require('../support/arbitraries');
 const { deadline } = require('../support/until');
 const { RespClient } = require('../../scripts/resp-client');
 const { createBackplane } = require('../..');
-const { queue } = require('../../lib/queue');
+const { Op, queue } = require('../../lib/queue');
 
 const { url, port, calls, seed } = JSON.parse(process.argv[2]);
 const RUNS_A_ROUND = 50;
@@ -95,10 +95,10 @@ const KINDS = [
 function notUnderstood({ kind, text: some, value: content }) {
   const wrong = [
     () => queue().send(1e6, 0, some, content, 1, 2, 3),
-    () => queue().send(2, 0, some, content),
-    () => queue().send(2, 0, some, content, 1000, 1),
-    () => queue().ask(24, 0, 99, 1),
-    () => queue().sendBytes(47, 0, asBulk(content), 99),
+    () => queue().send(Op.CacheSet, 0, some, content),
+    () => queue().send(Op.CacheSet, 0, some, content, 1000, 1),
+    () => queue().ask(Op.LimitCheck, 0, 99, 1),
+    () => queue().sendBytes(Op.Receivers, 0, asBulk(content), 99),
   ];
   return wrong[kind % wrong.length]();
 }

@@ -1,6 +1,7 @@
 //! What comes of a call, as JavaScript gets it.
 
 use bytes::Bytes;
+use serde::Serialize;
 use serde_json::json;
 use serde_json::value::RawValue;
 
@@ -39,6 +40,29 @@ pub fn whole(text: impl Into<Bytes>) -> Answer {
     Answer::Json(text.into())
 }
 
+pub fn as_json(value: &impl Serialize) -> Answer {
+    whole(serde_json::to_string(value).unwrap_or_default())
+}
+
+impl From<()> for Answer {
+    fn from((): ()) -> Self {
+        Self::Undefined
+    }
+}
+
+impl From<bool> for Answer {
+    fn from(it: bool) -> Self {
+        Self::Bool(it)
+    }
+}
+
+/// How many.
+impl From<u64> for Answer {
+    fn from(count: u64) -> Self {
+        whole(count.to_string())
+    }
+}
+
 /// What is stored, or not there.
 pub async fn found(text: Option<Json>) -> Answer {
     match text {
@@ -68,7 +92,7 @@ pub fn fetched(fetched: Fetched) -> Answer {
 }
 
 /// As `lib/rate-limits.js` hands it out.
-pub fn checked(rule: Rule, verdict: Verdict, source: Source) -> String {
+pub fn checked(rule: Rule, (verdict, source): (Verdict, Source)) -> Answer {
     let Verdict {
         allowed,
         count,
@@ -99,17 +123,24 @@ pub fn checked(rule: Rule, verdict: Verdict, source: Source) -> String {
         json.push_str(itoa::Buffer::new().format(number));
     }
     json.push_str(source);
-    json
+    whole(json)
 }
 
-/// As `lib/locks.js` reads it; who keeps a lock by its name need not know more than that it has it.
-pub fn locked(outcome: LockOutcome, is_named: bool) -> Answer {
+/// As `lib/locks.js` reads it.
+pub fn locked(outcome: LockOutcome) -> Answer {
     match outcome {
         LockOutcome::Closed => gone(),
-        LockOutcome::Granted { token, fence } if !is_named => {
+        LockOutcome::Granted { token, fence } => {
             whole(format!(r#"{{"token":"{token}","fence":{fence}}}"#))
         }
-        LockOutcome::Denied if !is_named => Answer::Null,
+        LockOutcome::Denied => Answer::Null,
+    }
+}
+
+/// Who keeps a lock by its name need not know more than that it has it.
+pub fn locked_by_name(outcome: LockOutcome) -> Answer {
+    match outcome {
+        LockOutcome::Closed => gone(),
         outcome => Answer::Bool(matches!(outcome, LockOutcome::Granted { .. })),
     }
 }

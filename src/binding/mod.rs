@@ -4,7 +4,8 @@
 //! flat memory, so that a call costs no promise, no reference and no string on the way.
 //!
 //! - [`queue`]: the object that JavaScript holds, one for each environment.
-//! - [`submission`], [`op`] and [`decode`]: what comes in; [`dispatch`] calls the backplane; [`encode`].
+//! - [`operations`]: what JavaScript can ask for, and what is done then.
+//! - [`submission`] and [`decode`]: what comes in; [`dispatch`] and [`incoming_call`] call the backplane; [`encode`].
 //! - [`completion_queue`] and [`completion`]: what goes out, in buffers of the [`buffer_pool`]; [`carrier`] takes it to JavaScript.
 //! - [`options`]: the configuration of a backplane; [`metrics`]: what it has counted; [`panics`]: what bugs print.
 
@@ -12,11 +13,14 @@ mod buffer_pool;
 mod carrier;
 mod completion;
 mod completion_queue;
+mod counted;
 mod decode;
+mod define_operations;
 mod dispatch;
 mod encode;
+mod incoming_call;
 mod metrics;
-mod op;
+mod operations;
 mod options;
 mod panics;
 mod queue;

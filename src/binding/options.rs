@@ -6,7 +6,7 @@ use std::time::Duration;
 use napi::bindgen_prelude::Uint8Array;
 use napi_derive::napi;
 
-use super::op::OPS;
+use super::operations::OPS;
 use crate::backplane::pubsub::mailbox::MailBounds;
 use crate::backplane::{LocalCacheOptions, Options, WhenUnavailable};
 use crate::store::Ttl;

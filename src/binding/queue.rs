@@ -18,7 +18,7 @@ use super::completion::{Answer, Completion, Shaper};
 use super::completion_queue::CompletionQueue;
 use super::dispatch::dispatch;
 use super::metrics::metrics;
-use super::op::Op;
+use super::operations::Op;
 use super::options::BackplaneOptions;
 use super::panics;
 use super::submission::Submission;

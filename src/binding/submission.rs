@@ -19,7 +19,7 @@ use napi_derive::napi;
 pub enum CallWord {
     /// Words of the call, with these.
     Size,
-    /// An [`Op`](super::op::Op).
+    /// An [`Op`](super::operations::Op).
     Op,
     /// By which the answer finds its call; or [`NO_ANSWER`].
     Id,
