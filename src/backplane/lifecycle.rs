@@ -106,6 +106,6 @@ async fn sweep(memory: Arc<MemoryStore>, locks: Arc<Locks>) {
     loop {
         tokio::time::sleep(SWEEP_EVERY).await;
         memory.sweep().await;
-        locks.sweep();
+        locks.sweep().await;
     }
 }

@@ -105,6 +105,9 @@ impl<R: Remote> Backplane<R> {
 
     /// Ends a lease; whether it was still held.
     pub async fn lock_release(&self, handle: u64) -> bool {
+        if let Some(lease) = self.locks.leases.get(handle) {
+            self.lock_keep_until_given(&lease.name);
+        }
         match self.locks.leases.remove(handle) {
             Some(lease) => self.lock_give(&lease.name, lease.token).await,
             None => false,
@@ -112,9 +115,17 @@ impl<R: Remote> Backplane<R> {
     }
 
     pub async fn lock_release_named(&self, name: &[u8]) -> bool {
+        self.lock_keep_until_given(name);
         match self.locks.leases.remove_named(name) {
             Some(lease) => self.lock_give(&lease.name, lease.token).await,
             None => false,
+        }
+    }
+
+    /// While Redis is unavailable, what it has granted is given back in memory.
+    fn lock_keep_until_given(&self, name: &[u8]) {
+        if matches!(self.switch.now(), Availability::Degraded(_)) {
+            self.locks.occupy_granted(name);
         }
     }
 
@@ -163,6 +174,7 @@ impl<R: Remote> Backplane<R> {
                 return AttemptOutcome::NOT_ANSWERED;
             }
             None => {
+                self.locks.occupy_granted(&attempt.request.name);
                 let (known, term) = (
                     self.locks.fences.estimate(),
                     LeaseTerm::new(Instant::now(), ttl, false),

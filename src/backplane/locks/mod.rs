@@ -14,6 +14,7 @@ use std::mem;
 use std::sync::Arc;
 
 use futures_util::future::join_all;
+use tokio::task::yield_now;
 
 use super::pubsub::subscriber::Surroundings;
 use super::{Event, OnEvent};
@@ -109,13 +110,11 @@ impl Locks {
         match redis {
             Availability::Ready(_) => self.waiters.wake_all(),
             Availability::Degraded(_) => {
-                for lease in self.leases.doubt() {
-                    self.occupy(&lease);
-                }
+                self.leases.doubt();
                 self.waiters.wake_all();
             }
             Availability::Closed => self.close(),
-            Availability::Connecting => drop(self.leases.doubt()),
+            Availability::Connecting => self.leases.doubt(),
             Availability::Idle => {}
         }
     }
@@ -133,14 +132,15 @@ impl Locks {
         *self.listener() = None;
     }
 
-    pub fn sweep(&self) {
-        self.leases.sweep();
-        self.memory.sweep();
+    /// In steps.
+    pub async fn sweep(&self) {
+        self.leases.sweep().await;
+        self.memory.sweep().await;
     }
 
     /// Whether Redis knows all that it has to.
     pub fn is_reconciled(&self) -> bool {
-        self.gifts().is_empty() && self.leases.in_doubt().is_empty()
+        self.gifts().is_empty() && !self.leases.is_in_doubt()
     }
 
     /// Gives back on Redis what has ended here, and takes there what is held here, if it is free.
@@ -158,13 +158,19 @@ impl Locks {
                 return Err(error);
             }
         }
-        for step in self.leases.in_doubt().chunks(AT_ONCE) {
+        let mut after = None;
+        loop {
+            let (step, next) = self.leases.next_in_doubt(after);
             let taken = step.iter().map(|lease| self.take_again(lease, store));
             if let Some(error) = first_error(join_all(taken).await) {
                 return Err(error);
             }
+            if next.is_none() {
+                return Ok(());
+            }
+            after = next;
+            yield_now().await;
         }
-        Ok(())
     }
 
     /// Nothing is left of the outage.
@@ -174,13 +180,14 @@ impl Locks {
 
     async fn take_again<S: Locker>(&self, lease: &Arc<LockLease>, store: &S) -> Result<()> {
         let (left, latest) = (Ttl::from(lease.term().left()), lease.latest());
+        let doubts = self.leases.doubts();
         let known_fence = self.fences.greatest();
         let keys = &self.keys(&lease.name);
         let taken = store.take(keys, lease.token, left, QueueTurn::No, known_fence);
         match taken.await {
             Ok(Taken::Granted { fence }) => {
                 self.fences.given(fence, true);
-                lease.confirm(latest);
+                self.leases.confirm(lease, latest, doubts);
             }
             Ok(Taken::Denied { .. }) | Err(StoreError::Rejected(_)) => self.lose(lease),
             Err(error) => return Err(error),
@@ -201,6 +208,15 @@ impl Locks {
         let left = Ttl::from(lease.term().left());
         self.memory
             .occupy(&self.keys(&lease.name), lease.token, left);
+    }
+
+    /// To be called before a lock is looked at in memory, which need not know yet what Redis has granted of it:
+    /// all at the beginning of an outage would be many.
+    fn occupy_granted(&self, name: &[u8]) {
+        if let Some(lease) = self.leases.granted(name) {
+            let left = Ttl::from(lease.term().left());
+            self.memory.occupy_free(&self.keys(name), lease.token, left);
+        }
     }
 
     /// To be given on Redis before the first call goes there again.
@@ -268,3 +284,6 @@ impl WakeListener {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -2,17 +2,20 @@
 //! Bounded in bytes: beyond, nobody gets a lock that is not known yet. Only what Redis has granted is
 //! written down in any case, for nobody else may get it.
 
-use std::collections::{BTreeMap, HashMap};
+use std::cell::Cell;
+use std::collections::BTreeMap;
 use std::mem;
 
 use std::time::Duration;
 
 use ring::digest::{SHA256, digest};
+use tokio::task::yield_now;
 
 use super::budget::{Account, allocated, slot};
 use super::{Clock, steps};
 use crate::mutex::{Mutex, MutexGuard};
 use crate::store::locks::{HANDOVER, LockKeys, Locker, QueueTurn, Taken, Token, Wake};
+use crate::store::parts::Parts;
 use crate::store::{Key, Result, Ttl};
 
 /// Tells a waiter of this process that it is called.
@@ -27,7 +30,7 @@ pub struct MemoryLocks {
 
 #[derive(Default)]
 struct LockTable {
-    locks: HashMap<LockName, Lock>,
+    locks: Parts<LockName, Lock>,
     numbers: LockNumbers,
 }
 
@@ -73,22 +76,42 @@ impl MemoryLocks {
         self.visit(keys, |lock, visit| lock.hold(token, visit.now, lease));
     }
 
+    /// Lets the token hold the lock for as long, unless somebody does.
+    pub fn occupy_free(&self, keys: &LockKeys, token: Token, lease: Ttl) {
+        self.visit(keys, |lock, visit| {
+            if lock.holder.is_none() {
+                lock.hold(token, visit.now, lease);
+            }
+        });
+    }
+
     pub fn clear(&self) {
         let mut book = self.book();
-        steps::let_go(mem::take(&mut book.locks).into_iter());
+        steps::let_go(mem::take(&mut book.locks).into_items());
         self.account.set(0);
     }
 
-    /// Forgets what nobody holds nor waits for.
-    pub fn sweep(&self) {
-        let now = self.clock.now_ms();
-        let mut book = self.book();
-        book.locks.retain(|_, lock| {
+    /// Forgets what nobody holds nor waits for, in steps.
+    pub async fn sweep(&self) {
+        let mut part = 0;
+        while self.sweep_part(part) {
+            part += 1;
+            yield_now().await;
+        }
+    }
+
+    /// `false`: there is no such part.
+    fn sweep_part(&self, part: usize) -> bool {
+        let (mut book, now) = (self.book(), self.clock.now_ms());
+        let freed = Cell::new(0);
+        book.locks.retain_in(part, |_, lock| {
+            let before = lock.bytes();
             lock.expire(now);
+            freed.set(freed.get() + before - lock.bytes());
             !lock.is_unused()
         });
-        let bytes = book.locks.values().map(Lock::bytes).sum();
-        self.account.set(bytes);
+        self.account.sub(freed.get() as u64);
+        part < book.locks.count()
     }
 
     pub fn take_now(
@@ -164,7 +187,7 @@ impl MemoryLocks {
             calls: Vec::new(),
         };
         let name = name(&keys.lock);
-        let lock = locks.entry(name).or_default();
+        let lock = locks.get_or_insert_with(&name, Lock::default);
         let before = lock.bytes();
         lock.expire(visit.now);
         let outcome = act(lock, &mut visit);
@@ -309,5 +332,48 @@ impl Locker for MemoryLocks {
 
     async fn give(&self, keys: &LockKeys, token: Token) -> Result<bool> {
         Ok(self.give_now(keys, token))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::budget::{Budget, MemoryKind};
+    use super::*;
+    use crate::io_thread::steps::AT_ONCE;
+    use crate::measure::{MOST_FREED, step_by_step};
+    use crate::store::locks::ProcessAddress;
+
+    #[tokio::test]
+    async fn what_nobody_holds_is_forgotten_in_steps() {
+        let (budget, clock, address) = (
+            Budget::new(1 << 30),
+            Clock::manual(),
+            ProcessAddress::unique(),
+        );
+        let locks = MemoryLocks::new(
+            budget.account(MemoryKind::Locks),
+            clock.clone(),
+            Box::new(|_| ()),
+        );
+        let take = |at: usize, ms| {
+            let keys = LockKeys::new(b"", at.to_string().as_bytes());
+            let lease = Ttl::from_whole_millis(ms);
+            locks.take_now(&keys, address.token(), lease, QueueTurn::No, 0)
+        };
+        for at in 0..20_000 {
+            take(at, 1000 + at as u64 % 2 * 1000);
+        }
+        let before = budget.total();
+        clock.advance(1000);
+        let mut steps = 0;
+        let ((), most) = step_by_step(locks.sweep(), || steps += 1).await;
+        assert!(steps >= 20_000 / (2 * AT_ONCE), "{steps}");
+        assert!(most <= MOST_FREED, "{most}");
+        assert_eq!(
+            (locks.book().locks.len(), budget.total()),
+            (10_000, before / 2)
+        );
+        assert!(matches!(take(1, 1000), Taken::Denied { .. }));
+        assert!(matches!(take(0, 1000), Taken::Granted { .. }));
     }
 }

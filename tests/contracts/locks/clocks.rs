@@ -151,7 +151,7 @@ async fn a_sweep_changes_nothing_for_anybody() {
     world.clock.advance(LEASE_MS - 1);
     let last = held.gets().await;
     world.clock.advance(1);
-    world.locks.sweep();
+    world.locks.sweep().await;
     Caller::new(world, &held.keys)
         .is_denied(QueueTurn::No)
         .await;

@@ -152,7 +152,7 @@ async fn agrees_with_a_model_over_random_steps() {
                     }
                 }
                 8 => world.clock.advance(random.u64(0..1500)),
-                _ => world.locks.sweep(),
+                _ => world.locks.sweep().await,
             }
             assert_eq!(world.called(), mem::take(&mut model.calls), "{seed} {step}");
         }

@@ -2,19 +2,22 @@
 //!
 //! Bounded in bytes: beyond, nobody gets a lock.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::mem;
+use std::ops::Bound;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
-use tokio::task::AbortHandle;
+use tokio::task::{AbortHandle, yield_now};
 
+use crate::io_thread::steps::AT_ONCE;
 use crate::mutex::{Mutex, MutexGuard};
 use crate::store::Ttl;
 use crate::store::locks::Token;
 use crate::store::memory::budget::{Account, allocated, slot};
 use crate::store::memory::steps;
+use crate::store::parts::Parts;
 
 /// Two clocks that count the same lease go apart by less than this: 1 % and 2 ms.
 const DRIFT_PARTS: u32 = 100;
@@ -43,6 +46,8 @@ pub struct LeaseTerm {
     pub on_redis: bool,
     /// Redis may have lost it.
     pub in_doubt: bool,
+    /// How often all had come into doubt when it was known that Redis has it.
+    pub(super) doubts: u64,
 }
 
 impl LeaseTerm {
@@ -52,6 +57,7 @@ impl LeaseTerm {
             ttl,
             on_redis,
             in_doubt: !on_redis,
+            doubts: 0,
         }
     }
 
@@ -76,15 +82,6 @@ impl LockLease {
     /// The number of the latest extension that was asked for.
     pub fn latest(&self) -> u64 {
         self.asked.load(Ordering::Relaxed)
-    }
-
-    /// Redis has granted what was left of it, unless it was extended since it was asked.
-    pub fn confirm(&self, latest: u64) {
-        let mut term = self.lock();
-        if self.latest() == latest {
-            term.on_redis = true;
-            term.in_doubt = false;
-        }
     }
 
     /// The extension of this number was granted; asked for at `since`. After a later one only that counts.
@@ -113,7 +110,7 @@ impl LockLease {
     /// What it takes here and in the table.
     fn bytes(&self) -> usize {
         let own = allocated(size_of::<Self>() + ARC_BYTES) + slot(size_of::<(u64, Arc<Self>)>());
-        let by_name = slot(size_of::<(Arc<[u8]>, u64)>()) * usize::from(self.is_named);
+        let by_name = slot(size_of::<(Arc<[u8]>, u64)>());
         own + by_name + allocated(self.name.len() + ARC_BYTES)
     }
 
@@ -139,7 +136,13 @@ pub struct LockLeases(Mutex<LeaseTable>);
 
 struct LeaseTable {
     by_handle: BTreeMap<u64, Arc<LockLease>>,
-    names: HashMap<Arc<[u8]>, u64>,
+    /// The latest of each lock.
+    names: Parts<Arc<[u8]>, u64>,
+    in_doubt: usize,
+    /// How often all of them came into doubt.
+    doubts: u64,
+    /// Up to which handle, while it goes on.
+    sweeping: Option<u64>,
     swept: Instant,
     account: Account,
 }
@@ -148,7 +151,10 @@ impl LockLeases {
     pub fn new(account: Account) -> Self {
         Self(Mutex::new(LeaseTable {
             by_handle: BTreeMap::new(),
-            names: HashMap::new(),
+            names: Parts::default(),
+            in_doubt: 0,
+            doubts: 0,
+            sweeping: None,
             swept: Instant::now(),
             account,
         }))
@@ -158,17 +164,17 @@ impl LockLeases {
     pub fn add(&self, lease: &Arc<LockLease>) -> bool {
         let mut table = self.table();
         let bytes = lease.bytes();
-        if !table.account.has_room(bytes) && table.swept.elapsed() > SWEEP_AGAIN {
-            table.sweep();
+        if !table.account.has_room(bytes) {
+            table.make_room();
         }
         if !table.account.has_room(bytes) {
             return false;
         }
-        if lease.is_named {
-            // With this one's name, which it shares.
-            table.names.remove(&lease.name);
-            table.names.insert(lease.name.clone(), lease.handle);
-        }
+        // With this one's name, which it shares.
+        table.names.remove(&lease.name);
+        table.names.insert(lease.name.clone(), lease.handle);
+        lease.lock().doubts = table.doubts;
+        table.in_doubt += usize::from(table.is_in_doubt(lease));
         table.account.add(bytes as u64);
         table.by_handle.insert(lease.handle, lease.clone());
         true
@@ -184,8 +190,17 @@ impl LockLeases {
 
     pub fn remove_named(&self, name: &[u8]) -> Option<Arc<LockLease>> {
         let mut table = self.table();
-        let handle = table.names.get(name).copied()?;
+        let lease = table.latest(name).filter(|lease| lease.is_named)?;
+        let handle = lease.handle;
         table.remove(handle)
+    }
+
+    /// What Redis has granted of a lock, if that lasts.
+    pub fn granted(&self, name: &[u8]) -> Option<Arc<LockLease>> {
+        let table = self.table();
+        let lease = table.latest(name)?;
+        let term = lease.term();
+        (term.on_redis && !term.left().is_zero()).then(|| lease.clone())
     }
 
     /// For how long a lease certainly lasts; nothing for one that is not here.
@@ -194,40 +209,72 @@ impl LockLeases {
         lease.map_or(Duration::ZERO, |lease| lease.term().certain())
     }
 
-    /// Takes it that Redis may lose what it has granted; answers that.
-    pub fn doubt(&self) -> Vec<Arc<LockLease>> {
-        let table = self.table();
-        let granted = table.by_handle.values().filter(|lease| {
+    /// From now on Redis may have lost all that it has granted. O(1).
+    pub fn doubt(&self) {
+        let mut table = self.table();
+        table.doubts += 1;
+        table.in_doubt = table.by_handle.len();
+    }
+
+    /// How often all of them came into doubt.
+    pub fn doubts(&self) -> u64 {
+        self.table().doubts
+    }
+
+    /// Whether there is one that Redis may not have; it may have ended. O(1).
+    pub fn is_in_doubt(&self) -> bool {
+        self.table().in_doubt > 0
+    }
+
+    /// Those of the next ones after a handle that Redis has to be asked about, and up to which handle that was;
+    /// `None`: there are no more. Forgets those that have ended.
+    pub fn next_in_doubt(&self, after: Option<u64>) -> (Vec<Arc<LockLease>>, Option<u64>) {
+        let mut table = self.table();
+        let next = table.sweep_some(after);
+        let (some, _) = table.some(after);
+        let in_doubt = some.into_iter().filter(|lease| table.is_in_doubt(lease));
+        // What came to be among them is not left out.
+        let until = |lease: &Arc<LockLease>| next.is_none_or(|next| lease.handle <= next);
+        (in_doubt.filter(until).collect(), next)
+    }
+
+    /// Redis has granted what was left of a lease, unless it was extended, or all came into doubt, since it was
+    /// asked.
+    pub fn confirm(&self, lease: &LockLease, latest: u64, doubts: u64) {
+        let mut table = self.table();
+        let was_in_doubt = table.is_in_doubt(lease);
+        {
             let mut term = lease.lock();
-            term.in_doubt = true;
-            term.on_redis && !term.left().is_zero()
-        });
-        granted.cloned().collect()
+            if lease.latest() != latest {
+                return;
+            }
+            term.on_redis = true;
+            term.in_doubt = false;
+            term.doubts = doubts;
+        }
+        if table.by_handle.contains_key(&lease.handle) {
+            table.in_doubt -= usize::from(was_in_doubt);
+            table.in_doubt += usize::from(table.is_in_doubt(lease));
+        }
     }
 
-    /// Those that Redis has to be asked about.
-    pub fn in_doubt(&self) -> Vec<Arc<LockLease>> {
-        let is_in_doubt = |lease: &&Arc<LockLease>| {
-            let term = lease.term();
-            term.in_doubt && !term.left().is_zero()
-        };
-        self.table()
-            .by_handle
-            .values()
-            .filter(is_in_doubt)
-            .cloned()
-            .collect()
-    }
-
-    /// Forgets those that have ended.
-    pub fn sweep(&self) {
-        self.table().sweep();
+    /// Forgets those that have ended, in steps.
+    pub async fn sweep(&self) {
+        let mut after = None;
+        loop {
+            after = self.table().sweep_some(after);
+            if after.is_none() {
+                return;
+            }
+            yield_now().await;
+        }
     }
 
     pub fn clear(&self) {
         let mut table = self.table();
         steps::let_go(mem::take(&mut table.by_handle).into_iter());
-        steps::let_go(mem::take(&mut table.names).into_iter());
+        steps::let_go(mem::take(&mut table.names).into_items());
+        table.in_doubt = 0;
         table.account.set(0);
     }
 
@@ -239,77 +286,49 @@ impl LockLeases {
 impl LeaseTable {
     fn remove(&mut self, handle: u64) -> Option<Arc<LockLease>> {
         let lease = self.by_handle.remove(&handle)?;
-        if lease.is_named && self.names.get(&lease.name) == Some(&handle) {
+        if self.names.get(&lease.name) == Some(&handle) {
             self.names.remove(&lease.name);
         }
+        self.in_doubt -= usize::from(self.is_in_doubt(&lease));
         self.account.sub(lease.bytes() as u64);
         Some(lease)
     }
 
-    fn sweep(&mut self) {
-        self.swept = Instant::now();
-        let ended = |lease: &&Arc<LockLease>| lease.term().left().is_zero();
-        let ended = self.by_handle.values().filter(ended);
-        for handle in ended.map(|lease| lease.handle).collect::<Vec<_>>() {
-            self.remove(handle);
+    fn latest(&self, name: &[u8]) -> Option<&Arc<LockLease>> {
+        self.by_handle.get(self.names.get(name)?)
+    }
+
+    fn is_in_doubt(&self, lease: &LockLease) -> bool {
+        let term = lease.term();
+        term.in_doubt || term.doubts < self.doubts
+    }
+
+    /// At the bound; one step of a sweep, and no other sweep soon after it.
+    fn make_room(&mut self) {
+        if self.sweeping.is_some() || self.swept.elapsed() > SWEEP_AGAIN {
+            self.sweeping = self.sweep_some(self.sweeping);
+            self.swept = Instant::now();
         }
+    }
+
+    /// Forgets those of the next ones that have ended; answers up to which handle, `None`: there are no more.
+    fn sweep_some(&mut self, after: Option<u64>) -> Option<u64> {
+        let (some, next) = self.some(after);
+        for lease in some.iter().filter(|lease| lease.term().left().is_zero()) {
+            self.remove(lease.handle);
+        }
+        next
+    }
+
+    /// The next ones, and the last of them; `None`: there are no more.
+    fn some(&self, after: Option<u64>) -> (Vec<Arc<LockLease>>, Option<u64>) {
+        let after = after.map_or(Bound::Unbounded, Bound::Excluded);
+        let rest = self.by_handle.range((after, Bound::Unbounded));
+        let some: Vec<_> = rest.map(|(_, lease)| lease.clone()).take(AT_ONCE).collect();
+        let last = some.get(AT_ONCE - 1).map(|last| last.handle);
+        (some, last)
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::measure::{is_counted, kept, long_names, short_names};
-    use crate::store::locks::ProcessAddress;
-    use crate::store::memory::budget::MemoryKind;
-
-    fn lease(handle: u64, name: &str) -> Arc<LockLease> {
-        Arc::new(LockLease {
-            handle,
-            name: name.as_bytes().into(),
-            token: ProcessAddress::unique().token(),
-            is_named: true,
-            term: Mutex::new(LeaseTerm::new(
-                Instant::now(),
-                Ttl::from_whole_millis(60_000),
-                true,
-            )),
-            asked: AtomicU64::new(0),
-            renewal: OnceLock::new(),
-        })
-    }
-
-    #[test]
-    fn are_counted_as_they_are() {
-        for (names, most_off) in [
-            (long_names(300).collect::<Vec<_>>(), 0.1),
-            (short_names(20_000).collect(), 0.34),
-        ] {
-            let account = Account::alone(MemoryKind::Leases, 1 << 30);
-            let leases = LockLeases::new(account.clone());
-            let taken = kept(|| {
-                for (handle, name) in names.iter().enumerate() {
-                    assert!(leases.add(&lease(handle as u64, name)));
-                }
-            });
-            is_counted(account.bytes(), taken, most_off);
-            for name in &names {
-                assert!(leases.remove_named(name.as_bytes()).is_some());
-            }
-            assert_eq!(account.bytes(), 0);
-        }
-    }
-
-    #[test]
-    fn beyond_the_bound_none_is_added_and_none_forgotten() {
-        let account = Account::alone(MemoryKind::Leases, 100_000);
-        let leases = LockLeases::new(account.clone());
-        let added = (0..1000).filter(|handle| leases.add(&lease(*handle, &handle.to_string())));
-        let added: Vec<u64> = added.collect();
-        assert!((10..1000).contains(&added.len()));
-        assert!(added.iter().all(|handle| leases.get(*handle).is_some()));
-        assert!(!account.is_over());
-        leases.remove(added[0]);
-        assert!(leases.add(&lease(2000, "another")));
-    }
-}
+mod tests;
