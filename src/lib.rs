@@ -1,6 +1,6 @@
-//! redis-backplane: what a Node.js server uses Redis for, as one native addon.
+//! redis-backplane: everything a Node.js server uses Redis for, as one native addon.
 //!
-//! The map of the crate, top to bottom; a module uses only what stands below it:
+//! The map of the crate, top to bottom; a module uses only what is below it:
 //!
 //! - [`binding`] knows Node: two queues carry calls in and answers out, a batch at a time.
 //! - [`backplane`] knows what a call means, and what it means while Redis is unavailable.

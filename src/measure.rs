@@ -1,4 +1,4 @@
-//! What a test keeps, as the allocator sees it.
+//! The memory that a test keeps, as the allocator counts it.
 
 use std::alloc::{GlobalAlloc, Layout};
 use std::cell::Cell;
@@ -14,10 +14,10 @@ use tokio::task::yield_now;
 use crate::io_thread::steps::AT_ONCE;
 use crate::store::memory::budget::allocated;
 
-/// Sizes beyond are rounded up to pages, which is nothing.
+/// Larger sizes are rounded up to pages, which is negligible.
 const LARGE: usize = 64 * 1024;
 
-/// Allocations that a step may give back: some of each item.
+/// Allocations that a step may free: some of each item.
 pub const MOST_FREED: usize = 8 * AT_ONCE;
 
 thread_local! {
@@ -25,13 +25,13 @@ thread_local! {
     static FREED: Cell<usize> = const { Cell::new(0) };
 }
 
-/// Counts what each thread takes and gives back.
+/// Counts what each thread allocates and frees.
 pub struct Counting;
 
 fn count(layout: Layout, sign: isize) {
     let size = layout.size();
     let takes = if size <= LARGE { allocated(size) } else { size };
-    // A thread that ends has no counter any more.
+    // A thread that ends no longer has a counter.
     let _ = KEPT.try_with(|kept| kept.set(kept.get() + sign * takes as isize));
 }
 
@@ -51,24 +51,25 @@ unsafe impl GlobalAlloc for Counting {
     }
 }
 
-/// Bytes that are kept more after `act` than before, on this thread.
+/// How many more bytes are allocated after `act` than before, on this thread.
 pub fn kept(act: impl FnOnce()) -> f64 {
     let before = KEPT.get();
     act();
     (KEPT.get() - before) as f64
 }
 
-/// Bytes that this thread has taken and not given back, since whenever.
+/// Bytes that this thread has allocated and not freed, since any time.
 pub fn taken() -> isize {
     KEPT.get()
 }
 
-/// Allocations that this thread has given back.
+/// Allocations that this thread has freed.
 pub fn freed() -> usize {
     FREED.get()
 }
 
-/// Does the work step by step, and something after each; the most that is given back in one.
+/// Runs the work step by step, and a function after each step. Returns the most that one step
+/// frees.
 pub async fn step_by_step<T>(
     work: impl Future<Output = T>,
     mut between: impl FnMut(),
@@ -88,7 +89,7 @@ pub async fn step_by_step<T>(
     }
 }
 
-/// Waits until everything on this thread has come to its end, but for this; the most that is given back in a turn.
+/// Waits until everything else on this thread has ended. Returns the most that one turn frees.
 pub async fn until_quiet() -> usize {
     let tasks = Handle::current().metrics();
     let quiet = async {
@@ -99,7 +100,7 @@ pub async fn until_quiet() -> usize {
     step_by_step(quiet, || ()).await.1
 }
 
-/// Names from 1 to 60 KB, each another.
+/// Names from 1 to 60 KB, all different.
 pub fn long_names(count: usize) -> impl Iterator<Item = String> {
     (0..count).map(|at| format!("{at:0width$}", width = 1000 + at * 7919 % 59_000))
 }
@@ -109,8 +110,8 @@ pub fn short_names(count: usize) -> impl Iterator<Item = String> {
     (0..count).map(|at| format!("user:{at:06}:profile"))
 }
 
-/// That what is counted is what is taken: to a tenth with long names, and, as tables are between half full and
-/// full, to a third with short ones.
+/// Checks that what is counted is what is allocated: within a tenth for long names and, because
+/// tables are between half full and full, within a third for short ones.
 pub fn is_counted(counted: u64, taken: f64, most_off: f64) {
     let off = (counted as f64 - taken) / taken;
     assert!(

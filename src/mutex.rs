@@ -1,5 +1,6 @@
-//! A mutex that a panic does not poison: a task that panicked is reported by itself, and whoever
-//! comes next must go on. What the lock holds is changed in single steps only, so it stays whole.
+//! A mutex that a panic does not poison: a panicked task is reported separately, and the next
+//! caller must continue. The protected data is changed only in single steps, so it stays
+//! consistent.
 
 use std::sync::{self, PoisonError, TryLockError};
 
@@ -17,7 +18,7 @@ impl<T> Mutex<T> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// `None`: somebody holds it.
+    /// `None`: it is held.
     pub fn try_lock(&self) -> Option<MutexGuard<'_, T>> {
         match self.0.try_lock() {
             Ok(guard) => Some(guard),

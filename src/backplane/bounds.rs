@@ -1,5 +1,5 @@
-//! What a backplane tells of its memory, after a load of all functions with names from 1 to 60 KB, is what the
-//! allocator has given it. `BOUNDS_SECONDS=60` for the long form.
+//! Checks that the memory which a backplane reports, after a load of all functions with names from
+//! 1 to 60 KB, is what the allocator has given it. `BOUNDS_SECONDS=60` runs the long form.
 
 use std::env;
 use std::time::{Duration, Instant};
@@ -17,7 +17,7 @@ use crate::store::{Fetched, Json, Lifetime, Ttl};
 const MB: u64 = 1024 * 1024;
 const TTL: Ttl = Ttl::from_whole_millis(3_600_000);
 const OFF: f64 = 0.1;
-/// A subscriber, and who watches rooms.
+/// A subscriber, and a watcher of rooms.
 const RECEIVERS: [u32; 2] = [1, 2];
 
 struct BoundsLoad {
@@ -28,7 +28,7 @@ struct BoundsLoad {
 }
 
 impl BoundsLoad {
-    /// A name that was used before, now and then.
+    /// Sometimes a name that was used before.
     fn name(&mut self) -> Vec<u8> {
         let is_old = self.random.f64() < 0.3;
         let number = match is_old {
@@ -206,7 +206,7 @@ impl BoundsLoad {
             }
             _ => it.presence_unwatch(&room),
         }
-        // What a program wants to hear is not refused: it must end what it began.
+        // Subscriptions are not refused: the program must end what it began.
         if self.random.u32(..40) == 0 {
             it.close_subscriber(subscriber);
             it.presence_unwatch_all();
@@ -214,7 +214,7 @@ impl BoundsLoad {
     }
 }
 
-/// Of all that is kept.
+/// Of everything that is kept.
 fn told(backplane: &Backplane<NeverReached>) -> u64 {
     let kinds = backplane.metrics().memory;
     kinds.iter().map(|(_, bytes)| bytes).sum()
@@ -248,7 +248,7 @@ async fn measured(max_bytes: u64) {
             assert!(backplane.budget.total() <= max_bytes + wanted.iter().sum::<u64>());
         }
     }
-    // What has been begun comes to its end.
+    // Everything that has been started ends.
     tokio::time::sleep(Duration::from_millis(100)).await;
     let took = (taken() - before) as f64;
     let counted = told(&backplane) - told_before;

@@ -1,5 +1,5 @@
-//! The cache: JSON texts under `cache:<key>`, as the modules that this package replaces keep
-//! them.
+//! The cache: JSON texts under `cache:<key>`, in the format of the modules that this package
+//! replaces.
 
 use std::slice::from_ref;
 use std::sync::Arc;
@@ -18,11 +18,11 @@ pub(super) const SPACE: &[u8] = b"cache:";
 #[derive(Clone, Copy)]
 pub struct LocalCacheOptions {
     pub bounds: Bounds,
-    /// The longest that something is kept in the local cache.
+    /// The longest that a value stays in the local cache.
     pub ttl: Ttl,
 }
 
-/// The layer of memory before what is cached on Redis.
+/// The local cache in front of the cache on Redis.
 pub struct KeyLocalCache {
     pub(super) layer: Arc<LocalCache>,
     ttl: Ttl,
@@ -42,7 +42,7 @@ impl KeyLocalCache {
 }
 
 impl<R: Remote> Backplane<R> {
-    /// A miss for whatever cannot be read.
+    /// Returns a miss for anything that cannot be read.
     pub async fn cache_get(&self, name: &[u8]) -> Option<Json> {
         let key = &self.cache_key(name);
         if let Some(local) = &self.local_cache {
@@ -58,7 +58,7 @@ impl<R: Remote> Backplane<R> {
         found
     }
 
-    /// Keeps what it reads on Redis in the local cache.
+    /// Keeps what it reads from Redis in the local cache.
     async fn cache_get_timed(
         &self,
         local: &KeyLocalCache,
@@ -87,7 +87,7 @@ impl<R: Remote> Backplane<R> {
         found
     }
 
-    /// What the layer before Redis has. From any thread.
+    /// What the local cache has. Callable from any thread.
     pub fn cache_read_local(&self, name: &[u8]) -> Option<Json> {
         let found = self
             .local_cache
@@ -98,7 +98,8 @@ impl<R: Remote> Backplane<R> {
         Some(found)
     }
 
-    /// What the local cache has of a key is about to change, or of all: who reads from now on asks. From any thread.
+    /// The value of a key in the local cache, or of all keys, is about to change: reads from now on
+    /// ask Redis. Callable from any thread.
     pub fn cache_forget(&self, name: Option<&[u8]>) {
         match (&self.local_cache, name) {
             (Some(local), Some(name)) => local.layer.forget(&self.cache_key(name)),
@@ -107,7 +108,7 @@ impl<R: Remote> Backplane<R> {
         }
     }
 
-    /// Nor what a read before the change, in the same tick, is reading.
+    /// Nor may it find the result of a read made before the change in the same tick.
     fn forget_local(&self, key: &Key) {
         if let Some(local) = &self.local_cache {
             self.invalidation_bus
@@ -116,7 +117,8 @@ impl<R: Remote> Backplane<R> {
         }
     }
 
-    /// What the local cache had of a key, or of all, has changed; here and for the others.
+    /// The value of a key, or of all keys, has changed: drops it from the local cache here and in
+    /// the other instances.
     async fn changed(&self, key: Option<&Key>, begun: Instant) {
         let Some(local) = &self.local_cache else {
             return;
@@ -128,7 +130,7 @@ impl<R: Remote> Backplane<R> {
         Box::pin(self.told(begun, self.tell(key, begun))).await;
     }
 
-    /// `false`: not kept, or not known to be.
+    /// `false`: not stored, or not known to be stored.
     pub async fn cache_set(&self, name: &[u8], value: Json, ttl: Ttl) -> bool {
         let key = &self.cache_key(name);
         self.forget_local(key);
@@ -160,7 +162,7 @@ impl<R: Remote> Backplane<R> {
         is_deleted
     }
 
-    /// Deletes one key, here or on Redis; whether that is known to be carried out.
+    /// Deletes one key, here or on Redis. Returns whether that is known to be carried out.
     pub(super) async fn remove(&self, key: &Key) -> bool {
         let remote = self.tell_remote(Instant::now(), move |store| async move {
             store.delete(key).await
@@ -176,7 +178,7 @@ impl<R: Remote> Backplane<R> {
         deleted.is_ok()
     }
 
-    /// How many keys were removed where the call was carried out.
+    /// Returns how many keys were removed where the call was carried out.
     pub async fn cache_delete_pattern(&self, glob: &[u8]) -> u64 {
         let space = &self.key(SPACE, b"");
         let pattern = &Pattern::new(glob);
@@ -193,8 +195,8 @@ impl<R: Remote> Backplane<R> {
         removed.unwrap_or(0)
     }
 
-    /// Reads for somebody who can load the value; a lease is good for one [`Self::cache_fill`].
-    /// What cannot be read is absent, without a lease: the value is loaded, and not kept.
+    /// Reads for a caller that can load the value. A lease is good for one [`Self::cache_fill`]. A
+    /// value that cannot be read counts as absent, without a lease: it is loaded but not stored.
     pub async fn cache_fetch(&self, name: &[u8], lease_ttl: Ttl) -> Fetched {
         let (key, begun) = (&self.cache_key(name), Instant::now());
         let mut left = None;
@@ -223,7 +225,7 @@ impl<R: Remote> Backplane<R> {
         fetched
     }
 
-    /// Whether the loaded value was kept.
+    /// Returns whether the loaded value was stored.
     pub async fn cache_fill(
         &self,
         name: &[u8],
@@ -271,12 +273,13 @@ impl<R: Remote> Backplane<R> {
         self.key(SPACE, name)
     }
 
-    /// What Redis holds under `key` is older than what this process now has. To be called in the
-    /// same breath as the change here: Redis may be back after the first wait.
+    /// The value that Redis holds under `key` is older than the one of this process. Must be called
+    /// together with the change here, without an await in between: Redis may be back after the
+    /// first await.
     pub(super) async fn outdated(&self, key: &Key) {
         self.journal.add_key(key);
         if let Some(server) = self.refusing() {
-            // Only the sooner for the others; the journal makes sure of it.
+            // This only informs the others sooner; the journal guarantees it.
             let _ = server.delete(key).await;
         }
     }

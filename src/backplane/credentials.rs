@@ -1,5 +1,5 @@
-//! What connections have to do with the program: it may be asked for credentials before each
-//! login, and is told of what it might not know.
+//! What connections need from the program: it may be asked for credentials before each login, and
+//! is told what it might not know.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -11,10 +11,10 @@ use crate::mutex::{Mutex, MutexGuard};
 use crate::store::remote::endpoint::Endpoint;
 use crate::store::remote::login::{Credentials, CredentialsFuture, Login, Notice};
 
-/// Why there are none is for people, and holds no secret.
+/// The reason why there are none is for humans and contains no secret.
 pub type CredentialsAnswer = Result<Credentials, String>;
 
-/// The questions for credentials that have not been answered yet.
+/// The requests for credentials that have not been answered yet.
 pub struct CredentialRequests {
     waiting: Mutex<PendingRequests>,
     on_event: OnEvent,
@@ -34,7 +34,7 @@ impl CredentialRequests {
         })
     }
 
-    /// Has the connections to `endpoint` tell what they notice and, if that is wanted, ask for
+    /// Makes the connections to `endpoint` report what they notice and, if wanted, ask for
     /// credentials.
     pub fn attach(self: &Arc<Self>, endpoint: &mut Endpoint, asks: bool, troubles: &Arc<Troubles>) {
         let (on_event, troubles) = (self.on_event.clone(), troubles.clone());
@@ -80,7 +80,7 @@ impl CredentialRequests {
         })
     }
 
-    /// From any thread. An answer that comes too late is nobody's.
+    /// Callable from any thread. An answer that comes too late is ignored.
     pub fn answer(&self, number: u32, answer: CredentialsAnswer) {
         let asked = self.waiting().by_number.remove(&number);
         if let Some(asked) = asked {
@@ -93,7 +93,7 @@ impl CredentialRequests {
     }
 }
 
-/// Forgotten when it is given up.
+/// Dropped when it is given up.
 struct CredentialsRequest {
     credential_requests: Arc<CredentialRequests>,
     number: u32,

@@ -1,33 +1,34 @@
-//! What a backplane tells its user without being asked.
+//! Events that a backplane reports to its user.
 
 use std::sync::Arc;
 
 use crate::store::availability::Availability;
 
-/// What the user of a backplane is told, in the order in which it happened.
+/// An event for the user of a backplane, in the order in which it happened.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Event {
     /// `reason`: why Redis is unavailable; empty otherwise.
     State { name: &'static str, reason: String },
-    /// More was written in an outage than could be remembered key by key.
+    /// More was written in an outage than could be recorded key by key.
     JournalOverflow,
-    /// A task panicked, and was started again.
+    /// A task panicked and was restarted.
     Failed { what: &'static str },
-    /// The server lets nobody do this, or not this user: a command by its name, `keys` or `channels`.
+    /// The server forbids this to everyone or to this user: a command by its name, `keys` or
+    /// `channels`.
     Forbidden { what: String },
-    /// No connection that receives can be had, though Redis is there.
+    /// No receiving connection can be opened although Redis is available.
     Deaf { reason: String },
-    /// A lock that was held is somebody else's, or may be.
+    /// A lock that was held belongs to someone else now, or may.
     LockLost { handle: u64 },
-    /// The server wants no password, and one was sent.
+    /// A password was sent to a server that needs none.
     NeedlessPassword,
-    /// To be answered with [`super::Backplane::answer_login`].
+    /// Must be answered with [`super::Backplane::answer_login`].
     CredentialsWanted { number: u32 },
 }
 
 pub type OnEvent = Arc<dyn Fn(Event) + Send + Sync>;
 
-/// What users call a state.
+/// The user-visible name of a state.
 pub fn name<S>(state: &Availability<S>) -> &'static str {
     match state {
         Availability::Idle => "idle",
@@ -38,7 +39,7 @@ pub fn name<S>(state: &Availability<S>) -> &'static str {
     }
 }
 
-/// That this state has begun.
+/// The event that this state has begun.
 pub fn event<S>(state: &Availability<S>) -> Event {
     let reason = match state {
         Availability::Degraded(outage) => outage.reason.clone(),

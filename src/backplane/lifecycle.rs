@@ -1,4 +1,5 @@
-//! What goes on by itself from the first call to `close`: the link to the server, and sweeping.
+//! The background tasks from the first call to `close`: the link to the server, and the removal of
+//! expired entries.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -13,13 +14,13 @@ use crate::store::memory::MemoryStore;
 use crate::store::remote::Remote;
 use crate::store::remote::endpoint::ServerAddress;
 
-/// How often what has expired is taken out of memory.
+/// How often expired entries are removed from memory.
 const SWEEP_EVERY: Duration = Duration::from_secs(30);
 
 /// What lives from the first call to `close`.
 pub struct RunningTasks {
     pub since: Instant,
-    /// None when there is nothing to connect to.
+    /// `None` if there is nothing to connect to.
     _supervisor: Option<Box<dyn Send + Sync>>,
     sweeper: AbortHandle,
 }
@@ -31,7 +32,7 @@ impl Drop for RunningTasks {
 }
 
 impl<R: Remote> Backplane<R> {
-    /// Makes the first attempt to connect, once. To be called on the I/O thread.
+    /// Starts the first connection attempt, once. Must be called on the I/O thread.
     pub fn start(&self) {
         if !matches!(self.switch.now(), Availability::Idle) {
             return;
@@ -48,7 +49,7 @@ impl<R: Remote> Backplane<R> {
             cached: JournalSpaces {
                 keys: self.key(cache::SPACE, b""),
                 tags: Some(self.tag(query_cache::NAMES, b"")),
-                // Without its tags nothing is valid, but for sessions of nobody.
+                // Without its tags nothing is valid, except for sessions without users.
                 others: [
                     query_cache::NAMES,
                     message_cache::ALL,
@@ -79,7 +80,7 @@ impl<R: Remote> Backplane<R> {
         self.run(Some(supervisor));
     }
 
-    /// Nothing can be connected to: what is called works from memory.
+    /// There is nothing to connect to: calls work from memory.
     fn stay_degraded(&self, reason: String) {
         self.switch.set(Availability::Degraded(Outage {
             reason,

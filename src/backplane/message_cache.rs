@@ -1,6 +1,6 @@
-//! Results about messages, by hashes of theirs: on Redis for all instances, and in a layer of memory
-//! before it, which is all there is while Redis is unavailable. All of them have one tag, by which they are
-//! cleared.
+//! The message cache: results keyed by a hash of the message, on Redis for all instances, with a
+//! local cache in front of it, which is all there is while Redis is unavailable. All results have
+//! one tag, by which they are cleared.
 
 use std::time::Instant;
 
@@ -16,19 +16,20 @@ const SPACE: &[u8] = b"message:";
 pub(super) const ALL: &[u8] = b"message-all";
 
 impl<R: Remote> Backplane<R> {
-    /// What the layer has. From any thread.
+    /// What the local cache has. Callable from any thread.
     pub fn message_read_local(&self, hash: &[u8]) -> Option<Json> {
         let found = self.messages.read(&self.key(SPACE, hash))?;
         self.feature_stats.messages.read(true, AnsweredBy::Memory);
         Some(found)
     }
 
-    /// A get that is made from now on does not find in the local cache what was there before. From any thread.
+    /// A get made from now on does not find the old value in the local cache. Callable from any
+    /// thread.
     pub fn message_forget(&self, hash: &[u8]) {
         self.messages.forget(&self.key(SPACE, hash));
     }
 
-    /// From any thread.
+    /// Callable from any thread.
     pub fn message_forget_all(&self) {
         self.messages.clear();
     }
@@ -67,7 +68,7 @@ impl<R: Remote> Backplane<R> {
         let layer = &self.messages;
         self.invalidation_bus
             .listen(&self.switch, &self.surroundings);
-        // Nor what a get before it, in the same tick, is reading.
+        // Nor may it find the result of a get made before it in the same tick.
         layer.forget(key);
         let passage = layer.begin(key);
         let text = &value;
@@ -84,7 +85,7 @@ impl<R: Remote> Backplane<R> {
                     Ok(Some(_)) => passage.replace(&value, ttl),
                     Ok(None) => layer.forget(key),
                     Err(_) => {
-                        // Whether it was kept is not known, nor what was there before.
+                        // It is unknown whether it was stored, and what was there before.
                         layer.forget(key);
                         self.journal.add_key(key);
                     }
@@ -112,12 +113,12 @@ impl<R: Remote> Backplane<R> {
         self.told(begun, cleared).await;
     }
 
-    /// From any thread.
+    /// Callable from any thread.
     pub fn message_sweep(&self) {
         self.messages.sweep();
     }
 
-    /// How many there are in the local cache. From any thread.
+    /// How many results the local cache has. Callable from any thread.
     pub fn local_messages(&self) -> usize {
         self.messages.len()
     }

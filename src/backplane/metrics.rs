@@ -1,4 +1,4 @@
-//! All that a backplane can tell of itself at a moment.
+//! Everything that a backplane can report about itself at a moment.
 
 use std::sync::atomic::Ordering;
 
@@ -11,7 +11,7 @@ use crate::store::availability::Availability;
 use crate::store::memory::budget::MemoryKind;
 use crate::store::remote::Remote;
 
-/// What a backplane has counted since it was made, and what is so now.
+/// What a backplane has counted since it was created, and its current values.
 pub struct Metrics {
     pub state: &'static str,
     pub history: StateHistory,
@@ -23,24 +23,24 @@ pub struct Metrics {
     pub forbidden: Vec<(String, u64)>,
     /// By kind.
     pub calls: Vec<(CallTotals, Option<Latency>)>,
-    /// Hits, those from memory, misses, fenced.
+    /// Hits, hits from memory, misses, fenced sets.
     pub caches: [(&'static str, [u64; 4]); 4],
     /// Allowed, denied.
     pub limits: [u64; 2],
     pub pubsub_stats: [u64; 4],
-    /// Calls under way.
+    /// Calls in flight.
     pub pending: usize,
     /// Messages that JavaScript has not taken yet.
     pub messages: usize,
     pub message_bytes: usize,
     /// Of the store that answers while Redis is unavailable.
     pub memory_entries: usize,
-    /// Of all that is kept here, by kind.
+    /// Of everything that is kept here, by kind.
     pub memory: Vec<(&'static str, u64)>,
 }
 
 impl<R: Remote> Backplane<R> {
-    /// From any thread.
+    /// Callable from any thread.
     pub fn metrics(&self) -> Metrics {
         let (history, server_memory) = self.health_monitor.read();
         let (messages, message_bytes) = self.subscribers.waiting();

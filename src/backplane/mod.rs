@@ -1,5 +1,5 @@
-//! What the calls mean: on Redis while it is there, in this process while it is not, and what
-//! has to be put right in between. Knows the stores by their traits.
+//! What the calls mean: on Redis while it is available, in this process while it is not, and what
+//! has to be corrected in between. Knows the stores only by their traits.
 
 #[cfg(test)]
 mod bounds;
@@ -77,7 +77,7 @@ pub struct Backplane<R: Remote> {
     memory: Arc<MemoryStore>,
     limiter: Arc<MemoryLimiter>,
     journal: Arc<Journal>,
-    /// Of the rate limits that were reset; beyond its bound all of them are.
+    /// The rate limits that were reset; beyond the bound all of them are.
     resets: Arc<Journal>,
     locks: Arc<Locks>,
     presence: Arc<Presence>,
@@ -89,7 +89,7 @@ pub struct Backplane<R: Remote> {
     pubsub_stats: Arc<PubsubStats>,
     feature_stats: FeatureStats,
     local_cache: Option<KeyLocalCache>,
-    /// Held by those who set something that has tags.
+    /// Held by operations that set something with tags.
     tagged_sets: RwLock<()>,
     messages: Arc<LocalCache>,
     invalidation_bus: Arc<InvalidationBus>,
@@ -101,13 +101,13 @@ pub struct Backplane<R: Remote> {
     credential_requests: Arc<CredentialRequests>,
     running: Mutex<Option<RunningTasks>>,
     pending: AtomicUsize,
-    /// What those keep.
+    /// The memory that those keep.
     pending_bytes: AtomicUsize,
     drained: Notify,
 }
 
 impl<R: Remote> Backplane<R> {
-    /// Says that a task panicked, and goes on.
+    /// Reports that a task panicked, and continues.
     fn say_failed(&self, what: &'static str) {
         (self.surroundings.on_event)(Event::Failed { what });
     }
@@ -123,7 +123,7 @@ impl<R: Remote> Backplane<R> {
         self.surroundings.keep_going(what, make)
     }
 
-    /// Lets the calls that are under way come to their end, then ends everything else.
+    /// Waits for the calls in flight, then ends everything else.
     pub async fn close(&self) {
         self.locks.end_waiters();
         self.drain().await;
@@ -131,7 +131,7 @@ impl<R: Remote> Backplane<R> {
         *self.running() = None;
         self.switch.set(Availability::Closed);
         if let Some(store) = last.store() {
-            // Work that is still going on holds the store, and through it the connections.
+            // Work that is still running holds the store, and through it the connections.
             store.end();
         }
         self.drain().await;
@@ -144,7 +144,7 @@ impl<R: Remote> Backplane<R> {
         self.resets.clear();
     }
 
-    /// Waits until no call is under way, but no longer than a call may take.
+    /// Waits until no call is in flight, but no longer than a call may take.
     async fn drain(&self) {
         let all_done = self.drained.notified();
         if self.pending.load(Ordering::Acquire) > 0 {
@@ -153,17 +153,17 @@ impl<R: Remote> Backplane<R> {
         }
     }
 
-    /// `idle`, `connecting`, `ready`, `degraded` or `closed`. From any thread.
+    /// `idle`, `connecting`, `ready`, `degraded` or `closed`. Callable from any thread.
     pub fn state_name(&self) -> &'static str {
         name(&self.switch.now())
     }
 
-    /// What the program has answered to a question for credentials. From any thread.
+    /// The program's answer to a request for credentials. Callable from any thread.
     pub fn answer_login(&self, number: u32, answer: CredentialsAnswer) {
         self.credential_requests.answer(number, answer);
     }
 
-    /// Counts a call as under way, and what it keeps, until the guard is dropped.
+    /// Counts a call as in flight, and the memory it keeps, until the guard is dropped.
     pub fn pending(self: &Arc<Self>, bytes: usize) -> PendingCall<R> {
         self.pending.fetch_add(1, Ordering::Relaxed);
         self.pending_bytes.fetch_add(bytes, Ordering::Relaxed);

@@ -1,4 +1,4 @@
-//! What a backplane is made of, as its user wants it.
+//! The options of a backplane.
 
 use super::LocalCacheOptions;
 use super::locks::WhenUnavailable;
@@ -11,7 +11,7 @@ pub struct Options {
     pub endpoint: Endpoint,
     /// Whether the program is asked for credentials before each login.
     pub asks_for_credentials: bool,
-    /// Before every key and every channel.
+    /// Prefix of every key and every channel.
     pub key_prefix: String,
     pub memory: Bounds,
     /// Of each subscriber.
@@ -19,13 +19,13 @@ pub struct Options {
     pub locks: WhenUnavailable,
     /// Whether presence that is set here lasts as long as this process.
     pub heartbeat: bool,
-    /// How long a query result lasts that is kept here while Redis is unavailable.
+    /// How long a query result is kept here while Redis is unavailable.
     pub degraded_query_ttl: Ttl,
-    /// Of the layer of memory before the messages on Redis.
+    /// Of the local cache in front of the messages on Redis.
     pub messages: Bounds,
-    /// Before what is cached on Redis, if wanted.
+    /// Of the local cache in front of the cache on Redis, if enabled.
     pub local_cache: Option<LocalCacheOptions>,
-    /// Kinds of calls that are counted.
+    /// The number of kinds of calls that are counted.
     pub call_kinds: usize,
 }
 
@@ -39,7 +39,7 @@ mod tests {
     use crate::store::remote::login::{Credentials, Login};
 
     impl Options {
-        /// Of a backplane without Redis.
+        /// For a backplane without Redis.
         pub fn nowhere(max_bytes: u64) -> Self {
             let bounds = Bounds {
                 max_entries: max_bytes,

@@ -23,8 +23,8 @@ pub enum Source {
 }
 
 impl<R: Remote> Backplane<R> {
-    /// Counts a request, at most once: one whose answer from Redis was lost is judged by what this
-    /// process has counted itself.
+    /// Counts a request at most once. A request whose answer from Redis was lost is decided by this
+    /// process's own count.
     pub async fn limit_check(&self, name: &[u8], rule: Rule, cost: u64) -> (Verdict, Source) {
         let key = &self.limit_key(rule.algorithm, name);
         let checked = self
@@ -41,7 +41,7 @@ impl<R: Remote> Backplane<R> {
         (verdict, source)
     }
 
-    /// Forgets what was counted for `name`, by whichever algorithm.
+    /// Resets the count of `name`, for every algorithm.
     pub async fn limit_reset(&self, name: &[u8]) {
         let keys = &ALGORITHMS.map(|algorithm| self.limit_key(algorithm, name));
         let reset = self.tell_remote(Instant::now(), |store| async move {

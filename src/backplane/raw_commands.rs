@@ -1,4 +1,5 @@
-//! Commands of the caller's own. They alone fail when Redis is unavailable, and are never sent twice.
+//! Raw commands of the caller. Only they fail when Redis is unavailable, and they are never sent
+//! twice.
 
 use std::time::Instant;
 
@@ -9,12 +10,13 @@ use crate::store::{ServerReply, StoreError};
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum CallError {
-    /// Redis is unavailable. When the connection broke under the command, it may have taken effect.
+    /// Redis is unavailable. If the connection was lost during the command, it may have taken
+    /// effect.
     Unavailable,
     TimedOut,
-    /// The command would take the shared connection away from the other calls.
+    /// The command would make the shared connection unusable for the other calls.
     Unsupported(&'static str),
-    /// The server's own words.
+    /// The server's own message.
     Server(String),
 }
 

@@ -1,4 +1,4 @@
-//! Entries with tags: on Redis while it is there, in this process while it is not.
+//! Entries with tags: on Redis while it is available, in this process while it is not.
 
 use std::time::Instant;
 
@@ -9,10 +9,10 @@ use crate::store::remote::Remote;
 use crate::store::tags::Tagged;
 use crate::store::{Json, Key, Result, Tag, Ttl, Version};
 
-/// How long a tag keeps the version that a miss has seen, at least.
+/// The minimum time for which a tag keeps the version that a miss has seen.
 const SEEN_FOR: Ttl = Ttl::from_whole_millis(10 * 60 * 1000);
 
-/// An entry's key, and what it goes with.
+/// An entry's key, and its tags.
 pub struct TaggedEntry {
     pub key: Key,
     pub tags: Vec<Tag>,
@@ -21,7 +21,7 @@ pub struct TaggedEntry {
 /// What was found, and who answered.
 pub enum TaggedLookup {
     Hit(Json, AnsweredBy),
-    /// The versions that the tags had then; none when they could not be read.
+    /// The versions that the tags had then; none if they could not be read.
     Miss(Vec<Version>),
 }
 
@@ -35,7 +35,7 @@ impl TaggedLookup {
 }
 
 impl<R: Remote> Backplane<R> {
-    /// For a call that has `begun` already.
+    /// For a call that has already `begun`.
     pub(super) async fn look(&self, entry: &TaggedEntry, begun: Instant) -> TaggedLookup {
         let left = self.time_left(begun);
         let remote = self.on_remote_since(begun, move |store| async move {
@@ -48,8 +48,8 @@ impl<R: Remote> Backplane<R> {
         looked.unwrap_or(TaggedLookup::Miss(Vec::new()))
     }
 
-    /// Sets an entry, if its tags have the versions that were `seen`; answers whether it did. Here it
-    /// lasts no longer than `ttl_here`.
+    /// Sets an entry if its tags have the versions that were `seen`. Returns whether it did. Here
+    /// it lasts no longer than `ttl_here`.
     pub(super) async fn keep(
         &self,
         entry: &TaggedEntry,
@@ -93,8 +93,8 @@ impl<R: Remote> Backplane<R> {
         matches!(kept, Ok(Some(_)))
     }
 
-    /// Answers how many entries were removed where the call was carried out. Whoever was about to set
-    /// something sets it before.
+    /// Returns how many entries were removed where the call was carried out. Sets in progress are
+    /// completed before it.
     pub(super) async fn invalidate(&self, tag: &Tag) -> u64 {
         let begun = Instant::now();
         self.told(begun, self.end_tag(tag, begun)).await
@@ -109,7 +109,7 @@ impl<R: Remote> Backplane<R> {
         match remote.await {
             Some(Ok(removed)) => removed,
             Some(Err(_)) => {
-                // Whether it was carried out is not known.
+                // It is unknown whether it was carried out.
                 self.journal.add_tag(tag);
                 0
             }

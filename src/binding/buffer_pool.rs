@@ -1,5 +1,5 @@
-//! Buffers that go around: a completion's text is written on one thread and freed on the other, and
-//! fresh memory of that size would be asked of the kernel, completion by completion, each time.
+//! Reused buffers: a completion's text is written on one thread and freed on the other. Fresh
+//! memory of that size would be requested from the kernel for every completion.
 
 use std::mem;
 use std::ops::{Deref, DerefMut};
@@ -8,13 +8,13 @@ use std::sync::Arc;
 use crate::mutex::Mutex;
 
 const MOST_BUFFERS: usize = 16;
-/// A buffer that has grown beyond this is given back to the system.
+/// A buffer that has grown beyond this is returned to the system.
 const LARGEST_BYTES: usize = 2 << 20;
 
 #[derive(Clone, Debug, Default)]
 pub struct BufferPool(Arc<Mutex<Vec<Vec<u8>>>>);
 
-/// A buffer that goes back to its pool when it is dropped.
+/// A buffer that returns to its pool when it is dropped.
 #[derive(Debug)]
 pub struct PooledBuffer {
     bytes: Vec<u8>,

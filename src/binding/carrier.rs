@@ -1,7 +1,8 @@
 //! Takes completions to the JavaScript thread: a thread-safe function.
 //!
-//! On Node-API itself. Those of napi-rs bring one more with them for each environment (its feature `napi4`, "CustomGC"),
-//! which nobody can release, and which jest reports as an open handle.
+//! It uses Node-API directly. The functions of napi-rs bring one more with them for each
+//! environment (its feature `napi4`, "CustomGC"), which nobody can release, and which jest reports
+//! as an open handle.
 
 use std::cell::Cell;
 use std::ffi::c_void;
@@ -18,7 +19,8 @@ use crate::mutex::{Mutex, MutexGuard};
 
 const NAME: &str = "redis-backplane";
 
-/// Takes completions to one function, from any thread, until it is dropped or the environment is gone.
+/// Takes completions to one function, from any thread, until it is dropped or the environment is
+/// gone.
 pub struct Carrier(Arc<SharedFunction>);
 
 /// `None`: nobody takes completions any more.
@@ -29,7 +31,7 @@ struct RawFunction(sys::napi_threadsafe_function);
 // SAFETY: thread-safe functions are there to be called from other threads.
 unsafe impl Send for RawFunction {}
 
-/// What the thread-safe function keeps, on the JavaScript thread.
+/// The data of the thread-safe function, on the JavaScript thread.
 struct FunctionContext {
     line: Arc<SharedFunction>,
     alive: std::rc::Rc<KeepAlive>,
@@ -37,7 +39,8 @@ struct FunctionContext {
 }
 
 impl Carrier {
-    /// `resource` is what async_hooks shows of it. Does not keep the process alive, but for `alive`.
+    /// `resource` is what async_hooks shows of it. It does not keep the process alive, except
+    /// through `alive`.
     pub fn new(
         env: Env,
         on_completion: &Function<'_, CompletionArgs, ()>,
@@ -146,7 +149,7 @@ unsafe fn create(
     Ok(raw)
 }
 
-/// Nothing comes any more: it was released, or the environment ends. On the JavaScript thread.
+/// No more pages come: it was released, or the environment ends. On the JavaScript thread.
 unsafe extern "C" fn finalize(_env: sys::napi_env, receiver: *mut c_void, _hint: *mut c_void) {
     // SAFETY: it was made for this, and this is called once.
     let receiver = unsafe { Box::from_raw(receiver.cast::<FunctionContext>()) };
@@ -162,14 +165,14 @@ unsafe extern "C" fn deliver(
 ) {
     // SAFETY: `call` made it.
     let completion = unsafe { Box::from_raw(completion.cast::<Completion>()) };
-    // The environment is gone, and the receiver may be.
+    // The environment is gone, and the receiver may be gone.
     if env.is_null() {
         return;
     }
     let handed_over = panic::catch_unwind(AssertUnwindSafe(|| {
         // SAFETY: it lives until `finalize`, and this is its thread.
         let receiver = unsafe { &mut *receiver.cast::<FunctionContext>() };
-        // It would be written into memory that may be another queue's.
+        // It would be written into memory that may belong to another queue.
         if receiver.alive.has_ended() {
             return Ok(());
         }
@@ -232,7 +235,7 @@ unsafe fn complain(env: sys::napi_env) {
 pub struct KeepAlive {
     env: Env,
     pending: Cell<u32>,
-    /// Null before it is made, and after its end.
+    /// Null before it is created, and after its end.
     function: Cell<sys::napi_threadsafe_function>,
 }
 
@@ -272,7 +275,7 @@ impl KeepAlive {
         self.pending.set(pending);
     }
 
-    /// The completion function is let go.
+    /// The completion function is released.
     pub fn end(&self) {
         self.function.set(ptr::null_mut());
     }

@@ -1,4 +1,4 @@
-//! Gathers the answers of one turn of the I/O thread and sends them to JavaScript as completions.
+//! Collects the answers of one turn of the I/O thread and sends them to JavaScript as completions.
 
 use std::collections::VecDeque;
 use std::mem;
@@ -15,11 +15,11 @@ use crate::backplane::pubsub::mailbox::{Gap, Mail, Mailbox};
 use crate::io_thread;
 use crate::mutex::{Mutex, MutexGuard};
 
-/// Completions with messages that JavaScript has not taken yet. Answers are as many as were asked for;
-/// messages come unasked, and wait in their mailboxes, which are bounded.
+/// Completions with messages that JavaScript has not taken yet. There are as many answers as
+/// requests. Messages come without a request, and wait in their mailboxes, which are bounded.
 const MAIL_COMPLETIONS: u32 = 2;
 
-/// Takes a completion to the JavaScript thread; drops it when that thread is gone.
+/// Takes a completion to the JavaScript thread; drops it if that thread is gone.
 pub type OnCompletion = Box<dyn Fn(Completion) + Send + Sync>;
 
 pub struct CompletionQueue {
@@ -57,7 +57,7 @@ impl CompletionQueue {
         })
     }
 
-    /// To be called on the I/O thread.
+    /// Must be called on the I/O thread.
     pub fn push(self: &Arc<Self>, id: u32, answer: Answer) {
         if matches!(answer, Answer::Begun(_)) {
             // It is not copied when it begins a completion.
@@ -66,7 +66,7 @@ impl CompletionQueue {
         self.write(|OpenCompletion { completion, shaper }| completion.push(id, answer, shaper));
     }
 
-    /// There is mail after there was none. To be called on the I/O thread.
+    /// There is mail after there was none. Must be called on the I/O thread.
     pub fn mail_came(self: &Arc<Self>, backplane: u32, mailbox: &Arc<Mailbox>) {
         let mut room = self.mail_room();
         room.waiting.push_back((backplane, mailbox.clone()));
@@ -74,7 +74,7 @@ impl CompletionQueue {
         self.load_mail();
     }
 
-    /// Puts mail on the completion until there is none, or too much of it is under way.
+    /// Puts mail on the completion until there is none, or too much of it is in transit.
     fn load_mail(self: &Arc<Self>) {
         loop {
             let mut room = self.mail_room();
@@ -129,7 +129,7 @@ impl CompletionQueue {
         self.mail.lock()
     }
 
-    /// Answers whether the completion was full, and has left.
+    /// Returns whether the completion was full and was sent.
     fn write(self: &Arc<Self>, write: impl FnOnce(&mut OpenCompletion)) -> bool {
         let mut open = self.open.lock();
         let first = open.completion.is_empty();
@@ -146,7 +146,7 @@ impl CompletionQueue {
         full
     }
 
-    /// Lets go of the JavaScript thread; completions are dropped from now on.
+    /// Releases the JavaScript thread; completions are dropped from now on.
     pub fn close(&self) {
         let mut carrier = self.carrier.lock();
         *carrier = None;
@@ -182,7 +182,8 @@ fn event(subscriber: u32, gap: &Gap) -> JsonValue {
     })
 }
 
-/// The duty to answer one call. A task that panics drops it, and the call is answered so.
+/// The duty to answer one call. If a task panics, the duty is dropped, and the call is answered
+/// with that.
 pub struct Responder {
     completion_queue: Arc<CompletionQueue>,
     id: u32,

@@ -13,7 +13,8 @@ use crate::store::rate_limits::{Algorithm, Rule};
 use crate::store::topics::SubscriptionTag;
 use crate::store::{FillLease, Lifetime, Ttl};
 
-/// How JavaScript numbers the algorithms, what a topic can be, and how far a message reaches.
+/// The numbers that JavaScript uses for the algorithms, the kinds of topics, and the reach of a
+/// message.
 const ALGORITHMS: [Algorithm; 3] = [
     Algorithm::FixedWindow,
     Algorithm::SlidingWindow,
@@ -197,7 +198,7 @@ impl Argument for SubscriptionTag {
     }
 }
 
-/// Texts, as a JSON array; nothing for none.
+/// Texts, as a JSON array; empty for none.
 pub fn list(json: &[u8]) -> Vec<String> {
     serde_json::from_slice(json).unwrap_or_default()
 }

@@ -8,7 +8,7 @@ use super::incoming_call::IncomingCall;
 use super::operations::begin;
 use super::submission::Submission;
 
-/// To be called on the I/O thread.
+/// Must be called on the I/O thread.
 pub fn dispatch(
     submission: &Submission,
     completion_queue: &Arc<CompletionQueue>,

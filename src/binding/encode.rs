@@ -1,4 +1,4 @@
-//! What comes of a call, as JavaScript gets it.
+//! The outcomes of calls, in the form that JavaScript receives.
 
 use bytes::Bytes;
 use serde::Serialize;
@@ -12,15 +12,15 @@ use crate::store::presence::Present;
 use crate::store::rate_limits::{Rule, Verdict};
 use crate::store::{Fetched, Json, ServerReply};
 
-/// Some milliseconds of JavaScript.
+/// Takes some milliseconds of JavaScript.
 const PRESENT_AT_ONCE: usize = 1000;
 const USERS_AT_ONCE: usize = 5000;
-/// A text beyond this takes a while to look through and to copy.
+/// A longer text takes a while to check and to copy.
 const LARGE_BYTES: usize = 1024 * 1024;
 /// Enough for the answer to most checks of a limit.
 const CHECKED_BYTES: usize = 144;
 
-/// The facade rejects calls of a closed backplane by itself; this one was on its way.
+/// The facade rejects calls of a closed backplane by itself; this call was already in transit.
 pub fn gone() -> Answer {
     Answer::Error {
         code: "E_CLOSED",
@@ -63,7 +63,7 @@ impl From<u64> for Answer {
     }
 }
 
-/// What is stored, or not there.
+/// The stored value, or none.
 pub async fn found(text: Option<Json>) -> Answer {
     match text {
         None => Answer::Null,
@@ -77,7 +77,7 @@ pub async fn found(text: Option<Json>) -> Answer {
 async fn begun(write: impl FnOnce() -> Option<Begun> + Send + 'static) -> Answer {
     match offload(write).await {
         Some(Some(begun)) => Answer::Begun(begun),
-        // Not UTF-8, and so not JSON.
+        // Not UTF-8, and therefore not JSON.
         Some(None) => Answer::Unreadable,
         None => broken(),
     }
@@ -91,7 +91,7 @@ pub fn fetched(fetched: Fetched) -> Answer {
     }
 }
 
-/// As `lib/rate-limits.js` hands it out.
+/// In the form that `lib/rate-limits.js` passes on.
 pub fn checked(rule: Rule, (verdict, source): (Verdict, Source)) -> Answer {
     let Verdict {
         allowed,
@@ -111,7 +111,8 @@ pub fn checked(rule: Rule, (verdict, source): (Verdict, Source)) -> Answer {
         (r#","limit":"#, rule.limit),
         (r#","retryAfterMs":"#, retry_after_ms),
     ];
-    // Piece by piece: a format takes three times as long, and this is for every request of a server.
+    // Written piece by piece: a format string takes three times as long, and this runs for every
+    // request of a server.
     let mut json = String::with_capacity(CHECKED_BYTES);
     json.push_str(if allowed {
         r#"{"allowed":true"#
@@ -145,8 +146,9 @@ pub fn locked_by_name(outcome: LockOutcome) -> Answer {
     }
 }
 
-/// As `lib/presence.js` reads it: `[userId, socketId, lastSeen, metadata]` of each; of many in parts, with a zero
-/// after each but the last, so that JavaScript need not read them at once.
+/// In the form that `lib/presence.js` reads: `[userId, socketId, lastSeen, metadata]` of each. Long
+/// lists come in parts, with a zero byte after each but the last, so that JavaScript need not read
+/// them at once.
 pub async fn present(there: Vec<(Present, u64)>) -> Answer {
     if there.len() <= PRESENT_AT_ONCE {
         let records = there.iter().filter_map(|(one, _)| one.record.as_ref());

@@ -87,7 +87,7 @@ impl IncomingCall<'_> {
         let call = run(backplane.clone());
         let under_way = backplane.pending(self.arguments.bytes() + size_of_val(&call));
         let done = move |answer: Answer, is_from_memory| {
-            // Before the answer: whoever has it finds it counted.
+            // Before the answer: whoever has the answer finds it counted.
             let calls = &backplane.call_stats;
             calls.ended(op, at, answer.outcome(), is_from_memory);
             reply.send(answer);

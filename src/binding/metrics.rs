@@ -1,4 +1,4 @@
-//! What a backplane has counted, as `lib/metrics.js` reads it.
+//! The counters of a backplane, in the form that `lib/metrics.js` reads.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -93,7 +93,7 @@ fn cache([hits, memory_hits, misses, fenced]: [u64; 4]) -> Value {
     json!({ "hits": hits, "memoryHits": memory_hits, "misses": misses, "fencedSets": fenced })
 }
 
-/// Null for a kind that nobody has called.
+/// Null for a kind that has not been called.
 fn calls((counts, latency): &(CallTotals, Option<Latency>)) -> Value {
     if counts.calls == 0 {
         return Value::Null;

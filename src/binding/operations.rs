@@ -171,10 +171,10 @@ define_operations! {
     Call(command: Value) =>
         asks, counted("call"), |b| called(b.call(&split(&command)).await).await;
 
-    // Answers whether Redis is there, once that is known.
+    // Answers whether Redis is available, once that is known.
     Initialize() =>
         asks, UNCOUNTED, |b| b.initialized().await;
-    // Answers how Redis is.
+    // Answers the health of Redis.
     Health() =>
         asks, UNCOUNTED, |b| health(&b.health().await);
     // Has the server's memory looked at.

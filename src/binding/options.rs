@@ -1,4 +1,4 @@
-//! The configuration of a backplane, as the facade hands it over: checked and complete.
+//! The configuration of a backplane, as the facade passes it: checked and complete.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -21,14 +21,15 @@ use crate::store::redis::connection::tls::{ClientCertificate, OwnCertificate, Tl
 pub struct BackplaneOptions {
     /// Tried in turn; at least one, unless there is a `path` or a `mistake`.
     pub hosts: Vec<HostName>,
-    /// A Unix socket; takes the place of the hosts.
+    /// A Unix socket; replaces the hosts.
     pub path: Option<String>,
-    /// What is wrong with the environment, so that nobody knows where the server is. For people.
+    /// The mistake in the environment because of which the address of the server is unknown. For
+    /// humans.
     pub mistake: Option<String>,
     pub tls: Option<TlsSettings>,
     pub username: Option<String>,
     pub password: Option<String>,
-    /// Before each login, in the place of user name and password.
+    /// Called before each login, instead of user name and password.
     pub asks_for_credentials: bool,
     pub db: u32,
     pub key_prefix: String,
@@ -43,7 +44,7 @@ pub struct BackplaneOptions {
     /// Presence that is set here lasts as long as this process.
     pub presence_heartbeat: bool,
     pub degraded_query_ttl_ms: f64,
-    /// Of the memory before the cache; none when absent.
+    /// Of the local cache in front of the cache; none if absent.
     pub local_cache: Option<LocalCacheSettings>,
     pub max_messages: f64,
     pub max_message_bytes: f64,
@@ -86,9 +87,9 @@ impl From<LocalCacheSettings> for LocalCacheOptions {
 /// Certificates and keys as DER.
 #[napi(object, object_to_js = false)]
 pub struct TlsSettings {
-    /// Authorities.
+    /// Certificate authorities.
     pub roots: Vec<Uint8Array>,
-    /// Nobody else is trusted; else Mozilla's authorities are, too.
+    /// No others are trusted; otherwise Mozilla's authorities are trusted, too.
     pub only: bool,
     pub own: Vec<OwnCertificateSettings>,
     /// With `key`: the client's chain.
@@ -98,7 +99,7 @@ pub struct TlsSettings {
     pub servername: Option<String>,
 }
 
-/// A certificate of the server's own.
+/// The server's own certificate.
 #[napi(object, object_to_js = false)]
 pub struct OwnCertificateSettings {
     pub certificate: Uint8Array,
@@ -108,7 +109,7 @@ pub struct OwnCertificateSettings {
     pub names: Vec<String>,
 }
 
-/// What is wrong with the settings, for people.
+/// The mistake in the settings, for humans.
 #[napi]
 #[cfg_attr(test, allow(dead_code, reason = "tests export nothing to JavaScript"))]
 pub fn check_tls(settings: TlsSettings) -> Option<String> {

@@ -1,4 +1,5 @@
-//! What a panic prints: where it was, once a place. What a panic says may hold a key or a value.
+//! What a panic prints: its location, once per location. The message of a panic may contain a key
+//! or a value.
 
 use std::collections::HashSet;
 use std::io::{self, Write};
@@ -7,11 +8,11 @@ use std::sync::Once;
 
 use crate::mutex::Mutex;
 
-/// Of further places nothing is printed.
+/// Further locations are not printed.
 const MOST_PLACES: usize = 64;
 
-/// From now on. The addon has Rust's standard library, and so the hook, for itself: panics of other addons do not
-/// come here.
+/// Takes effect from now on. The addon has its own copy of Rust's standard library, and so its own
+/// hook: panics of other addons do not come here.
 pub fn print_places() {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| {
@@ -21,7 +22,7 @@ pub fn print_places() {
                 return;
             };
             if places.is_new(&place.to_string()) {
-                // Printing with a macro would panic without a place to print to.
+                // Printing with a macro would panic if there is no stderr.
                 let _ = writeln!(io::stderr(), "redis-backplane: a bug at {place}");
             }
         }));

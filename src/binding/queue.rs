@@ -42,7 +42,7 @@ pub struct CallMemory {
 /// Calls in, answers out. Keeps the process alive exactly while a call is pending.
 #[napi]
 pub struct Queue {
-    /// `None` at the end: it may be another queue's by now.
+    /// `None` at the end: it may belong to another queue by now.
     memory: Option<CallMemory>,
     alive: Rc<KeepAlive>,
     completion_queue: Arc<CompletionQueue>,
@@ -52,8 +52,8 @@ pub struct Queue {
 
 #[napi]
 impl Queue {
-    /// `shapes`: whether JavaScript can make functions, and so build values of shapes. `resource` is what async_hooks
-    /// shows of the queue.
+    /// `shapes`: whether JavaScript can create functions, and so build values of shapes. `resource`
+    /// is what async_hooks shows of the queue.
     #[napi(constructor, catch_unwind)]
     pub fn new(
         env: Env,
@@ -80,7 +80,7 @@ impl Queue {
         })
     }
 
-    /// Makes a backplane and answers its number. Opens no connection.
+    /// Creates a backplane and returns its number. Opens no connection.
     #[napi(catch_unwind)]
     pub fn open(&mut self, options: BackplaneOptions) -> u32 {
         let number = self.opened;
@@ -94,13 +94,14 @@ impl Queue {
         number
     }
 
-    /// Forgets a backplane that has been closed.
+    /// Drops a backplane that has been closed.
     #[napi(catch_unwind)]
     pub fn forget(&mut self, backplane: u32) {
         self.backplanes.lock().remove(&backplane);
     }
 
-    /// Releases what the environment holds for the queue. What is submitted after it goes nowhere, and no completion comes.
+    /// Releases what the environment holds for the queue. Later submissions are ignored, and no
+    /// completion comes.
     #[napi(catch_unwind)]
     pub fn end(&mut self) {
         self.memory = None;
@@ -108,7 +109,7 @@ impl Queue {
         self.completion_queue.close();
     }
 
-    /// Keeps the process alive until [`Self::release`], for something that is no call.
+    /// Keeps the process alive until [`Self::release`], for something other than a call.
     #[napi(catch_unwind)]
     pub fn hold(&self) {
         self.alive.submitted(1);
@@ -132,7 +133,7 @@ impl Queue {
         backplane.map_or("closed", |backplane| backplane.state_name())
     }
 
-    /// Answers a question for credentials; or tells `why` there are none, without a secret.
+    /// Answers a request for credentials, or reports `why` there are none, without a secret.
     #[napi(catch_unwind)]
     pub fn answer_login(
         &self,
@@ -155,14 +156,14 @@ impl Queue {
         }
     }
 
-    /// For how many ms a lease certainly lasts; 0 for one that has ended.
+    /// For how many ms a lease is certain to last; 0 for one that has ended.
     #[napi(catch_unwind)]
     pub fn lease_ms(&self, backplane: u32, handle: f64) -> f64 {
         let backplane = self.backplanes.lock().get(&backplane).cloned();
         backplane.map_or(0.0, |backplane| backplane.lock_certain_ms(handle as u64))
     }
 
-    /// The result about a message in the local cache, as JSON.
+    /// The result about a message from the local cache, as JSON.
     #[napi(catch_unwind)]
     pub fn message_read_local(&self, backplane: u32, hash: String) -> Option<JsonText> {
         let backplane = self.backplanes.lock().get(&backplane).cloned()?;
@@ -173,7 +174,7 @@ impl Queue {
         Some(JsonText(text))
     }
 
-    /// What is in the local cache is about to change, or has.
+    /// The value in the local cache is about to change, or has changed.
     #[napi(catch_unwind)]
     pub fn message_forget(&self, backplane: u32, hash: String) {
         if let Some(backplane) = self.backplanes.lock().get(&backplane) {
@@ -201,7 +202,7 @@ impl Queue {
         backplane.map_or(0, |backplane| backplane.local_messages() as u32)
     }
 
-    /// What is cached under a key and in the local cache, as JSON, for a call of kind `op`.
+    /// The cached value of a key from the local cache, as JSON, for a call of kind `op`.
     #[napi(catch_unwind)]
     pub fn cache_read_local(&self, backplane: u32, key: String, op: u32) -> Option<JsonText> {
         let backplane = self.backplanes.lock().get(&backplane).cloned()?;
@@ -210,7 +211,7 @@ impl Queue {
         Some(JsonText(text))
     }
 
-    /// What the local cache has of a key, or of all, is about to change.
+    /// The value of a key in the local cache, or of all keys, is about to change.
     #[napi(catch_unwind)]
     pub fn cache_forget(&self, backplane: u32, key: Option<String>) {
         if let Some(backplane) = self.backplanes.lock().get(&backplane) {
@@ -218,7 +219,7 @@ impl Queue {
         }
     }
 
-    /// What has been counted, as JSON (metrics.rs).
+    /// The counters, as JSON (metrics.rs).
     #[napi(catch_unwind)]
     pub fn metrics(&self, backplane: u32) -> Option<JsonText> {
         let backplane = self.backplanes.lock().get(&backplane).cloned()?;
@@ -226,8 +227,8 @@ impl Queue {
         Some(JsonText(text.into()))
     }
 
-    /// Hands over what was written: `calls` that want an answer, in the first `words` words, the
-    /// first `text` and `bytes` bytes, and `extras`. Answers whether [`Self::lend`] is needed.
+    /// Hands over what was written: `calls` that expect an answer, in the first `words` words, the
+    /// first `text` and `bytes` bytes, and `extras`. Returns whether [`Self::lend`] is needed.
     #[napi(catch_unwind)]
     pub fn submit(
         &mut self,
@@ -262,24 +263,26 @@ impl Queue {
         io_thread::is_lent() && io_thread::lend()
     }
 
-    /// Takes from the system what the I/O thread will need. To be called when the addon is loaded.
+    /// Acquires from the system what the I/O thread will need. Must be called when the addon is
+    /// loaded.
     #[napi(catch_unwind)]
     pub fn prepare() -> Result<()> {
         panics::print_places();
         Ok(io_thread::prepare()?)
     }
 
-    /// Does some of the I/O thread's work on this one, because there is no such thread yet; answers whether that is so.
+    /// Does some of the I/O thread's work on this thread, because there is no I/O thread yet.
+    /// Returns whether that is so.
     #[napi(catch_unwind)]
     pub fn lend() -> bool {
         io_thread::lend()
     }
 }
 
-/// The environment is gone: so is everything that was done for it.
+/// The environment is gone, and so is everything that was done for it.
 impl Drop for Queue {
     fn drop(&mut self) {
-        // No thread to be had is no reason to end the process.
+        // A lack of threads is no reason to end the process.
         let _ = panic::catch_unwind(AssertUnwindSafe(|| {
             for (_, backplane) in self.backplanes.lock().drain() {
                 io_thread::spawn(async move { backplane.close().await });

@@ -2,38 +2,38 @@
 //!
 //! - `words`: numbers, one call after the other. Each begins with its [`CallWord`]s, which say how
 //!   many words, how much text and how large a value belong to it; its arguments follow. So a call
-//!   that is not understood takes nothing from those behind it.
-//! - `text`: the texts of all calls, joined. Lengths count UTF-16 units, as JavaScript does; as long
-//!   as the text is ASCII, which is told by its length, these are bytes.
-//! - `bytes`: all values, joined; lengths count bytes. A value that is too large for the shared
-//!   memory comes by itself, and its place is told by a negative length.
+//!   that cannot be decoded takes nothing from those behind it.
+//! - `text`: the texts of all calls, joined. Lengths are in UTF-16 units, as in JavaScript. As long
+//!   as the text is ASCII, which its length tells, these are bytes.
+//! - `bytes`: all values, joined; lengths are in bytes. A value that is too large for the shared
+//!   memory is passed separately, and a negative length gives its index.
 
 use std::time::Instant;
 
 use bytes::Bytes;
 use napi_derive::napi;
 
-/// What each call begins with. JavaScript gets these numbers from the addon (`lib/queue.js`).
+/// The beginning of each call. JavaScript gets these numbers from the addon (`lib/queue.js`).
 #[napi]
 #[derive(Clone, Copy)]
 pub enum CallWord {
-    /// Words of the call, with these.
+    /// Words of the call, including these.
     Size,
     /// An [`Op`](super::operations::Op).
     Op,
-    /// By which the answer finds its call; or [`NO_ANSWER`].
+    /// Identifies the call for its answer; or [`NO_ANSWER`].
     Id,
     Backplane,
     /// UTF-16 units of its text.
     Text,
-    /// Bytes of its value; or less than 0: minus the place of the value among those that come by
-    /// themselves, counted from 1.
+    /// Bytes of its value; or less than 0: minus the index of the value among those that are passed
+    /// separately, counted from 1.
     Value,
-    /// Here its arguments begin.
+    /// Its arguments begin here.
     Arguments,
 }
 
-/// In the place of the id of a call that wants no answer.
+/// Used as the id of a call that expects no answer.
 #[napi]
 pub const NO_ANSWER: u32 = u32::MAX;
 
@@ -64,7 +64,7 @@ pub struct EncodedCalls<'a> {
     extras: &'a [Bytes],
 }
 
-/// Reads the arguments of one call in their order. What is not there reads as empty.
+/// Reads the arguments of one call in order. A missing argument reads as empty.
 pub struct Arguments<'a> {
     words: std::slice::Iter<'a, f64>,
     text: &'a [u8],
@@ -129,8 +129,8 @@ impl<'a> EncodedCalls<'a> {
 }
 
 impl Arguments<'_> {
-    /// What a call keeps of them: its value, and its texts twice, as they came and as the keys that are made of them, by
-    /// which others wait for it.
+    /// The memory that a call keeps for them: its value, and its texts twice, as they came and as
+    /// the keys made of them, by which other calls wait for it.
     pub fn bytes(&self) -> usize {
         2 * self.text.len() + self.value.len()
     }
@@ -180,7 +180,7 @@ impl Arguments<'_> {
         self.value.clone()
     }
 
-    /// Whether all that was read was there, and all that is there was read.
+    /// Whether every argument that was read existed, and every existing one was read.
     pub fn are_understood(&self) -> bool {
         self.words.len() == 0 && !self.is_misread
     }

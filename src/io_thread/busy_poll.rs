@@ -1,11 +1,10 @@
-//! Looking again instead of sleeping, while a lone caller goes back and forth.
+//! Polling instead of sleeping, while a single caller goes back and forth.
 //!
-//! With one call at a time nothing costs as much as waking a thread: this one when the call
-//! comes, and again when Redis answers. So while few calls are under way, and the next event has
-//! lately come soon, the thread asks the kernel for it again and again, and gives up its turn in
-//! between to whoever wants the core. When events come late, or many calls are under way, it
-//! sleeps as usual; an idle process costs nothing. (The idea of the kernel's adaptive mutexes
-//! and of SO_BUSY_POLL.)
+//! With one call at a time, nothing costs as much as waking a thread: this one when the call comes,
+//! and again when Redis answers. So while few calls are in flight and recent events have come soon,
+//! the thread polls the kernel for the next one, and yields in between to any other thread that
+//! wants the core. When events come late, or many calls are in flight, it sleeps as usual; an idle
+//! process costs nothing. (The idea of the kernel's adaptive mutexes and of SO_BUSY_POLL.)
 
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering::Relaxed};
 use std::time::{Duration, Instant};
@@ -13,16 +12,16 @@ use std::time::{Duration, Instant};
 use once_cell::sync::Lazy;
 use tokio::sync::Notify;
 
-/// The next event is waited for awake if it is expected within this time, and no longer.
+/// The next event is polled for if it is expected within this time, and no longer.
 const PATIENCE: Duration = Duration::from_micros(120);
-/// With more calls under way than this, the thread is busy anyway.
+/// With more calls in flight than this, the thread is busy anyway.
 const FEW_CALLS: u32 = 32;
 /// Weight of a new gap in the running mean: 1/8.
 const MEAN_SHIFT: u32 = 3;
-/// Longer gaps are all the same, and are forgotten after some dozens of short ones.
+/// Longer gaps are all treated alike, and are forgotten after some dozens of short ones.
 const LONGEST_GAP: Duration = Duration::from_millis(1);
 
-/// Written by the I/O thread alone.
+/// Written only by the I/O thread.
 struct PollState {
     born: Instant,
     calls: AtomicU32,
@@ -57,7 +56,7 @@ pub fn completion_left(calls: u32) {
     WATCH.happened(true);
 }
 
-/// Keeps the runtime polling while that is worth it. Never ends.
+/// Keeps the runtime polling while that is worthwhile. Never ends.
 pub async fn run() {
     loop {
         WATCH.event.notified().await;
@@ -86,7 +85,7 @@ impl PollState {
             && self.current_gap().mean() < nanos(PATIENCE)
     }
 
-    /// The kind of gap that is going on.
+    /// The kind of the current gap.
     fn current_gap(&self) -> &MeanGap {
         if self.last_was_completion.load(Relaxed) {
             &self.think_gap

@@ -1,6 +1,6 @@
-//! Looks up names. The system's resolver blocks, and one that is broken does so for half a minute:
-//! so each name has a thread of its own, for as long as that takes, and whoever asks for the same
-//! name meanwhile waits for the same answer. Nothing is remembered: a failover moves a name.
+//! Resolves names. The system's resolver blocks, and a broken one does so for half a minute. So
+//! each look-up has a thread of its own while it runs, and other callers that ask for the same name
+//! meanwhile wait for the same answer. Nothing is cached: a failover moves a name.
 
 use std::collections::HashMap;
 use std::io;
@@ -13,9 +13,9 @@ use tokio::sync::watch;
 
 use crate::mutex::{Mutex, MutexGuard};
 
-/// Look-ups that have not ended; so many hang only where nothing can be looked up.
+/// Look-ups that have not ended. This many hang only where nothing can be resolved.
 const MOST_AT_ONCE: usize = 64;
-/// Where Redis listens unless it is told otherwise comes first.
+/// The address where Redis listens by default comes first.
 const LOOPBACK: [IpAddr; 2] = [
     IpAddr::V4(Ipv4Addr::LOCALHOST),
     IpAddr::V6(Ipv6Addr::LOCALHOST),
@@ -71,7 +71,7 @@ fn look_up(host: &str) -> LookupResult {
     Ok(found.map(|address| address.ip()).collect())
 }
 
-/// A name that is being looked up; whoever asks after the end asks anew.
+/// A name that is being resolved. A caller that asks after the end starts a new look-up.
 struct LookupGuard(String);
 
 impl Drop for LookupGuard {

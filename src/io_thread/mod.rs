@@ -1,9 +1,10 @@
 //! The I/O thread: one per process, shared by every environment (main thread, workers, jest
 //! contexts) and every backplane. It is the only thing that is process-wide.
 //!
-//! Its descriptors are taken when the addon is loaded, the thread at the first call. A system that gives no thread then
-//! (a bound on processes) may give one later. Until it does, the threads that call lend themselves, a little at a time
-//! ([`lend`]): calls are answered from memory, and nothing connects.
+//! Its descriptors are acquired when the addon is loaded, the thread at the first call. A system
+//! that gives no thread then (a limit on processes) may give one later. Until it does, the calling
+//! threads lend themselves, a little at a time ([`lend`]): calls are answered from memory, and
+//! nothing connects.
 
 pub mod busy_poll;
 pub mod lookup;
@@ -32,14 +33,14 @@ struct Io {
     waiting: Mutex<Option<Runtime>>,
 }
 
-/// Takes what the thread needs from the system but for the thread.
+/// Acquires from the system what the thread needs, except the thread.
 pub fn prepare() -> io::Result<()> {
     IO.get_or_try_init(Io::new).map(|_| ())
 }
 
 /// Runs `task` on the I/O thread, from any thread, in the order of the calls.
 pub fn spawn(task: impl Future<Output = ()> + Send + 'static) {
-    // Nothing is called of an addon that could not be loaded.
+    // Nothing is called in an addon that could not be loaded.
     let Ok(io) = IO.get_or_try_init(Io::new) else {
         return;
     };
@@ -52,7 +53,7 @@ pub fn is_lent() -> bool {
     IO.get().is_some_and(|io| !io.has_thread.load(Relaxed))
 }
 
-/// Runs what is ready on this thread, when there is no other. Answers whether that is so.
+/// Runs what is ready on this thread, if there is no other. Returns whether that is so.
 pub fn lend() -> bool {
     IO.get().is_some_and(|io| !io.start() && io.lend())
 }
@@ -70,7 +71,7 @@ impl Io {
         })
     }
 
-    /// Starts the thread unless that is done. Answers whether there is one.
+    /// Starts the thread if that has not been done. Returns whether there is one.
     fn start(&'static self) -> bool {
         self.has_thread.load(Relaxed) || self.try_start()
     }
@@ -98,7 +99,7 @@ impl Io {
     }
 
     fn lend(&self) -> bool {
-        // Somebody else lends just now, or this thread does already.
+        // Another thread is lending just now, or this thread already is.
         let Some(waiting) = self.waiting.try_lock() else {
             return true;
         };

@@ -1,5 +1,5 @@
-//! Work that takes long, on a thread of its own for as long as that takes: the I/O thread goes on
-//! with what others want.
+//! Work that takes long, on a temporary thread of its own: the I/O thread continues with other
+//! work.
 
 use std::sync::mpsc;
 use std::thread;
@@ -9,15 +9,16 @@ use tokio::sync::{Semaphore, oneshot};
 /// Threads that work at once, whatever the number of backplanes.
 static PLACES: Semaphore = Semaphore::const_new(2);
 
-/// Answers what `work` does; `None`: it panicked. A system that gives no thread has it done here.
+/// Returns the result of `work`; `None`: it panicked. If the system gives no thread, the work is
+/// done here.
 pub async fn offload<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Option<T> {
     let _place = PLACES.acquire().await.ok()?;
     let (done, outcome) = oneshot::channel();
     let work = move || {
-        // Whoever has stopped waiting wants nothing.
+        // A caller that has stopped waiting needs no result.
         let _ = done.send(work());
     };
-    // What a thread is started with is lost with a thread that cannot be had.
+    // What is passed to a thread is lost if the thread cannot be created.
     let (hand_over, handed_over) = mpsc::channel();
     let started = thread::Builder::new()
         .name("redis-backplane".into())

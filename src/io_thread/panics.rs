@@ -1,4 +1,5 @@
-//! Tasks that go on although they panic: that is a bug, but no reason to be deaf from then on.
+//! Tasks that continue although they panic: a panic is a bug, but no reason to stop working from
+//! then on.
 
 use std::future::{Future, poll_fn};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -9,14 +10,14 @@ use std::time::Duration;
 use tokio::task::AbortHandle;
 use tokio::time::sleep;
 
-/// What fails again at once must not keep the thread busy.
+/// A task that fails again immediately must not keep the thread busy.
 const PAUSE: Duration = Duration::from_secs(1);
 
-/// A future that panicked. What it held has been dropped.
+/// A future that panicked. Its contents have been dropped.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Panicked;
 
-/// Answers what the future does, or that it panicked.
+/// Returns the result of the future, or that it panicked.
 pub async fn caught<T>(future: impl Future<Output = T>) -> Result<T, Panicked> {
     let mut future = pin!(future);
     poll_fn(|context| {
@@ -29,8 +30,8 @@ pub async fn caught<T>(future: impl Future<Output = T>) -> Result<T, Panicked> {
     .await
 }
 
-/// Runs what `make` makes until it ends. When it panics, `tell` is called, and after a pause another is made. To be called on
-/// the I/O thread.
+/// Runs the future of `make` until it ends. When it panics, `tell` is called, and after a pause
+/// another future is made. Must be called on the I/O thread.
 pub fn keep<F>(
     tell: impl Fn() + Send + 'static,
     mut make: impl FnMut() -> F + Send + 'static,

@@ -1,8 +1,8 @@
-//! Long work in steps, between which others on the thread have their turns.
+//! Long work in steps, between which other tasks on the thread run.
 
 use tokio::task::yield_now;
 
-/// What is done at once: a fraction of a millisecond.
+/// The work of one step: a fraction of a millisecond.
 pub const AT_ONCE: usize = 1024;
 
 /// Does something with each item.
@@ -17,7 +17,7 @@ where
     .await;
 }
 
-/// Does something with each item, which answers how much that cost, in items that cost little.
+/// Runs a function on each item, which returns its cost, measured in cheap items.
 pub async fn for_each_of_cost<I>(items: I, mut act: impl FnMut(I::Item) -> usize)
 where
     I: IntoIterator,

@@ -1,4 +1,4 @@
-//! Whether the remote store can be asked, and what has to happen before it may be asked again.
+//! Whether the remote store is available, and what has to happen before it is used again.
 
 use std::future::Future;
 use std::sync::Arc;
@@ -13,7 +13,7 @@ use super::Result;
 pub enum Availability<S> {
     /// No attempt has been made.
     Idle,
-    /// An attempt is under way and nothing is known yet; calls wait for its outcome.
+    /// An attempt is in progress and nothing is known yet; calls wait for its outcome.
     Connecting,
     Ready(Arc<S>),
     Degraded(Outage<S>),
@@ -22,14 +22,14 @@ pub enum Availability<S> {
 
 #[derive(Debug)]
 pub struct Outage<S> {
-    /// For people: says why, holds no secret.
+    /// For humans: says why, contains no secret.
     pub reason: String,
-    /// A server that answers but will not serve; deletes may still work there.
+    /// A server that answers but refuses to serve; deletes may still work there.
     pub refusing: Option<Arc<S>>,
 }
 
 impl<S> Availability<S> {
-    /// It is known whether the store can be asked.
+    /// Whether it is known if the store is available.
     pub fn is_resolved(&self) -> bool {
         !matches!(self, Self::Idle | Self::Connecting)
     }
@@ -59,9 +59,9 @@ impl<S> Clone for Availability<S> {
     }
 }
 
-/// Holds the state: the keeper of the remote store sets it, everybody else reads it.
+/// Holds the state: the keeper of the remote store sets it, all others read it.
 ///
-/// The listener hears of every change, in order, before anybody who reads it can act on it.
+/// The listener is told of every change, in order, before any reader can act on it.
 pub struct Switch<S> {
     state: watch::Sender<Availability<S>>,
     listener: StateListener<S>,
@@ -105,7 +105,7 @@ impl<S> Switch<S> {
         });
     }
 
-    /// Whether nothing has ever been known: the first attempt is under way, or to be made.
+    /// Whether nothing has ever been known: the first attempt is in progress, or has not started.
     pub fn is_first_attempt(&self) -> bool {
         !self.was_resolved.load(Ordering::Relaxed)
     }
@@ -125,7 +125,7 @@ impl<S> Switch<S> {
 }
 
 impl<S> Switch<S> {
-    /// Waits until the store is ready; for ever, once it is closed.
+    /// Waits until the store is ready; forever, once it is closed.
     pub async fn ready(&self) {
         self.is(|state| matches!(state, Availability::Ready(_)))
             .await;
@@ -141,11 +141,11 @@ impl<S> Switch<S> {
     }
 }
 
-/// Brings the remote store up to date before the first call goes there.
+/// Brings the remote store up to date before the first call is sent there.
 pub trait Recovery<S>: Send + Sync + 'static {
-    /// Repeats until nothing is left to do, then calls `open` without giving up the thread in
-    /// between, so that nothing can be added after the last look. `hold` makes calls wait, when
-    /// they would add more for ever.
+    /// Repeats until nothing is left to do, then calls `open` without yielding the thread in
+    /// between, so that nothing can be added after the last look. `hold` makes calls wait if they
+    /// would add more indefinitely.
     fn recover(
         &self,
         store: &S,

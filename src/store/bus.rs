@@ -1,7 +1,7 @@
 //! Publishing and receiving. Two buses carry messages, one on Redis ([`super::redis`]) and one
-//! within this process ([`super::memory::bus`]); what a receiver wants of either is written down
-//! once, in its [`Topics`](super::topics::Topics). One suite of tests
-//! (`tests/contracts/bus.rs`) runs on both.
+//! within this process ([`super::memory::bus`]). What a receiver wants from either is recorded
+//! once, in its [`Topics`](super::topics::Topics). One suite of tests (`tests/contracts/bus.rs`)
+//! runs on both.
 
 use std::future::Future;
 
@@ -16,7 +16,7 @@ pub enum TopicKind {
     Channel,
     /// Every channel that a glob matches.
     Pattern,
-    /// One sharded channel (Redis 7): on a cluster it lives where a key of its name would.
+    /// One sharded channel (Redis 7): on a cluster it belongs to the hash slot of its name.
     Shard,
 }
 
@@ -44,10 +44,10 @@ impl Reach {
     }
 }
 
-/// Sends to whoever listens now; keeps nothing.
+/// Sends to the current subscribers; stores nothing.
 pub trait Bus: Send + Sync {
-    /// Answers how many subscriptions the message has reached: on Redis those of all clients
-    /// (of one node, on a cluster), else those of this process. At most once: a message whose
+    /// Returns how many subscriptions the message has reached: on Redis those of all clients (of
+    /// one node, on a cluster), otherwise those of this process. At most once: a message whose
     /// answer was lost is not sent again. O(receivers + patterns).
     fn publish(
         &self,

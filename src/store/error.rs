@@ -1,4 +1,4 @@
-//! Why a store did not carry out an operation: a closed set, because each kind has its own
+//! Why a store did not carry out an operation. The set is closed, because each kind has its own
 //! consequence in [`crate::backplane`].
 
 use std::fmt;
@@ -7,19 +7,19 @@ pub type Result<T> = std::result::Result<T, StoreError>;
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum StoreError {
-    /// The connection is gone or silent. Whether the operation took effect is unknown.
+    /// The connection is lost or silent. It is unknown whether the operation took effect.
     Lost,
-    /// The server answered, and will not serve: LOADING, READONLY, OOM, NOAUTH and the like.
-    /// The operation had no effect. Holds the server's error code.
+    /// The server answered and refuses to serve: LOADING, READONLY, OOM, NOAUTH and the like. The
+    /// operation had no effect. Holds the server's error code.
     Refused(String),
-    /// The server does not want this one command (its text follows). The next one may work.
+    /// The server rejects this one command (its text follows). The next one may work.
     Rejected(String),
     /// One step of bulk work took too long, while the connection for calls is alive.
     TimedOut,
 }
 
 impl StoreError {
-    /// The first word of what the server said, which names no key and no user; else nothing.
+    /// The first word of the server's message, which names no key and no user; otherwise empty.
     pub fn code(&self) -> &str {
         match self {
             Self::Refused(text) | Self::Rejected(text) => text.split(' ').next().unwrap_or(""),

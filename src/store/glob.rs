@@ -1,7 +1,7 @@
 //! Redis glob patterns, for the store that has no SCAN: `*`, `?`, `[a-z]`, `[^a]`, `\x`.
 //!
-//! Bytes, not characters, as in Redis. A `*` is matched by remembering the last one and moving
-//! it on after a mismatch, so that the time is O(pattern × text) at worst, never exponential.
+//! Bytes, not characters, as in Redis. A `*` is matched by remembering the last one and moving it
+//! forward after a mismatch, so the time is O(pattern × text) in the worst case, never exponential.
 
 use super::types::Key;
 
@@ -49,7 +49,7 @@ impl Pattern {
     }
 }
 
-/// Whether `key` begins with one of `spaces` and goes on with a match of one of `patterns`.
+/// Whether `key` begins with one of `spaces` and continues with a match of one of `patterns`.
 pub fn matches_in(spaces: &[&Key], patterns: &[Pattern], key: &[u8]) -> bool {
     spaces
         .iter()
@@ -57,7 +57,7 @@ pub fn matches_in(spaces: &[&Key], patterns: &[Pattern], key: &[u8]) -> bool {
         .any(|rest| patterns.iter().any(|pattern| pattern.matches(rest)))
 }
 
-/// Escapes what a glob would read as more than itself.
+/// Escapes the characters that are special in a glob.
 pub fn escape(text: &[u8]) -> Vec<u8> {
     let mut escaped = Vec::with_capacity(text.len());
     for &byte in text {
@@ -69,8 +69,8 @@ pub fn escape(text: &[u8]) -> Vec<u8> {
     escaped
 }
 
-/// Matches one byte against the first element of `glob` (never a `*`); answers the length of
-/// that element, or `None` when it does not match.
+/// Matches one byte against the first element of `glob` (never a `*`). Returns the length of that
+/// element, or `None` if it does not match.
 fn match_one(glob: &[u8], byte: u8) -> Option<usize> {
     match *glob.first()? {
         b'?' => Some(1),

@@ -1,5 +1,5 @@
-//! Turns at things that must not be done twice at the same time: for each key a lock, which is given in
-//! the order in which it was asked for, and which is gone when nobody wants it any more.
+//! Mutual exclusion by key: for each key a lock that is granted in the order of the requests, and
+//! that disappears when nobody needs it any more.
 
 use std::collections::HashMap;
 use std::hash::Hash;
@@ -29,7 +29,7 @@ impl<K: Clone + Eq + Hash> KeyedMutex<K> {
         self.places.load(Ordering::Relaxed) == 0
     }
 
-    /// A place at the key's gate, behind those who have one.
+    /// A place at the key's gate, behind the earlier ones.
     pub fn place(&self, key: &K) -> KeyTicket<'_, K> {
         let gate = self.lock().entry(key.clone()).or_default().clone();
         self.places.fetch_add(1, Ordering::Relaxed);
@@ -56,12 +56,12 @@ pub struct KeyTicket<'a, K: Clone + Eq + Hash> {
 }
 
 impl<K: Clone + Eq + Hash> KeyTicket<'_, K> {
-    /// Its turn, if nobody is before it.
+    /// Its turn, if nobody is ahead of it.
     pub fn turn_now(&self) -> Option<tokio::sync::MutexGuard<'_, ()>> {
         self.gate.try_lock().ok()
     }
 
-    /// Waits for its turn, which lasts until what is answered is dropped.
+    /// Waits for its turn, which lasts until the returned guard is dropped.
     pub async fn turn(&self) -> tokio::sync::MutexGuard<'_, ()> {
         self.gate.lock().await
     }
@@ -71,7 +71,7 @@ impl<K: Clone + Eq + Hash> Drop for KeyTicket<'_, K> {
     fn drop(&mut self) {
         self.all.places.fetch_sub(1, Ordering::Relaxed);
         let mut gates = self.all.lock();
-        // The map's own, and this one.
+        // The map's reference, and this one.
         if Arc::strong_count(&self.gate) == 2 {
             gates.remove(&self.key);
         }

@@ -1,9 +1,9 @@
-//! Locks: leases with an owner, and a queue of who waits for one. Two stores implement [`Locker`],
-//! and one suite of tests (`tests/contracts/locks/`) runs on both.
+//! Locks: leases with an owner, and a queue of waiters. Two stores implement [`Locker`], and one
+//! suite of tests (`tests/contracts/locks/`) runs on both.
 //!
-//! Whoever waits is called when it may be its turn: by the release, which hands the lock over, and,
-//! if it is the first in the queue, in time for the end of the holder's lease. Being called means to
-//! try again, nothing more: a call that comes twice or for nothing does no harm.
+//! A waiter is called when it may be its turn: by the release, which hands the lock over, and, if
+//! it is the first in the queue, in time for the end of the holder's lease. A call only means to
+//! try again: a call that comes twice or for nothing does no harm.
 
 use std::fmt;
 use std::future::Future;
@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use super::{Key, Result, Ttl, slot};
 
-/// How long a lock is kept for whoever it is handed to, until they take it.
+/// How long a lock is reserved for the waiter it is handed to, until that waiter takes it.
 pub const HANDOVER: Ttl = Ttl::from_whole_millis(1000);
 
 const CHANNELS: &[u8] = b"backplane:lock:";
@@ -22,7 +22,7 @@ pub struct LockKeys {
     pub lock: Key,
     pub fence: Key,
     pub queue: Key,
-    /// What the name of every channel begins with on which waiters are called.
+    /// Prefix of the channels on which waiters are called.
     pub channels: Key,
 }
 
@@ -38,7 +38,7 @@ impl LockKeys {
     }
 }
 
-/// Where a process hears that one of its waiters is called.
+/// Where a process receives the calls of its waiters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct ProcessAddress(u64);
 
@@ -47,7 +47,7 @@ impl ProcessAddress {
         Self(fastrand::u64(..))
     }
 
-    /// A token that nobody else has.
+    /// A unique token.
     pub fn token(self) -> Token {
         Token(self, fastrand::u64(..))
     }
@@ -85,7 +85,7 @@ impl fmt::Display for Token {
     }
 }
 
-/// Who is called, and how long from now they are to try again.
+/// Who is called, and how long from now they have to try again.
 pub type Wake = (Token, Duration);
 
 /// What [`Locker`]s on Redis publish: a token, and milliseconds.
@@ -95,12 +95,12 @@ pub fn parse_wake(payload: &[u8]) -> Option<Wake> {
     Some((Token::parse(token.as_bytes())?, Duration::from_millis(ms)))
 }
 
-/// Whether who is denied a lock waits for it.
+/// Whether a caller that is denied a lock waits for it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum QueueTurn {
-    /// It goes away.
+    /// It does not wait.
     No,
-    /// It comes last.
+    /// It joins at the end of the queue.
     New,
     /// It has a place already, and keeps it.
     Place(u64),
@@ -109,20 +109,22 @@ pub enum QueueTurn {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Taken {
     Granted {
-        /// Greater than of every grant of this lock before, as far as the store remembers.
+        /// Greater than the fence of every earlier grant of this lock, as far as the store
+        /// remembers.
         fence: u64,
     },
     Denied {
         /// When the lease will have ended, if nothing happens before; `None`: not known.
         free_in: Option<Duration>,
-        /// In the queue; 0 for who does not wait.
+        /// In the queue; 0 for a caller that does not wait.
         place: u64,
     },
 }
 
 pub trait Locker: Send + Sync {
-    /// Takes a lock that is free and that nobody waits for before, or is the token's already: whoever
-    /// has lost the answer may ask again. The fence is greater than `known_fence`. O(log waiters).
+    /// Acquires a lock that is free and has no earlier waiter, or that the token already holds: a
+    /// caller that lost the answer may ask again. The fence is greater than `known_fence`. O(log
+    /// waiters).
     fn take(
         &self,
         keys: &LockKeys,
@@ -132,7 +134,8 @@ pub trait Locker: Send + Sync {
         known_fence: u64,
     ) -> impl Future<Output = Result<Taken>> + Send;
 
-    /// Has the lease end so long from now; `false`: it is not the token's (any more). O(log waiters).
+    /// Makes the lease end after this time from now. `false`: the token does not hold it (any
+    /// more). O(log waiters).
     fn extend(
         &self,
         keys: &LockKeys,
@@ -140,8 +143,8 @@ pub trait Locker: Send + Sync {
         lease: Ttl,
     ) -> impl Future<Output = Result<bool>> + Send;
 
-    /// Gives the lock to the next waiter, if the token holds it (which is answered), and takes the token
-    /// out of the queue. O(log waiters).
+    /// Hands the lock to the next waiter if the token holds it (which is returned), and removes the
+    /// token from the queue. O(log waiters).
     fn give(&self, keys: &LockKeys, token: Token) -> impl Future<Output = Result<bool>> + Send;
 }
 

@@ -1,9 +1,9 @@
-//! What a store can do: typed operations, each of them atomic, each touching one key, so that
-//! every one of them works on a cluster. [`tags`] tie keys together that are invalidated as one.
+//! What a store can do: typed operations, each of them atomic and on one key, so that all of them
+//! work on a cluster. [`tags`] group keys that are invalidated together.
 //!
 //! Two stores implement the trait, [`redis`] and [`memory`], and one suite of tests
-//! (`tests/contracts/store/`) runs on both. What an operation means to a caller, and which of
-//! the two stores answers it, is the business of [`crate::backplane`].
+//! (`tests/contracts/store/`) runs on both. [`crate::backplane`] decides what an operation means to
+//! a caller, and which of the two stores answers it.
 
 pub mod availability;
 pub mod bus;
@@ -38,38 +38,38 @@ pub trait Store: Send + Sync {
     /// The text under `key`, unless it is absent, expired, of another type, or only a lease. O(1).
     fn get(&self, key: &Key) -> impl Future<Output = Result<Option<Json>>> + Send;
 
-    /// Replaces whatever is under `key`, of any type. `false`: the store did not keep it (the
-    /// text is larger than the whole store). O(1).
+    /// Replaces any value under `key`, of any type. `false`: the store did not store it (the text
+    /// is larger than the whole store). O(1).
     fn set(&self, key: &Key, value: Json, ttl: Ttl) -> impl Future<Output = Result<bool>> + Send;
 
     /// As [`Store::get`], and how much longer the value is fresh. O(1).
     fn get_timed(&self, key: &Key) -> impl Future<Output = Result<Option<(Json, Ttl)>>> + Send;
 
-    /// How much longer `key` is kept; `None`: there is none. O(1).
+    /// The remaining TTL of `key`; `None`: it does not exist. O(1).
     fn time_left(&self, key: &Key) -> impl Future<Output = Result<Option<Ttl>>> + Send;
 
     /// Makes `key` absent, leases included. O(1).
     fn delete(&self, key: &Key) -> impl Future<Output = Result<()>> + Send;
 
-    /// Makes all of `keys` absent, not as one: each by itself. O(keys).
+    /// Makes all of `keys` absent, each separately, not atomically. O(keys).
     fn delete_all(&self, keys: &[Key]) -> impl Future<Output = Result<()>> + Send;
 
-    /// Deletes every key that begins with one of `spaces` and goes on with a match of one of
-    /// `patterns`, in bounded steps of one walk; answers how many it removed. O(keys in the store).
+    /// Deletes every key that begins with one of `spaces` and continues with a match of one of
+    /// `patterns`, in bounded steps of one walk. Returns how many it removed. O(keys in the store).
     fn delete_matching(
         &self,
         spaces: &[&Key],
         patterns: &[Pattern],
     ) -> impl Future<Output = Result<u64>> + Send;
 
-    /// Reads `key` for somebody who can load the value when it is not there: answers the value,
-    /// or a lease that [`Store::fill`] takes. The lease of an absent key lasts `lease_ttl`.
+    /// Reads `key` for a caller that can load the value if it is absent. Returns the value, or a
+    /// lease that [`Store::fill`] takes. The lease of an absent key lasts `lease_ttl`.
     ///
-    /// Any other write or delete of the key, by anybody, ends the lease (the idea of the leases
+    /// Any other write or delete of the key, by any client, ends the lease (the idea of the leases
     /// of "Scaling Memcache at Facebook", NSDI '13, section 3.2.1). O(1).
     fn fetch(&self, key: &Key, lease_ttl: Ttl) -> impl Future<Output = Result<Fetched>> + Send;
 
-    /// Sets `key` if `lease` still holds; answers whether it did. O(1).
+    /// Sets `key` if `lease` is still valid. Returns whether it did. O(1).
     fn fill(
         &self,
         key: &Key,
@@ -78,7 +78,8 @@ pub trait Store: Send + Sync {
         lifetime: Lifetime,
     ) -> impl Future<Output = Result<bool>> + Send;
 
-    /// Gives back the lease of an absent key, so that the next [`Store::fetch`] gets a new one. O(1).
+    /// Gives back the lease of an absent key, so that the next [`Store::fetch`] gets a new one.
+    /// O(1).
     fn abandon(&self, key: &Key, lease: &FillLease) -> impl Future<Output = Result<()>> + Send;
 }
 
@@ -87,14 +88,14 @@ pub trait ServerInfo: Send + Sync {
     /// Whether it answers at all.
     fn ping(&self) -> impl Future<Output = Result<()>> + Send;
 
-    /// What it has said that it is.
+    /// What it has reported about itself.
     fn facts(&self) -> &ServerFacts;
 
-    /// The memory that it uses and the most that it may use (0: no limit), in bytes.
+    /// Its memory usage and its limit (0: no limit), in bytes.
     fn memory(&self) -> impl Future<Output = Result<(u64, u64)>> + Send;
 }
 
-/// Commands of the caller's own; only a server has them.
+/// Raw commands of the caller; only a server has them.
 pub trait RawCommands: Send + Sync {
     fn call(&self, words: &[&[u8]]) -> impl Future<Output = Result<ServerReply>> + Send;
 }

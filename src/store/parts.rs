@@ -1,9 +1,9 @@
-//! Maps that may become large, in parts of a bounded size: none grows, is gone through or is freed for long at a
-//! time.
+//! Maps that may become large, in parts of a bounded size: growing, iterating and freeing never
+//! take long at a time.
 //!
-//! There is one part more for every [`PART`] items (linear hashing: W. Litwin, VLDB 1980). The part that is divided
-//! gives to a new one at the end: who goes through the parts in their order meets all that is there all the time,
-//! and some of it twice.
+//! There is one more part for every [`PART`] items (linear hashing: W. Litwin, VLDB 1980). The part
+//! that is split moves items to a new one at the end: an iteration in the order of the parts finds
+//! every item that exists all the time, and some of them twice.
 
 use std::borrow::Borrow;
 use std::collections::HashMap;
@@ -13,7 +13,7 @@ use std::mem;
 
 use crate::io_thread::steps::AT_ONCE;
 
-/// Items of a part, on average; those that are to be divided next have up to twice as many.
+/// Items of a part, on average; the parts that will be split next have up to twice as many.
 pub const PART: usize = AT_ONCE;
 
 pub struct Parts<K, V> {
@@ -41,7 +41,7 @@ impl<K, V> Parts<K, V> {
         self.len == 0
     }
 
-    /// How many parts there are; never none.
+    /// How many parts there are; at least one.
     pub fn count(&self) -> usize {
         1 + self.others.len()
     }
@@ -66,7 +66,7 @@ impl<K, V> Parts<K, V> {
             .flat_map(HashMap::keys)
     }
 
-    /// All, one part after the other, each of which is given back when it has been taken out.
+    /// All items, one part after the other; each part is freed when it has been taken out.
     pub fn into_items(self) -> impl Iterator<Item = (K, V)> {
         once(self.first).chain(self.others).flatten()
     }
@@ -94,7 +94,7 @@ impl<K: Eq + Hash, V> Parts<K, V> {
         self.part_mut(self.place(key))?.get_mut(key)
     }
 
-    /// What was there before.
+    /// The previous value.
     pub fn insert(&mut self, key: K, value: V) -> Option<V> {
         self.make_room();
         let at = self.place(&key);
@@ -129,7 +129,7 @@ impl<K: Eq + Hash, V> Parts<K, V> {
         removed
     }
 
-    /// Takes what another has, and what it has more: the fewer of both are inserted.
+    /// Merges another map into this one; the smaller of the two is inserted into the larger.
     pub fn extend(&mut self, mut others: Self) {
         if others.len > self.len {
             mem::swap(self, &mut others);
@@ -139,7 +139,7 @@ impl<K: Eq + Hash, V> Parts<K, V> {
         }
     }
 
-    /// Removes of one part what does not stay.
+    /// Removes the items of one part that should not stay.
     pub fn retain_in(&mut self, at: usize, stays: impl FnMut(&K, &mut V) -> bool) {
         let Some(part) = self.part_mut(at) else {
             return;
@@ -149,7 +149,7 @@ impl<K: Eq + Hash, V> Parts<K, V> {
         self.len -= before - part.len();
     }
 
-    /// Has one part more if there are fewer, for items that are costly to go through.
+    /// Adds a part if there are fewer than this, for items that are costly to iterate.
     pub fn spread(&mut self, least: usize) {
         if self.count() < least {
             self.divide();
@@ -181,7 +181,7 @@ impl<K: Eq + Hash, V> Parts<K, V> {
     }
 }
 
-/// Which of so many parts a hash belongs to, by bits of it that no table of a part goes by.
+/// The part of a hash, of this many parts, by bits that the table of a part does not use.
 fn place(hash: u64, count: usize) -> usize {
     let (hash, all) = ((hash >> 32) as usize, count.next_power_of_two() - 1);
     match hash & all {
@@ -260,7 +260,7 @@ mod tests {
                 met[*number] = true;
             }
             at += 1;
-            // The parts are divided meanwhile.
+            // The parts are split meanwhile.
             for more in 0..PART / 2 {
                 if parts.len() < 20_000 {
                     parts.insert(format!("{at}:{more}"), 3000 + more);

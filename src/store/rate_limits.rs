@@ -1,9 +1,9 @@
-//! Rate limits: what a store does, and the arithmetic of it. That is the same on both stores: here
-//! for the one in memory, in `redis/lua/rate_limit_*.lua` for Redis.
+//! Rate limits: the operations of a store and their arithmetic, which is the same on both stores:
+//! here for the one in memory, in `redis/lua/rate_limit_*.lua` for Redis.
 //!
-//! Times are milliseconds of the store's own clock. All sums are whole numbers, so that no rounding
-//! lets one too many through; on Redis, whose scripts count in doubles, as long as limit × window is
-//! below 2^53.
+//! Times are milliseconds of the store's own clock. All sums are whole numbers, so that rounding
+//! never allows one request too many. On Redis, whose scripts count in doubles, this holds as long
+//! as limit × window is below 2^53.
 
 use std::future::Future;
 
@@ -13,11 +13,11 @@ use super::{Key, Result};
 pub enum Algorithm {
     /// Counts from the first request on, until the window has passed.
     FixedWindow,
-    /// Counts the current window and, for the part of it that is less than a window ago, the one
-    /// before (the "sliding window counter", as Cloudflare described it in 2017).
+    /// Counts the current window and the part of the previous one that is less than a window ago
+    /// (the "sliding window counter", as Cloudflare described it in 2017).
     SlidingWindow,
-    /// A bucket that holds the limit and fills up evenly within a window. Kept as the generic cell
-    /// rate algorithm does (ITU-T I.371), multiplied out: as what is owed, in tokens × ms.
+    /// A bucket that holds the limit and refills evenly within a window. Stored as in the generic
+    /// cell rate algorithm (ITU-T I.371), multiplied out: as what is owed, in tokens × ms.
     TokenBucket,
 }
 
@@ -32,21 +32,23 @@ pub struct Rule {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Verdict {
     pub allowed: bool,
-    /// What counts now, this request included if it was allowed; rounded up.
+    /// The current count, including this request if it was allowed; rounded up.
     pub count: u64,
-    /// What would be allowed now; rounded down.
+    /// How much would still be allowed now; rounded down.
     pub remaining: u64,
-    /// When nothing counts any more, if nothing more comes: by the store's clock, ms since 1970.
+    /// When the count is back at zero, if no more requests come: by the store's clock, ms since
+    /// 1970.
     pub reset_at_ms: u64,
-    /// How long until a request of this cost may be allowed; 0 when it was. A cost above the limit
-    /// never is, and gets a window.
+    /// How long until a request of this cost may be allowed; 0 if it was. A cost above the limit is
+    /// never allowed, and gets a full window.
     pub retry_after_ms: u64,
 }
 
 pub trait Limiter: Send + Sync {
-    /// Counts `cost` if it fits; a request that is denied changes nothing. O(1).
+    /// Counts `cost` if it fits; a denied request changes nothing. O(1).
     ///
-    /// Not to be done twice: who has lost the answer does not know whether it was counted.
+    /// Must not be done twice: a caller that has lost the answer does not know whether it was
+    /// counted.
     fn check(
         &self,
         key: &Key,
@@ -54,18 +56,18 @@ pub trait Limiter: Send + Sync {
         cost: u64,
     ) -> impl Future<Output = Result<Verdict>> + Send;
 
-    /// Forgets what was counted. O(1).
+    /// Resets the count. O(1).
     fn reset(&self, key: &Key) -> impl Future<Output = Result<()>> + Send;
 }
 
-/// What is remembered of a key.
+/// What is stored for a key.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Tally {
-    /// Windows: when the current one began. Bucket: when `counted` was so.
+    /// Windows: when the current one began. Bucket: when `counted` was valid.
     since: u64,
     /// Windows: requests in the current one. Bucket: what is owed, tokens × ms.
     counted: u128,
-    /// Sliding window: requests in the window before.
+    /// Sliding window: requests in the previous window.
     before: u128,
 }
 
@@ -80,7 +82,7 @@ impl Tally {
 }
 
 impl Rule {
-    /// Checks a request at `now`; answers the tally that is to be kept if it is allowed.
+    /// Checks a request at `now`. Returns the tally that has to be stored if it is allowed.
     pub fn check(&self, tally: Tally, now: u64, cost: u64) -> (Verdict, Tally) {
         let current = self.current(tally, now);
         let mut counted = current;
@@ -105,7 +107,7 @@ impl Rule {
         (verdict, then)
     }
 
-    /// How long until nothing counts any more.
+    /// How long until the count is back at zero.
     fn reset_ms(&self, tally: Tally, now: u64) -> u64 {
         let elapsed = now - tally.since;
         match self.algorithm {
@@ -117,7 +119,7 @@ impl Rule {
     }
 
     /// The tally as it is at `now`. A clock that was set back ends nothing and gives nothing away:
-    /// what is counted counts from now on.
+    /// previous requests count from now on.
     fn current(&self, tally: Tally, now: u64) -> Tally {
         let since = tally.since.min(now);
         let elapsed = now - since;
@@ -144,12 +146,12 @@ impl Rule {
         }
     }
 
-    /// All that is allowed at once, in requests × ms.
+    /// Everything that is allowed at once, in requests × ms.
     fn capacity(&self) -> u128 {
         u128::from(self.limit) * u128::from(self.window_ms)
     }
 
-    /// What of it is used.
+    /// How much of it is used.
     fn used(&self, tally: Tally, now: u64) -> u128 {
         let window = u128::from(self.window_ms);
         match self.algorithm {
@@ -175,9 +177,9 @@ impl Rule {
             Algorithm::SlidingWindow => {
                 let free = u128::from(self.limit - cost) * window;
                 match free.checked_sub(tally.counted * window) {
-                    // Once less of the window before counts.
+                    // Once less of the previous window counts.
                     Some(room) => left - (room / tally.before) as u64,
-                    // Once the current window is the one before, and less of that counts.
+                    // Once the current window is the previous one, and less of that counts.
                     None => left + self.window_ms - (free / tally.counted) as u64,
                 }
             }

@@ -59,7 +59,7 @@ pub trait Receiving: Send + Sync {
 /// What the owner of a pub/sub connection is told.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum PubsubEvent {
-    /// All that was wanted when it connected is subscribed to, or was refused.
+    /// Everything that was wanted when it connected is subscribed to, or was refused.
     Restored,
     /// Messages are missed from now on; holds the reason.
     Lost(String),
@@ -69,14 +69,14 @@ pub enum PubsubEvent {
 
 /// What a server alone can be asked about sockets, beside what every [`Roster`] can.
 pub trait RemoteRoster: Roster + ProcessLeases + Send + Sync {
-    /// Whether a socket is everywhere where it was set, and has not been set again or removed since that
-    /// version. O(rooms).
+    /// Whether a socket is present in every place where it was set, and has not been set again or
+    /// removed since that version. O(rooms).
     fn has(&self, socket: &Socket, version: u64) -> impl Future<Output = Result<bool>> + Send;
 
-    /// Takes a socket out of its places, but where it has been set since that version. O(rooms).
+    /// Removes a socket from its places, except where it has been set since that version. O(rooms).
     fn leave(&self, socket: &Socket, version: u64) -> impl Future<Output = Result<()>> + Send;
 
-    /// Sets a socket in all of its places, and answers whether the server has lost it meanwhile.
+    /// Sets a socket in all of its places. Returns whether the server has lost it meanwhile.
     fn put_in_all(
         &self,
         socket: &Socket,
@@ -90,6 +90,6 @@ pub trait RemoteRoster: Roster + ProcessLeases + Send + Sync {
 /// A socket that was set.
 pub struct PresenceSet {
     pub version: u64,
-    /// The server has lost its own entry since, and maybe more.
+    /// The server has lost its own entry since, and possibly more.
     pub is_lost: bool,
 }

@@ -1,9 +1,9 @@
-//! Keys that live beside another one: in the same hash slot, so that one script may touch both, on a
-//! cluster too.
+//! Keys that live beside another one: in the same hash slot, so that one script may touch both, on
+//! a cluster too.
 //!
-//! A slot is the CRC of a key's name, or of the part of it between its first braces. A name of ours
-//! that ends with the caller's has the same braces as the caller's key. Without any, four letters
-//! at its end bring its CRC to where it has to be.
+//! A slot is the CRC of a key's name, or of the part of it between its first braces. One of our
+//! names that ends with the caller's has the same braces as the caller's key. Without any braces,
+//! four letters at its end bring its CRC to the required value.
 
 use crc::{CRC_16_XMODEM, Crc};
 use once_cell::sync::Lazy;
@@ -16,7 +16,7 @@ const LETTERS: &[u8] = b"abcdefghijklmnopqrstuvwxyz";
 
 type Ending = [u8; 4];
 
-/// For every slot four letters that have it for a name.
+/// For every slot, four letters that have it as a name.
 static ENDINGS: Lazy<Vec<Ending>> = Lazy::new(|| {
     let mut endings = vec![None; SLOTS];
     let mut missing = SLOTS;
@@ -33,9 +33,9 @@ static ENDINGS: Lazy<Vec<Ending>> = Lazy::new(|| {
     endings.into_iter().flatten().collect()
 });
 
-/// The key that `space` and `name` make, with an ending that puts it into the slot of `home`.
-/// Different names make different keys. `prefix` begins `home`, too, which ends with `name`; it does
-/// not open a brace that it leaves open.
+/// The key made of `space` and `name`, with an ending that puts it into the slot of `home`.
+/// Different names give different keys. `prefix` also begins `home`, which ends with `name`; it
+/// does not open a brace that it leaves open.
 pub fn beside(home: &Key, prefix: &[u8], space: &[u8], name: &[u8]) -> Key {
     let mut stem =
         Vec::with_capacity(prefix.len() + space.len() + name.len() + size_of::<Ending>());
@@ -45,7 +45,7 @@ pub fn beside(home: &Key, prefix: &[u8], space: &[u8], name: &[u8]) -> Key {
     let ending = if tag(&stem).is_some() {
         ENDINGS[0]
     } else {
-        // The CRC is linear: what the ending has to add is the difference.
+        // The CRC is linear: the ending has to contribute the difference.
         let slot = slot_of(CRC.checksum(home.as_bytes()));
         ENDINGS[slot ^ slot_of(continued(CRC.checksum(&stem)))]
     };
@@ -53,7 +53,7 @@ pub fn beside(home: &Key, prefix: &[u8], space: &[u8], name: &[u8]) -> Key {
     Key::from(stem)
 }
 
-/// What of a key decides on its slot, if that is not all of it.
+/// The part of a key that determines its slot, if that is not all of it.
 fn tag(key: &[u8]) -> Option<&[u8]> {
     let rest = &key[key.iter().position(|byte| *byte == b'{')? + 1..];
     let tag = &rest[..rest.iter().position(|byte| *byte == b'}')?];
@@ -91,7 +91,7 @@ mod tests {
 
     #[test]
     fn counts_slots_as_servers_do() {
-        // What CLUSTER KEYSLOT answers.
+        // The answer of CLUSTER KEYSLOT.
         for (name, expected) in [
             ("foo", 12182),
             ("123456789", 12739),

@@ -1,9 +1,11 @@
-//! Entries that belong to tags, and go when one of their tags is invalidated.
+//! Entries that belong to tags, and become invalid when one of their tags is invalidated.
 //!
 //! A tag has a version, a random number, and knows its entries. An entry carries the versions under
-//! which it was set. To invalidate a tag is to take its version away: whatever carries it is invalid in
-//! that moment, wherever it is, and so is whatever is about to be set by somebody who saw it. No
-//! version ever comes back, not even on a server that was emptied.
+//! which it was set. An invalidation deletes the version of the tag. From that moment every entry
+//! that carries the version is invalid, wherever it is stored, and so is every set by a caller that
+//! saw it. No version is ever reused, not even on a server that was emptied.
+//!
+//! Validity depends only on versions; the list of entries serves counting and cleanup.
 
 use std::future::Future;
 
@@ -24,7 +26,7 @@ impl Tag {
         }
     }
 
-    /// The tag that is kept under `key`, in the same space as this one.
+    /// The tag that is stored under `key`, in the same space as this one.
     pub fn sibling(&self, key: Vec<u8>) -> Self {
         Self {
             key: Key::from(key),
@@ -36,14 +38,14 @@ impl Tag {
         &self.key
     }
 
-    /// Where the entries of the invalidated tag wait to be removed, in the slot of the tag.
+    /// Where the entries of the invalidated tag wait to be removed, in the hash slot of the tag.
     pub fn remains(&self) -> Key {
         let (prefix, name) = self.key.as_bytes().split_at(self.prefix_bytes);
         slot::beside(&self.key, prefix, b"invalidated:", name)
     }
 }
 
-/// Sixteen decimal digits, which a double holds exactly.
+/// Sixteen decimal digits, which a double represents exactly.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Version(u64);
 
@@ -76,7 +78,7 @@ pub fn stamp(versions: &[Version], value: &Json) -> Json {
     stored.into()
 }
 
-/// Takes apart what [`stamp`] made; `None` for what it cannot have made.
+/// Takes apart the output of [`stamp`]; `None` for anything that it cannot have made.
 pub fn unstamp(stored: &Json) -> Option<(Vec<Version>, Json)> {
     let colon = stored.iter().position(|byte| *byte == b':')?;
     let (stamps, rest) = stored[..colon].as_chunks::<{ Version::DIGITS }>();
@@ -85,8 +87,8 @@ pub fn unstamp(stored: &Json) -> Option<(Vec<Version>, Json)> {
     Some((versions, stored.slice(colon + 1..)))
 }
 
-/// A value, and before it the names of the tags that its entry has, each after its length: for entries that
-/// are read by who does not know their tags.
+/// A value, and before it the names of its entry's tags, each after its length: for entries whose
+/// reader does not know their tags.
 pub fn with_names<'a>(names: impl Iterator<Item = &'a [u8]>, value: &Json) -> Json {
     let mut named = Vec::with_capacity(value.len() + 64);
     for name in names {
@@ -98,7 +100,8 @@ pub fn with_names<'a>(names: impl Iterator<Item = &'a [u8]>, value: &Json) -> Js
     named.into()
 }
 
-/// Takes apart what [`with_names`] made of so many names; `None` for what it cannot have made.
+/// Takes apart the output of [`with_names`] for this many names; `None` for anything that it cannot
+/// have made.
 pub fn split_names(count: usize, named: &Json) -> Option<(Vec<Json>, Json)> {
     let (mut names, mut rest) = (Vec::with_capacity(count), named.clone());
     for _ in 0..count {
@@ -114,11 +117,11 @@ pub fn split_names(count: usize, named: &Json) -> Option<(Vec<Json>, Json)> {
     Some((names, rest))
 }
 
-/// An entry that said itself which tags it has.
+/// An entry that itself says which tags it has.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Named {
     pub value: Json,
-    /// Its tags, if they are others than was guessed.
+    /// Its tags, if they differ from the guess.
     pub tags: Option<Vec<Tag>>,
 }
 
@@ -130,7 +133,7 @@ fn are(versions: &[Version], current: &[Option<Version>]) -> bool {
         .eq(current.iter().copied())
 }
 
-/// Stores that know of tags. An entry has the same tags whenever it is set or read with them.
+/// Stores that know tags. An entry has the same tags whenever it is set or read with them.
 pub trait Tagged: Store {
     /// What is stored for `entry`, stamp included, and the versions that `tags` have. O(tags).
     fn get_with_versions(
@@ -153,8 +156,8 @@ pub trait Tagged: Store {
         }
     }
 
-    /// As [`Tagged::get_tagged`], of an entry that names its tags within `space` ([`with_names`]). With its tags
-    /// for a `guess` it is one exchange, else two. O(tags).
+    /// As [`Tagged::get_tagged`], for an entry that names its tags within `space` ([`with_names`]).
+    /// If the `guess` is right it is one round trip, otherwise two. O(tags).
     fn get_named(
         &self,
         entry: &Key,
@@ -182,8 +185,8 @@ pub trait Tagged: Store {
         }
     }
 
-    /// The versions that `tags` have from now on, for `keep` at least unless they are invalidated.
-    /// O(tags).
+    /// The versions that `tags` have from now on, kept for `keep` at least unless they are
+    /// invalidated. O(tags).
     fn versions(
         &self,
         tags: &[Tag],
@@ -197,8 +200,8 @@ pub trait Tagged: Store {
         versions: &[Version],
     ) -> impl Future<Output = Result<bool>> + Send;
 
-    /// Sets `entry`, if the tags still have the versions that were `seen`, and answers under which
-    /// versions; `None`: not kept. O(tags × log of their entries).
+    /// Sets `entry` if the tags still have the versions that were `seen`. Returns the versions
+    /// under which it was set; `None`: not stored. O(tags × log of their entries).
     fn set_tagged(
         &self,
         entry: &Key,
@@ -208,12 +211,12 @@ pub trait Tagged: Store {
         ttl: Ttl,
     ) -> impl Future<Output = Result<Option<Vec<Version>>>> + Send;
 
-    /// Voids every entry of `tag` at once, then removes them, in bounded steps; answers how many
-    /// there were. What is set meanwhile stays. O(entries of the tag).
+    /// Invalidates every entry of `tag` at once, then removes them, in bounded steps. Returns how
+    /// many there were. What is set meanwhile remains. O(entries of the tag).
     fn invalidate(&self, tag: &Tag) -> impl Future<Output = Result<u64>> + Send;
 
-    /// Invalidates each tag whose key begins with that of `space` and goes on with a match of one of
-    /// `patterns`; answers how many entries there were. O(keys in the store).
+    /// Invalidates each tag whose key begins with that of `space` and continues with a match of one
+    /// of `patterns`. Returns how many entries there were. O(keys in the store).
     fn invalidate_matching(
         &self,
         space: &Tag,

@@ -1,5 +1,5 @@
-//! What one receiver wants to hear, whichever bus carries it. A pub/sub connection from Redis reconciles the
-//! server's idea of it with this one; the bus within the process looks here and nowhere else.
+//! What one receiver wants to receive, whichever bus carries it. A pub/sub connection from Redis
+//! reconciles the server's state with this one; the bus within the process looks only here.
 
 use std::collections::HashMap;
 use std::mem;
@@ -13,22 +13,22 @@ use super::memory::budget::{Account, MemoryKind, allocated, slot};
 use super::{Key, Pattern};
 use crate::mutex::{Mutex, MutexGuard};
 
-/// How the receiver knows a topic. Nothing in the stores looks inside.
+/// The receiver's identification of a topic. The stores never look inside.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SubscriptionTag(pub u64);
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Message {
     pub tag: SubscriptionTag,
-    /// The channel's full name, when the topic alone does not tell.
+    /// The channel's full name, if the topic alone does not tell.
     pub channel: Option<Bytes>,
     pub payload: Bytes,
 }
 
 pub type Deliver = Box<dyn Fn(Message) + Send + Sync>;
 
-/// A topic that may have to be subscribed to or not any more, and who waits for that: `true`
-/// when the server has confirmed it, `false` when it has refused.
+/// A topic that may have to be subscribed to or unsubscribed, and who waits for that: `true` when
+/// the server has confirmed it, `false` when it has refused.
 pub struct Change {
     pub topic: Topic,
     pub done: oneshot::Sender<bool>,
@@ -36,7 +36,7 @@ pub struct Change {
 
 pub struct Topics {
     wanted: Mutex<Wanted>,
-    /// While a pub/sub connection is attached: what it has not looked at yet.
+    /// While a pub/sub connection is attached: the changes that it has not looked at yet.
     changes: Mutex<Vec<Change>>,
     changed: Notify,
     is_attached: watch::Sender<bool>,
@@ -84,7 +84,7 @@ fn bytes(topic: &Topic) -> u64 {
 }
 
 impl Topics {
-    /// Of which nobody counts what they take: they are few.
+    /// For topics whose memory is not counted, because they are few.
     pub fn new(deliver: Deliver) -> Arc<Self> {
         Self::counted(Account::alone(MemoryKind::Subscriptions, u64::MAX), deliver)
     }
@@ -132,7 +132,7 @@ impl Topics {
             self.account.sub(bytes(topic));
         }
         drop(self.change(topic));
-        // Whoever waits for a pub/sub connection, to hear that it is subscribed to, need not.
+        // Callers that wait for a pub/sub connection to be subscribed to need not wait.
         self.is_attached.send_modify(|_| ());
     }
 
@@ -145,8 +145,9 @@ impl Topics {
         wanted.channels.is_empty() && wanted.shards.is_empty() && wanted.patterns.is_empty()
     }
 
-    /// Resolves when the server has confirmed a topic that is wanted (`true`), or refused it or it is
-    /// not wanted any more (`false`). Without a pub/sub connection that is never; whoever waits has a deadline.
+    /// Resolves when the server has confirmed a wanted topic (`true`), or refused it, or when it is
+    /// not wanted any more (`false`). Without a pub/sub connection it never resolves; the waiting
+    /// caller has a deadline.
     pub async fn resolved(&self, topic: &Topic) -> bool {
         loop {
             let mut attached = self.is_attached.subscribe();
@@ -154,15 +155,16 @@ impl Topics {
             if attached.wait_for(worth_asking).await.is_err() || !self.is_wanted(topic) {
                 return false;
             }
-            // No answer: the connection broke. The next pub/sub connection begins with all that is wanted.
+            // No answer: the connection was lost. The next pub/sub connection begins with
+            // everything that is wanted.
             if let Ok(confirmed) = self.change(topic).await {
                 return confirmed;
             }
         }
     }
 
-    /// Resolves when the server does not send a topic any more that is not wanted. Without a
-    /// connection it does not.
+    /// Resolves when the server no longer sends a topic that is not wanted. Without a connection it
+    /// does not send it.
     pub async fn ended(&self, topic: &Topic) {
         if *self.is_attached.borrow() {
             let _ = self.change(topic).await;
@@ -192,7 +194,7 @@ impl Topics {
         }
     }
 
-    /// Delivers a message to every topic that `channel` belongs to; answers how many.
+    /// Delivers a message to every topic that `channel` belongs to. Returns how many.
     pub fn publish(&self, exact: TopicKind, channel: &Key, payload: &Bytes) -> u64 {
         let matching = self.matching(exact, channel);
         for (tag, is_pattern) in &matching {
@@ -247,7 +249,7 @@ impl Topics {
         }
     }
 
-    /// All that is wanted now; what changes afterwards comes from [`Attached::changes`].
+    /// Everything that is wanted now; later changes come from [`Attached::changes`].
     pub fn attach(&self) -> (Attached<'_>, Vec<Topic>) {
         self.is_attached.send_replace(true);
         (Attached(self), self.wanted().all())

@@ -1,4 +1,4 @@
-//! The vocabulary of the stores.
+//! The common types of the stores.
 
 use std::time::Duration;
 
@@ -36,7 +36,7 @@ impl Ttl {
         Self(ms)
     }
 
-    /// Rounds up, so that nothing lives shorter than it was promised.
+    /// Rounds up, so that nothing lives shorter than promised.
     pub fn from_millis(ms: f64) -> Self {
         Self((ms.ceil() as u64).max(1))
     }
@@ -69,16 +69,16 @@ pub struct Lifetime {
 pub struct FillLease(pub u64);
 
 impl FillLease {
-    /// What comes when no lease could be given. It fills nothing.
+    /// Used when no lease could be given. It fills nothing.
     pub const NONE: Self = Self(0);
 
-    /// A lease that nobody else holds.
+    /// A unique lease.
     pub fn unique() -> Self {
         Self(fastrand::u64(1..))
     }
 }
 
-/// What [`super::Store::fetch`] found.
+/// The result of [`super::Store::fetch`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Fetched {
     Fresh(Json),
@@ -87,7 +87,7 @@ pub enum Fetched {
     Absent(FillLease),
 }
 
-/// What a server says of itself, in its own words; nothing, where it does not say.
+/// What a server reports about itself, in its own words; nothing where it does not tell.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ServerFacts {
     /// `redis` or `valkey`.
@@ -99,10 +99,10 @@ pub struct ServerFacts {
     pub role: Option<String>,
 }
 
-/// Writes JSON behind what is there. To be called where it holds up nobody.
+/// Appends JSON to the existing text. Must be called where it delays nobody.
 pub type Write = Box<dyn FnOnce(&mut Vec<u8>) + Send>;
 
-/// What a server answers to a command of the caller's own, as JSON.
+/// The answer of a server to a raw command of the caller, as JSON.
 pub enum ServerReply {
     Small(Json),
     Large(Write),

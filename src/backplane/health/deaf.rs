@@ -1,5 +1,5 @@
-//! Which connections that receive cannot be had, though the one for calls is there: a server that is
-//! full, or lets nobody in any more.
+//! Receiving connections that cannot be opened although the connection for calls works: the server
+//! is full, or accepts no further connection.
 
 use std::collections::HashMap;
 
@@ -7,12 +7,12 @@ use std::time::SystemTime;
 
 use crate::mutex::{Mutex, MutexGuard};
 
-/// Why, and since when, by the numbers of the pub/sub connections.
+/// The reason and the start time, by pub/sub connection number.
 #[derive(Default)]
 pub struct DeafConnections(Mutex<HashMap<u64, (String, SystemTime)>>);
 
 impl DeafConnections {
-    /// Whether that is news: all others hear.
+    /// Returns whether this is news: all other feeds receive.
     pub fn add(&self, pubsub_connection: u64, reason: &str) -> bool {
         let mut all = self.all();
         let is_news = all.is_empty();
@@ -27,7 +27,7 @@ impl DeafConnections {
         self.all().remove(&pubsub_connection);
     }
 
-    /// Of the one that has not heard for the longest time.
+    /// Of the feed that has been unable to receive for the longest time.
     pub fn longest(&self) -> Option<(String, SystemTime)> {
         self.all().values().min_by_key(|(_, since)| *since).cloned()
     }

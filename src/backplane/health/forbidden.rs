@@ -1,5 +1,5 @@
-//! What the server has refused to do for this user: commands that an access rule forbids, or that are
-//! renamed or unknown. Each is said once, counted, and named by `health()`.
+//! What the server has refused to this user: commands that an access rule forbids, or that are
+//! renamed or unknown. Each is logged once, counted, and named by `health()`.
 
 use std::collections::BTreeMap;
 
@@ -7,9 +7,9 @@ use std::time::{Duration, Instant, SystemTime};
 
 use crate::mutex::{Mutex, MutexGuard};
 
-/// What has not been refused for so long may be allowed by now.
+/// A refusal older than this may no longer apply.
 const NAMED_FOR: Duration = Duration::from_secs(600);
-/// Names come from a server; one that makes them up must not fill memory.
+/// The names come from a server; a server that invents names must not fill the memory.
 const MOST: usize = 64;
 
 #[derive(Default)]
@@ -22,7 +22,7 @@ struct RefusedCommand {
 }
 
 impl ForbiddenCommands {
-    /// Whether that is news.
+    /// Returns whether it is new.
     pub fn note(&self, what: &str) -> bool {
         let mut all = self.all();
         let last = Instant::now();
@@ -44,7 +44,7 @@ impl ForbiddenCommands {
         is_kept
     }
 
-    /// What is refused these days, and since when something is.
+    /// The current refusals, and since when there have been any.
     pub fn recent(&self) -> (Vec<String>, Option<SystemTime>) {
         let all = self.all();
         let recent = || all.iter().filter(|(_, it)| it.last.elapsed() < NAMED_FOR);
@@ -52,7 +52,7 @@ impl ForbiddenCommands {
         (recent().map(|(what, _)| what.clone()).collect(), since)
     }
 
-    /// How often each was refused since the backplane was made.
+    /// How often each was refused since the backplane was created.
     pub fn counts(&self) -> Vec<(String, u64)> {
         let all = self.all();
         all.iter()

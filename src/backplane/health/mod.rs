@@ -12,7 +12,7 @@ use crate::store::StoreError;
 use crate::store::availability::Availability;
 use crate::store::remote::Remote;
 
-/// Between two questions for the server's memory.
+/// The minimum time between two requests for the server's memory.
 const ASK_MEMORY_EVERY: Duration = Duration::from_secs(5);
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,7 +28,7 @@ pub enum Status {
 pub struct StateHistory {
     pub status: Status,
     pub since: SystemTime,
-    /// Why Redis is unavailable; empty otherwise. For people: holds no secret.
+    /// Why Redis is unavailable; empty otherwise. For humans: contains no secret.
     pub reason: String,
     pub became_ready: u64,
     pub became_degraded: u64,
@@ -64,7 +64,7 @@ impl Default for HealthMonitor {
 }
 
 impl HealthMonitor {
-    /// Hears of every change of state.
+    /// Called on every change of state.
     pub fn follow<S>(&self, redis: &Availability<S>) {
         match redis {
             Availability::Ready(_) => {
@@ -103,7 +103,7 @@ impl HealthMonitor {
 }
 
 impl StateHistory {
-    /// Whether that is a change.
+    /// Returns whether that is a change.
     fn turn(&mut self, status: Status) -> bool {
         let is_new = self.status != status;
         if is_new {
@@ -116,19 +116,19 @@ impl StateHistory {
 
 pub struct HealthReport {
     pub history: StateHistory,
-    /// Of a question and its answer; `None`: there was no answer.
+    /// Round-trip time; `None`: there was no answer.
     pub latency: Option<Duration>,
-    /// What the server lets this user not do.
+    /// What the server forbids this user.
     pub forbidden: Vec<String>,
 }
 
 impl<R: Remote> Backplane<R> {
-    /// Asks the server whether it is there.
+    /// Asks the server whether it is available.
     pub async fn health(&self) -> HealthReport {
         let answered = self.on_remote(|store| async move {
             let sent = std::time::Instant::now();
             match store.ping().await {
-                // It will not say PONG to this user; but it is there.
+                // It refuses PING to this user, but it is available.
                 Ok(()) | Err(StoreError::Rejected(_)) => Ok(sent.elapsed()),
                 Err(error) => Err(error),
             }
@@ -153,7 +153,7 @@ impl<R: Remote> Backplane<R> {
         }
     }
 
-    /// Learns how much memory the server uses, unless that has been learned a moment ago.
+    /// Requests how much memory the server uses, unless that was requested a moment ago.
     pub async fn inspect_server(&self) {
         let is_recent = |known: &ServerMemory| {
             let age = known.at.elapsed();
@@ -165,7 +165,7 @@ impl<R: Remote> Backplane<R> {
         let Availability::Ready(store) = self.switch.now() else {
             return;
         };
-        // A server that does not tell keeps it to itself.
+        // A server that does not tell does not allow it.
         if let Ok((used, limit)) = store.memory().await
             && matches!(self.switch.now(), Availability::Ready(_))
         {

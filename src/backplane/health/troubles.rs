@@ -1,4 +1,4 @@
-//! What is wrong though Redis is there.
+//! What is wrong although Redis is available.
 
 use std::time::SystemTime;
 
@@ -11,12 +11,12 @@ pub struct Troubles {
     pub deaf: DeafConnections,
 }
 
-/// For people: holds no secret.
+/// For humans: contains no secret.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Trouble {
     pub reason: String,
     pub since: SystemTime,
-    /// What the server lets this user not do.
+    /// What the server forbids this user.
     pub forbidden: Vec<String>,
 }
 

@@ -1,8 +1,9 @@
-//! What instances tell each other of what they have changed, for the layers of memory before Redis.
+//! Notifications of changes between instances, for the local caches in front of Redis.
 //!
-//! A layer may keep something only while it hears the others: on a connection that listens, and to a
-//! server that has not been emptied, which nobody tells. So a tag that nobody invalidates is looked at
-//! every second: when its version is gone, so is everything that was read.
+//! A local cache may keep something only while it receives these notifications: on a connection
+//! that listens, and from a server that has not been emptied, which nobody reports. So a tag that
+//! nobody invalidates is read every second: when its version is gone, so is everything that was
+//! read.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -23,7 +24,7 @@ use crate::store::remote::{PubsubEvent, Receiving};
 use crate::store::topics::{Message, Topics};
 use crate::store::{Key, Result, StoreError, Tag, Tagged, Ttl};
 
-/// How soon is noticed that a server was emptied.
+/// How soon an emptied server is noticed.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 const A_DAY: Ttl = Ttl::from_whole_millis(24 * 60 * 60 * 1000);
 const SENDER_BYTES: usize = 16;
@@ -79,7 +80,7 @@ impl InvalidationBus {
         }
     }
 
-    /// Begins to listen, once. To be called on the I/O thread.
+    /// Starts to listen, once. Must be called on the I/O thread.
     pub fn listen<S: Tagged + 'static>(&self, switch: &Arc<Switch<S>>, around: &Surroundings) {
         let mut listening = self.listening();
         if listening.is_some() {
@@ -115,7 +116,7 @@ impl InvalidationBus {
         });
     }
 
-    /// Hears of every change of state.
+    /// Called on every change of state.
     pub fn follow<S>(&self, redis: &Availability<S>) {
         let is_there = matches!(redis, Availability::Ready(_));
         change(&self.hearing, &self.layers, |it| it.redis = is_there);
@@ -124,7 +125,7 @@ impl InvalidationBus {
         }
     }
 
-    /// What the others are told of one key, or of all.
+    /// The notification for one key, or for all.
     fn about(&self, key: Option<&Key>) -> Bytes {
         let what = key.map_or(&b"*"[..], Key::as_bytes);
         let kind: &[u8] = if key.is_some() { b"-" } else { b"" };
@@ -139,7 +140,8 @@ impl InvalidationBus {
         !self.untold.load(Ordering::Relaxed)
     }
 
-    /// Has the others forget everything if there is something that they have not been told of.
+    /// Makes the other instances drop everything if there is a change that they have not been told
+    /// of.
     pub async fn reconcile<S: Bus>(&self, store: &S) -> Result<()> {
         if !self.untold.swap(false, Ordering::Relaxed) {
             return Ok(());
@@ -161,7 +163,7 @@ impl InvalidationBus {
 }
 
 impl<R: Remote> Backplane<R> {
-    /// Tells the other instances that a key has changed, or all.
+    /// Tells the other instances that a key has changed, or all keys.
     pub(crate) async fn tell(&self, key: Option<&Key>, begun: Instant) {
         let invalidation_bus = &self.invalidation_bus;
         let told = self.tell_remote(begun, move |store| async move {

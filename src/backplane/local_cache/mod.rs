@@ -1,8 +1,9 @@
-//! A layer of memory before Redis: what was read there or written is answered from here, at once and
-//! from any thread, until somebody changes it.
+//! The local cache in front of Redis: what was read or written there is answered from here,
+//! immediately and from any thread, until somebody changes it.
 //!
-//! Instances tell each other what they change. So the layer holds only what was read while it could
-//! hear the others ([`invalidation_bus`]), and whatever was read before they told is not kept after.
+//! Instances notify each other of changes. So the local cache holds only what was read while it
+//! could receive the notifications of the others ([`invalidation_bus`]). A value that was read
+//! before a notification is not kept after it.
 
 pub mod invalidation_bus;
 
@@ -19,16 +20,16 @@ pub struct LocalCache {
 
 #[derive(Default)]
 struct LocalCacheState {
-    /// What others change is heard.
+    /// Whether the changes of other instances are received.
     hears: bool,
-    /// What is being read or written on Redis, and may be kept then.
+    /// Keys that are being read or written on Redis and may be kept afterwards.
     pending: HashMap<Key, PendingPassages>,
 }
 
 #[derive(Default)]
 struct PendingPassages {
     open: usize,
-    /// How often somebody has changed it meanwhile. A passage that began after a change is good.
+    /// How often the key has changed meanwhile. A passage that began after a change is valid.
     changes: u64,
 }
 
@@ -56,7 +57,7 @@ impl LocalCache {
         self.texts.sweep_now();
     }
 
-    /// To be called before Redis is asked for a key or told to change it.
+    /// Must be called before Redis is asked for a key or told to change it.
     pub fn begin<'a>(&'a self, key: &'a Key) -> Passage<'a> {
         let mut state = self.state();
         let pending = state.pending.entry(key.clone()).or_default();
@@ -68,7 +69,7 @@ impl LocalCache {
         }
     }
 
-    /// Keeps what Redis will never see.
+    /// Keeps a value that Redis will never see.
     pub fn put(&self, key: &Key, text: &Json, ttl: Ttl) {
         self.texts.put(key, text, ttl);
     }
@@ -85,7 +86,8 @@ impl LocalCache {
         self.empty(&mut self.state());
     }
 
-    /// Whether what others change is heard from now on. What was kept until now may be old.
+    /// Sets whether the changes of others are received from now on. What was kept until now may be
+    /// stale.
     pub fn hears(&self, hears: bool) {
         let mut state = self.state();
         state.hears = hears;
@@ -104,21 +106,21 @@ impl LocalCache {
     }
 }
 
-/// One reading or writing of a key on Redis.
+/// One read or write of a key on Redis.
 pub struct Passage<'a> {
     layer: &'a LocalCache,
     key: &'a Key,
-    /// The changes of its key before it began.
+    /// The number of changes of its key before it began.
     begun_at: u64,
 }
 
 impl Passage<'_> {
-    /// Keeps what was read on Redis, unless somebody has changed it since or may have.
+    /// Keeps a value read from Redis, unless the key has changed since or may have changed.
     pub fn keep(self, text: &Json, ttl: Ttl) {
         self.end(text, ttl, 0);
     }
 
-    /// As `keep`, of what was written there: what others are reading may be older.
+    /// As `keep`, for a value that was written there: concurrent reads may have an older one.
     pub fn replace(self, text: &Json, ttl: Ttl) {
         self.end(text, ttl, 1);
     }

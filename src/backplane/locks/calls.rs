@@ -1,4 +1,4 @@
-//! What callers can do with locks.
+//! The operations on locks that callers can use.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
@@ -14,16 +14,16 @@ use crate::store::locks::{LockKeys, QueueTurn, Taken, Token};
 use crate::store::remote::Remote;
 use crate::store::{StoreError, Ttl};
 
-/// Should a call have been lost, whoever waits looks by itself this often.
+/// How often every waiter checks by itself, in case a call was lost.
 const LOOK_EVERY: Duration = Duration::from_secs(5);
-/// When to try again after a lease that was over before its answer came.
+/// When to try again after a lease that had ended before its answer arrived.
 const TOO_LATE_AGAIN: Duration = Duration::from_millis(50);
 pub struct LockRequest {
     pub name: Arc<[u8]>,
-    /// A number that is greater than those before, by which the lease is known afterwards.
+    /// A number greater than all earlier ones, which identifies the lease afterwards.
     pub handle: u64,
     pub ttl: Ttl,
-    /// How long to wait for others; `None`: for ever.
+    /// How long to wait for others; `None`: indefinitely.
     pub wait: Option<Duration>,
     pub keeping: Keeping,
 }
@@ -48,7 +48,7 @@ pub enum LockOutcome {
     Closed,
 }
 
-/// One call, and what it owns if it gets it.
+/// One call, and what it holds if it is granted.
 struct LockAttempt {
     request: LockRequest,
     keys: LockKeys,
@@ -57,7 +57,7 @@ struct LockAttempt {
     was_sent: AtomicBool,
 }
 
-/// What one try came to.
+/// The outcome of one try.
 enum AttemptOutcome {
     Granted {
         fence: u64,
@@ -66,7 +66,7 @@ enum AttemptOutcome {
     Denied {
         /// When to look again, if that is known.
         free_in: Option<Duration>,
-        /// In the queue of Redis (`true`) or the one here.
+        /// Its place in the queue on Redis (`true`) or in this process.
         place: Option<(u64, bool)>,
     },
 }
@@ -103,7 +103,7 @@ impl<R: Remote> Backplane<R> {
         LockOutcome::Denied
     }
 
-    /// Ends a lease; whether it was still held.
+    /// Ends a lease. Returns whether it was still held.
     pub async fn lock_release(&self, handle: u64) -> bool {
         if let Some(lease) = self.locks.leases.get(handle) {
             self.lock_keep_until_given(&lease.name);
@@ -129,7 +129,7 @@ impl<R: Remote> Backplane<R> {
         }
     }
 
-    /// Has a lease end so long from now; whether it does.
+    /// Makes a lease end after this time from now. Returns whether it does.
     pub async fn lock_extend(&self, handle: u64, ttl: Ttl) -> bool {
         match self.locks.leases.get(handle) {
             Some(lease) => self.lock_extend_lease(&lease, ttl).await,
@@ -137,17 +137,17 @@ impl<R: Remote> Backplane<R> {
         }
     }
 
-    /// Whoever waits, stops.
+    /// Ends the wait of this handle.
     pub fn lock_cancel(&self, handle: u64) {
         self.locks.waiters.cancel(handle);
     }
 
-    /// For how many ms a lease certainly lasts. From any thread.
+    /// For how many ms a lease is certain to last. Callable from any thread.
     pub fn lock_certain_ms(&self, handle: u64) -> f64 {
         self.locks.certain_ms(handle)
     }
 
-    /// Tries once, with its turn in the queue on Redis and in the one here.
+    /// Tries once, with its place in the queue on Redis and in the one here.
     async fn lock_try(
         &self,
         attempt: &LockAttempt,
@@ -194,7 +194,8 @@ impl<R: Remote> Backplane<R> {
         }
     }
 
-    /// Writes down what was granted; nothing, if that is over already or there is no room: it is given back.
+    /// Records a granted lease. If it has already ended or there is no room, it is released
+    /// instead.
     fn lock_hold(
         self: &Arc<Self>,
         attempt: &LockAttempt,
@@ -248,14 +249,15 @@ impl<R: Remote> Backplane<R> {
         let (mut on_redis, mut here) = (QueueTurn::New, QueueTurn::New);
         loop {
             let free_in = match self.lock_try(&attempt, on_redis, here).await {
-                // The other end of this has been told that it is over.
+                // The caller has been told that it is over.
                 AttemptOutcome::Granted { .. } if wait.is_cancelled() => break,
                 AttemptOutcome::Granted { fence, term } => {
                     match self.lock_hold(&attempt, fence, term) {
                         Some(granted) => return granted,
                         None => {
-                            // What came too late is given back by its token, whenever that comes to the server: so it must
-                            // not be the token of what is taken then.
+                            // A lock that was granted too late is released by its token, whenever
+                            // the release reaches the server. So the next attempt must use another
+                            // token.
                             drop(wait);
                             attempt.token = self.locks.address.token();
                             let waiters = &self.locks.waiters;
@@ -304,7 +306,7 @@ impl<R: Remote> Backplane<R> {
         LockOutcome::Denied
     }
 
-    /// Makes sure that this process can be called, if Redis is there.
+    /// Makes sure that this process can be called, if Redis is available.
     async fn lock_listen(&self, until: Option<Instant>) {
         let listener = {
             let mut known = self.locks.listener();
@@ -342,7 +344,7 @@ impl<R: Remote> Backplane<R> {
                 self.locks.give_later(name, token);
                 let was_held = self.locks.memory.give_now(keys, token);
                 if let Some(server) = self.refusing() {
-                    // Only the sooner for the others.
+                    // This only informs the others sooner.
                     let _ = server.give(keys, token).await;
                 }
                 was_held

@@ -1,10 +1,10 @@
-//! What this process knows of fences: no lock gets one below another that was given out here.
+//! The fences that this process knows: no lock gets a fence below one that was given out here.
 
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use crate::mutex::{Mutex, MutexGuard};
 
-/// In 2112: a clock beyond it is wrong, and would leave no room in a JavaScript number.
+/// In 2112: a clock beyond it is wrong and would leave no room in a JavaScript number.
 const LATEST: u64 = 1 << 52;
 
 #[derive(Default)]
@@ -13,18 +13,18 @@ pub struct Fences(Mutex<KnownFences>);
 #[derive(Default)]
 struct KnownFences {
     greatest: u64,
-    /// The last one from Redis, and when. There they follow the server's clock, in µs.
+    /// The last fence from Redis, and when it came. Fences there follow the server's clock, in µs.
     from_redis: Option<(u64, Instant)>,
 }
 
 impl Fences {
-    /// The greatest that was given out here.
+    /// The greatest fence given out here.
     pub fn greatest(&self) -> u64 {
         self.known().greatest
     }
 
-    /// What Redis would give out next, as far as can be told without it; this process's own clock is
-    /// asked only if Redis never was.
+    /// The fence that Redis would give out next, as far as that can be estimated without it. This
+    /// process's own clock is used only if Redis was never asked.
     pub fn estimate(&self) -> u64 {
         let known = self.known();
         let now = match known.from_redis {

@@ -1,7 +1,7 @@
 //! Locks: leases on Redis, and in this process while Redis is unavailable.
 //!
-//! What is held is written down here ([`leases`]), so that it can be renewed, counted on a monotonic
-//! clock, and taken again when Redis is back. Whoever waits ([`waiters`]) is called on the process's
+//! Held locks are recorded here ([`leases`]), so that they can be renewed, measured on a monotonic
+//! clock, and acquired again when Redis is back. Waiters ([`waiters`]) are called on the process's
 //! own channel.
 
 mod calls;
@@ -34,13 +34,13 @@ use fences::Fences;
 use leases::{LeaseTerm, LockLease, LockLeases};
 use waiters::Waiters;
 
-/// Questions that are sent to Redis at once.
+/// Requests that are sent to Redis at once.
 const AT_ONCE: usize = 1024;
 
 /// Who gets a lock while Redis is unavailable.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum WhenUnavailable {
-    /// The first in this process.
+    /// The first caller in this process.
     Local,
     /// Nobody.
     Deny,
@@ -48,25 +48,26 @@ pub enum WhenUnavailable {
 
 pub struct Locks {
     when_unavailable: WhenUnavailable,
-    /// Before the names of locks.
+    /// The prefix of the names of locks.
     prefix: Box<[u8]>,
-    /// Of this process.
+    /// This process's own address.
     address: ProcessAddress,
     memory: MemoryLocks,
     leases: LockLeases,
     waiters: Arc<Waiters>,
     fences: Fences,
-    /// To be given on Redis, should it have them. Bounded; beyond, leases end by themselves.
+    /// Locks to be released on Redis, in case it has them. Bounded; beyond the bound, their leases
+    /// end by themselves.
     gifts: Mutex<Vec<Gift>>,
     gifts_account: Account,
     listener: Mutex<Option<Arc<WakeListener>>>,
     on_event: OnEvent,
 }
 
-/// The name of a lock, and who has it.
+/// The name of a lock, and its holder.
 type Gift = (Arc<[u8]>, Token);
 
-/// The name may be a lease's still; then it is counted twice, for a moment.
+/// The name may still be shared with a lease; then it is briefly counted twice.
 fn gift_bytes(name: &[u8]) -> usize {
     2 * size_of::<Gift>() + allocated(name.len())
 }
@@ -100,12 +101,13 @@ impl Locks {
         LockKeys::new(&self.prefix, name)
     }
 
-    /// For how many ms a lease certainly lasts; 0 for one that has ended. From any thread.
+    /// For how many ms a lease is certain to last; 0 for one that has ended. Callable from any
+    /// thread.
     pub fn certain_ms(&self, handle: u64) -> f64 {
         self.leases.certain(handle).as_secs_f64() * 1000.0
     }
 
-    /// Hears of every change of state.
+    /// Called on every change of state.
     pub fn follow<S>(&self, redis: &Availability<S>) {
         match redis {
             Availability::Ready(_) => self.waiters.wake_all(),
@@ -119,12 +121,12 @@ impl Locks {
         }
     }
 
-    /// Whoever waits goes away.
+    /// All waits end.
     pub fn end_waiters(&self) {
         self.waiters.end();
     }
 
-    /// Nothing is given back: whoever works under a lock may still be at it.
+    /// No lock is released: the code that holds a lock may still be running.
     fn close(&self) {
         self.end_waiters();
         self.leases.clear();
@@ -138,12 +140,13 @@ impl Locks {
         self.memory.sweep().await;
     }
 
-    /// Whether Redis knows all that it has to.
+    /// Whether Redis knows everything it has to know.
     pub fn is_reconciled(&self) -> bool {
         self.gifts().is_empty() && !self.leases.is_in_doubt()
     }
 
-    /// Gives back on Redis what has ended here, and takes there what is held here, if it is free.
+    /// Releases on Redis what was released here, and acquires there what is held here, if it is
+    /// free.
     pub async fn reconcile<S: Locker>(&self, store: &S) -> Result<()> {
         let gifts = self.take_gifts();
         for (at, step) in gifts.chunks(AT_ONCE).enumerate() {
@@ -173,7 +176,7 @@ impl Locks {
         }
     }
 
-    /// Nothing is left of the outage.
+    /// Drops what is left of the outage.
     pub fn forget_outage(&self) {
         self.memory.clear();
     }
@@ -195,7 +198,7 @@ impl Locks {
         Ok(())
     }
 
-    /// Somebody else has it, or may.
+    /// Somebody else holds it, or may hold it.
     fn lose(&self, lease: &LockLease) {
         if self.leases.remove(lease.handle).is_some() {
             let handle = lease.handle;
@@ -203,7 +206,7 @@ impl Locks {
         }
     }
 
-    /// Nobody in this process gets what Redis has granted.
+    /// Nobody in this process gets a lock that Redis has granted.
     fn occupy(&self, lease: &LockLease) {
         let left = Ttl::from(lease.term().left());
         self.memory
@@ -219,7 +222,7 @@ impl Locks {
         }
     }
 
-    /// To be given on Redis before the first call goes there again.
+    /// Must be released on Redis before the first call is sent there again.
     fn give_later(&self, name: &Arc<[u8]>, token: Token) {
         let (mut gifts, bytes) = (self.gifts(), gift_bytes(name));
         if self.gifts_account.has_room(bytes) {
@@ -248,7 +251,7 @@ pub(super) fn first_error<T>(outcomes: Vec<Result<T>>) -> Option<StoreError> {
     errors.find(|error| !matches!(error, StoreError::Rejected(_)))
 }
 
-/// Hears when a waiter of this process is called.
+/// Receives the calls of this process's waiters.
 struct WakeListener {
     topics: Arc<Topics>,
     channel: Topic,
@@ -256,7 +259,7 @@ struct WakeListener {
 }
 
 impl WakeListener {
-    /// To be called on the I/O thread.
+    /// Must be called on the I/O thread.
     fn new(locks: &Locks, around: &Surroundings, prefix: &[u8]) -> Self {
         let (waiters, restored) = (locks.waiters.clone(), locks.waiters.clone());
         let topics = Topics::new(Box::new(move |message| {

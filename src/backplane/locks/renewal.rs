@@ -1,4 +1,4 @@
-//! Making leases last: when their holders ask for it, and by themselves.
+//! Extends leases: on request of their holders, and automatically.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -12,13 +12,13 @@ use crate::io_thread::panics::caught;
 use crate::store::Ttl;
 use crate::store::remote::Remote;
 
-/// A lease is renewed when this part of it has passed.
+/// A lease is renewed when this fraction of it has passed.
 const RENEW_AFTER: u32 = 3;
-/// How soon a renewal is tried again that could not be carried out.
+/// How soon a failed renewal is retried.
 const RENEW_AGAIN: (Duration, Duration) = (Duration::from_millis(20), Duration::from_secs(1));
 
 impl<R: Remote> Backplane<R> {
-    /// Has a lease end so long from now, where it is held; whether it does.
+    /// Makes a lease end after this time from now, where it is held. Returns whether it does.
     pub(super) async fn lock_extend_lease(&self, lease: &Arc<LockLease>, ttl: Ttl) -> bool {
         if lease.term().certain().is_zero() {
             return false;
@@ -39,7 +39,8 @@ impl<R: Remote> Backplane<R> {
             }
             Some(Err(_)) => return false,
             None => {
-                // Redis may be there for others: what it has granted ends when it does there.
+                // Redis may be available to others: a lease that it granted ends when it ends
+                // there.
                 let here = &self.locks.memory;
                 if lease.term().on_redis || !here.extend_now(keys, lease.token, ttl) {
                     return false;
@@ -50,7 +51,7 @@ impl<R: Remote> Backplane<R> {
         true
     }
 
-    /// Renews a lease until it is released, or has ended all the same.
+    /// Renews a lease until it is released, or has ended nevertheless.
     pub(super) fn lock_renew(self: &Arc<Self>, handle: u64, ttl: Ttl) -> AbortHandle {
         let backplane = Arc::downgrade(self);
         let renewal = async move {
@@ -63,7 +64,7 @@ impl<R: Remote> Backplane<R> {
                 let Some(lease) = backplane.locks.leases.get(handle) else {
                     return;
                 };
-                // One that panicked may have been carried out or not: it is tried again.
+                // One that panicked may or may not have been carried out: it is retried.
                 wait = if caught(backplane.lock_extend_lease(&lease, ttl)).await == Ok(true) {
                     ttl.as_duration() / RENEW_AFTER
                 } else {

@@ -1,4 +1,5 @@
-//! Who waits for a lock in this process, and how they are called. Bounded in bytes: beyond, nobody waits.
+//! The waiters for locks in this process, and how they are called. Bounded in bytes; beyond the
+//! bound, nobody waits.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
@@ -17,9 +18,10 @@ enum WaiterSignal {
     Leave,
 }
 
-/// What a waiter takes beside the name of its lock: its call, its places in the tables, its signal.
+/// The memory of a waiter beside the name of its lock: its call, its places in the tables, its
+/// signal.
 const WAITER_BYTES: usize = 2048;
-/// How often it holds the name: in the call, and in the keys of the lock.
+/// How many copies of the name it holds: in the call, and in the keys of the lock.
 const NAMES: usize = 4;
 
 pub struct Waiters {
@@ -29,7 +31,7 @@ pub struct Waiters {
 
 #[derive(Default)]
 struct WaiterTable {
-    /// In the order in which they came.
+    /// In order of arrival.
     by_handle: BTreeMap<u64, watch::Sender<WaiterSignal>>,
     handles: HashMap<Token, u64>,
     are_over: bool,
@@ -67,7 +69,7 @@ impl Waiters {
         })
     }
 
-    /// Has a waiter try again after so long.
+    /// Makes a waiter try again after this time.
     pub fn wake(&self, token: Token, after: Duration) {
         let waiting = self.waiting();
         if let Some(handle) = waiting.handles.get(&token) {
@@ -75,7 +77,7 @@ impl Waiters {
         }
     }
 
-    /// Has everybody try again, first come first.
+    /// Makes all waiters try again, first come, first served.
     pub fn wake_all(&self) {
         self.signal_all(WaiterSignal::TryAt(Instant::now()));
     }
@@ -84,7 +86,7 @@ impl Waiters {
         self.waiting().signal(handle, WaiterSignal::Leave);
     }
 
-    /// Whoever waits or comes to wait goes away, for good.
+    /// Ends all present and future waits permanently.
     pub fn end(&self) {
         self.waiting().are_over = true;
         self.signal_all(WaiterSignal::Leave);
@@ -120,7 +122,7 @@ impl WaiterTable {
     }
 }
 
-/// One waiter's place here; ends when it is dropped.
+/// One waiter's place here; it ends when it is dropped.
 pub struct Waiter {
     waiters: Arc<Waiters>,
     handle: u64,
@@ -134,8 +136,8 @@ impl Waiter {
         *self.signal.borrow() == WaiterSignal::Leave
     }
 
-    /// Waits until it is time to try again: at `try_at`, unless it is called at another time. `false`:
-    /// it is time to leave, because of `until` or because it was told to.
+    /// Waits until it is time to try again: at `try_at`, or when it is called for another time.
+    /// `false`: it is time to leave, because of `until` or a request to leave.
     pub async fn is_woken(&mut self, try_at: Instant, until: Option<Instant>) -> bool {
         let mut try_at = try_at;
         while !self.is_cancelled() {

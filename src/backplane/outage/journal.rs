@@ -1,5 +1,5 @@
-//! What this process wrote or deleted while Redis was unavailable, so that nothing older than it is
-//! ever read there: all of it is deleted on Redis before the first call goes to it again.
+//! What this process wrote or deleted while Redis was unavailable. All of it is deleted on Redis
+//! before the first call is sent there again, so that nothing older is ever read.
 
 use std::collections::HashSet;
 use std::mem;
@@ -10,12 +10,12 @@ use crate::store::memory::steps;
 use crate::store::parts::Parts;
 use crate::store::{Key, Pattern, Tag};
 
-/// Each is compared with every key of one walk.
+/// Each is compared with every key in one walk.
 const MAX_PATTERNS: usize = 256;
-/// Each is several commands.
+/// Each costs several commands.
 const MAX_TAGS: usize = 50_000;
 
-/// Bounded in bytes; beyond, single keys are no longer told apart.
+/// Bounded in bytes; beyond the bound, single keys are no longer recorded.
 pub struct Journal {
     entries: Mutex<JournalEntries>,
     account: Account,
@@ -27,15 +27,15 @@ pub struct JournalEntries {
     pub keys: Parts<Key, ()>,
     pub patterns: HashSet<Pattern>,
     pub tags: HashSet<Tag>,
-    /// Of the names of tags.
+    /// For the names of tags.
     pub tag_patterns: HashSet<Pattern>,
-    /// Too much to remember: everything has to go.
+    /// Too much to record: everything has to be deleted.
     pub everything: bool,
     bytes: usize,
 }
 
 impl Journal {
-    /// `on_overflow` runs once for each time that the journal gave up counting.
+    /// `on_overflow` runs once each time the journal overflows.
     pub fn new(account: Account, on_overflow: impl Fn() + Send + Sync + 'static) -> Self {
         Self {
             entries: Mutex::default(),
@@ -76,7 +76,7 @@ impl Journal {
         });
     }
 
-    /// What has to be deleted; `None` when there is nothing.
+    /// What has to be deleted; `None` if there is nothing.
     pub fn take(&self) -> Option<JournalEntries> {
         let mut known = self.lock();
         let entries = mem::take(&mut *known);
@@ -95,7 +95,7 @@ impl Journal {
         self.lock().are_none()
     }
 
-    /// Gives back what could not be deleted.
+    /// Puts back what could not be deleted.
     pub fn put_back(&self, taken: JournalEntries) {
         self.add(|entries| {
             entries.everything |= taken.everything;
@@ -145,7 +145,7 @@ impl JournalEntries {
         steps::let_go(self.tags.into_iter());
     }
 
-    /// To be carried out in good time.
+    /// Must be carried out soon.
     fn are_too_many(&self) -> bool {
         self.tags.len() > MAX_TAGS || self.patterns.len() + self.tag_patterns.len() > MAX_PATTERNS
     }

@@ -1,4 +1,5 @@
-//! What an outage leaves behind: what this process did meanwhile, and what is done about it when Redis is back.
+//! The effects of an outage: what this process did meanwhile, and how that is handled when Redis is
+//! back.
 
 pub mod journal;
 pub mod recovery;

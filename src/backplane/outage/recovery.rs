@@ -1,4 +1,4 @@
-//! What is done when Redis is back, before the first call goes to it.
+//! What is done when Redis is back, before the first call is sent to it.
 
 use std::sync::Arc;
 
@@ -23,11 +23,13 @@ const BYTES_A_STEP: usize = 256 * 1024;
 /// Tags that are invalidated at once.
 const TAGS_AT_ONCE: usize = 128;
 
-/// The last rounds are short, and calls wait for them: patterns, which take long, wait from the first on.
+/// The last rounds are short, and calls wait for them. Patterns take long and wait from the first
+/// round on.
 const ROUNDS_BESIDE_CALLS: usize = 2;
 
-/// Has every subscriber hear the server again, deletes on the store what the journal holds, then
-/// puts sessions, locks and presence in order, and drops what was kept and counted in memory.
+/// Makes every subscriber receive from the server again, deletes on the store what the journal
+/// holds, then restores sessions, locks and presence, and drops what was kept and counted in
+/// memory.
 pub struct OutageRecovery {
     pub journal: Arc<Journal>,
     /// Of the rate limits that were reset.
@@ -44,7 +46,7 @@ pub struct OutageRecovery {
     pub recovering: Arc<RecoveryState>,
 }
 
-/// Whether a recovery is under way: until calls go to Redis, or it has failed.
+/// Whether a recovery is in progress: until calls are sent to Redis, or it has failed.
 #[derive(Default)]
 pub struct RecoveryState(watch::Sender<bool>);
 
@@ -53,7 +55,7 @@ impl RecoveryState {
         *self.0.borrow()
     }
 
-    /// Resolves when none is.
+    /// Resolves when none is in progress.
     pub async fn over(&self) {
         if self.is_under_way() {
             // The sender lives as long as this.
@@ -81,11 +83,11 @@ impl Drop for RecoveryGuard<'_> {
 
 /// Where the keys of a journal are.
 pub struct JournalSpaces {
-    /// What the keys begin with that its patterns are about.
+    /// The prefix of the keys that its patterns apply to.
     pub keys: Key,
-    /// What the tags begin with that its patterns are about.
+    /// The prefix of the tags that its patterns apply to.
     pub tags: Option<Tag>,
-    /// What else goes when everything has to go.
+    /// What else is deleted when everything has to be deleted.
     pub others: Vec<Key>,
 }
 
@@ -134,7 +136,7 @@ impl<R: Remote> Recovery<R> for OutageRecovery {
     }
 }
 
-/// Deletes what a journal holds; what could not be deleted is put back.
+/// Deletes what a journal holds. What could not be deleted is put back.
 async fn carry_out<S: Tagged>(store: &S, journal: &Journal, spaces: &JournalSpaces) -> Result<()> {
     let Some(entries) = journal.take() else {
         return Ok(());
@@ -180,7 +182,7 @@ async fn delete<S: Tagged>(
     Ok(())
 }
 
-/// Copies of the next keys, a bounded part of them.
+/// Copies of the next keys, a bounded number of them.
 fn next_step<'a>(keys: &mut impl Iterator<Item = &'a Key>) -> Vec<Key> {
     let (mut step, mut bytes) = (Vec::new(), 0);
     while step.len() < KEYS_A_STEP && bytes < BYTES_A_STEP {
@@ -193,7 +195,7 @@ fn next_step<'a>(keys: &mut impl Iterator<Item = &'a Key>) -> Vec<Key> {
     step
 }
 
-/// A server that does not let this user delete never did; waiting for it would be for ever.
+/// A server that does not let this user delete never did; the wait would never end.
 fn forgive<T>(outcome: Result<T>) -> Result<()> {
     match outcome {
         Ok(_) | Err(StoreError::Rejected(_)) => Ok(()),

@@ -1,4 +1,4 @@
-//! What callers can do with presence.
+//! The operations on presence that callers can use.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -21,11 +21,12 @@ use crate::store::presence::{
 use crate::store::remote::{Remote, RemoteRoster};
 use crate::store::{Result, Ttl};
 
-/// Sockets whose lease has ended are taken out by whoever comes upon them, so many at once.
+/// Sockets whose process lease has ended are removed by any caller that encounters them, this many
+/// at once.
 const MOST_FORGOTTEN: usize = 1000;
 
 impl<R: Remote> Backplane<R> {
-    /// Sets a socket, wherever it was before; `false`: it could not be.
+    /// Sets a socket, wherever it was before. `false`: this was not possible.
     pub async fn presence_set(self: &Arc<Self>, socket: Socket, ttl: Ttl) -> bool {
         let id = socket.id.clone();
         let set = async |begun| {
@@ -35,7 +36,7 @@ impl<R: Remote> Backplane<R> {
         Box::pin(self.presence_in_turn(&id, set)).await
     }
 
-    /// Sets a socket's TTL anew, and moves it into the room if it is not there; `false`: it is gone.
+    /// Renews a socket's TTL, and moves it into the room if it is not there. `false`: it is gone.
     pub async fn presence_refresh(
         self: &Arc<Self>,
         user: &str,
@@ -50,7 +51,7 @@ impl<R: Remote> Backplane<R> {
         Box::pin(self.presence_in_turn(id, refreshed)).await
     }
 
-    /// Does something with a socket after whatever else is being done with it.
+    /// Runs an operation on a socket after all other operations on it in progress.
     async fn presence_in_turn<T>(&self, id: &str, call: impl AsyncFnOnce(Instant) -> T) -> T {
         let in_turn = async {
             let gate = self.presence.gates.place(&id.into());
@@ -81,7 +82,7 @@ impl<R: Remote> Backplane<R> {
         {
             return true;
         }
-        // Another process has set it, and may since.
+        // Another process has set it, and may set it again.
         let (there, _) = self
             .presence_list(Place::User(user), Detail::Records, begun)
             .await;
@@ -89,7 +90,7 @@ impl<R: Remote> Backplane<R> {
         let Some(record) = found.and_then(|present| present.record) else {
             return false;
         };
-        // Its own entry may have been evicted. One that was removed has no record.
+        // Its own entry may have been evicted. A removed socket has no record.
         let condition = Condition::Since {
             version: record.version,
             or_lost: true,
@@ -143,7 +144,7 @@ impl<R: Remote> Backplane<R> {
         }
     }
 
-    /// Removes a socket, if it is that user's; `false`: that could not be done.
+    /// Removes a socket if it belongs to that user. `false`: this was not possible.
     pub async fn presence_remove(self: &Arc<Self>, user: &str, id: &str) -> bool {
         let removed = async |begun| self.presence_remove_now(user, id, begun).await;
         Box::pin(self.presence_in_turn(id, removed)).await
@@ -219,8 +220,8 @@ impl<R: Remote> Backplane<R> {
         count
     }
 
-    /// The sockets of a user or a room with their records, by user and id; each with when it was last
-    /// heard of.
+    /// The sockets of a user or a room with their records, sorted by user and id, each with the
+    /// time when it was last confirmed alive.
     pub async fn presence_records(self: &Arc<Self>, place: Place<'_>) -> Vec<(Present, u64)> {
         let (there, _) = self
             .presence_list(place, Detail::Records, Instant::now())
@@ -248,7 +249,7 @@ impl<R: Remote> Backplane<R> {
         records
     }
 
-    /// When a user was last heard of, ms since 1970.
+    /// When a user was last confirmed alive, ms since 1970.
     pub async fn presence_last_seen(&self, user: &str) -> Option<u64> {
         let left = self.time_left(Instant::now());
         let asked = self.on_remote(|store| async move {
@@ -273,7 +274,8 @@ impl<R: Remote> Backplane<R> {
         }
     }
 
-    /// Who is in a place, and whether Redis has said so: else it is this process's own sockets.
+    /// The sockets in a place, and whether Redis listed them; otherwise they are this process's
+    /// own.
     pub(super) async fn presence_list(
         self: &Arc<Self>,
         place: Place<'_>,
@@ -316,27 +318,29 @@ impl<R: Remote> Backplane<R> {
         })
         .await;
         if !ended.is_empty() {
-            // They are no more; whether they are forgotten makes no difference to the answer.
+            // They no longer exist; whether they are dropped makes no difference to the answer.
             let _ = roster.forget(place, &ended).await;
         }
         Ok(own.correct(place, detail, asked, alive).await)
     }
 
-    /// Sets own sockets again that Redis has lost, and forgets those that are somebody else's now.
+    /// Sets own sockets again that Redis has lost, and drops those that belong to somebody else
+    /// now.
     async fn presence_look_for(self: &Arc<Self>, store: &R, missing: Vec<OwnSocket>) -> Result<()> {
         let (first, others) = missing.split_at(missing.len().min(AT_ONCE));
         self.presence_set_lost(store, first).await?;
         let own = &self.presence.own;
         if first.iter().any(|kept| own.left(kept).is_some()) {
-            // Whether more is lost the keeper finds out; until then this process tells of them.
+            // The keeper finds out whether more is lost. Until then this process reports them.
             for_each(others, |kept| own.doubt(kept)).await;
             self.presence.has_work.notify_one();
         }
         Ok(())
     }
 
-    /// Sets a socket on Redis; answers its version, and whether Redis may have lost it already. Every process
-    /// has a lease, by which it notices that; whether its sockets depend on it is another question.
+    /// Sets a socket on Redis. Returns its version, and whether Redis may have lost it already.
+    /// Every process has a process lease, by which it notices such a loss, whether or not its
+    /// sockets depend on it.
     pub(super) async fn presence_put(
         &self,
         store: &R,
@@ -348,7 +352,8 @@ impl<R: Remote> Backplane<R> {
             pulse, heartbeat, ..
         } = &*self.presence;
         let roster = self.presence.roster(store);
-        // In one exchange with its first step, before it: whoever finds the socket finds its lease.
+        // In one round trip with its first step, and before it: whoever finds the socket also finds
+        // its process lease.
         let begun = pulse.lease(&roster);
         let bound_to = heartbeat.then(|| pulse.current_lease());
         let known = self.presence.own.get(&socket.id);

@@ -1,5 +1,5 @@
-//! Keeps this process's sockets on Redis: notices when they are lost there, sets them again, and keeps
-//! them alive if that is wanted. Runs from the first socket on, on the I/O thread alone.
+//! Keeps this process's sockets on Redis: notices when they are lost there, sets them again, and
+//! keeps them alive if that is wanted. Runs from the first socket on, only on the I/O thread.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,26 +17,28 @@ use crate::store::presence::Socket;
 use crate::store::remote::{Remote, RemoteRoster};
 use crate::store::{Result, Ttl};
 
-/// How often Redis hears from a process that has sockets: so soon it is noticed that it lost them.
+/// The interval of the heartbeat of a process that has sockets. A loss of them is noticed after
+/// this time.
 const BEAT: Duration = Duration::from_secs(1);
-/// The TTL of sockets that are kept alive: what nobody reads any more ends by itself.
+/// The TTL of sockets that are kept alive: records that nobody reads any more expire by themselves.
 pub const HELD: Ttl = Ttl::from_whole_millis(3600 * 1000);
-/// When those are set anew.
+/// When those are set again.
 const RENEW_AFTER_MS: u64 = HELD.as_millis() / 2;
-/// Beats from one look at all sockets to the next: for those whose time has passed, and, while Redis is
-/// there, for those that are to be set anew.
+/// The number of heartbeats between two passes over all sockets: for those whose time has passed
+/// and, while Redis is available, for those that have to be set again.
 const SWEEP_EVERY: u64 = 10;
-/// So many of those that are due are set anew in one sweep, and a hundredth of all: they may be due together.
+/// How many due sockets are set again in one pass, in addition to a hundredth of all: they may be
+/// due together.
 const LEAST_RENEWED: usize = 1000;
-/// In how many beats each socket is looked at once, as Redis may evict single keys.
+/// Each socket is checked once in this many heartbeats, because Redis may evict single keys.
 const ROUND: usize = 60;
-/// So many are looked at in each beat at least, so that a round of few is a short one.
+/// At least this many are checked per heartbeat, so that a pass over few sockets is short.
 const LEAST_LOOKED_AT: usize = 32;
-/// Between one part of the sockets and the next, for others to be served.
+/// The pause between two parts of the sockets, for other work.
 const PAUSE: Duration = Duration::from_millis(2);
 
 impl<R: Remote> Backplane<R> {
-    /// Starts the keeper, once. To be called on the I/O thread.
+    /// Starts the keeper, once. Must be called on the I/O thread.
     pub(super) fn presence_keep(self: &Arc<Self>) {
         let mut keeper = self.presence.keeper();
         if keeper.is_none() && !matches!(self.switch.now(), Availability::Closed) {
@@ -52,10 +54,10 @@ impl<R: Remote> Backplane<R> {
                 if is_sweep {
                     own.sweep(false).await;
                 }
-                // What fails is tried again: the outage that it is the sign of ends.
+                // A failed step is retried: the outage that it indicates will end.
                 let _ = self.presence_tend(&store, is_sweep, round).await;
             }
-            // Nobody else tells who watches.
+            // Nobody else notifies the watchers.
             _ => own.sweep(true).await,
         }
     }
@@ -73,7 +75,7 @@ impl<R: Remote> Backplane<R> {
         self.presence_beat(store).await?;
         tokio::select! {
             kept = self.presence_set_what_has_to_be(store, is_sweep, round) => kept,
-            // That may take longer than a lease lasts.
+            // That may take longer than a process lease lasts.
             failed = self.presence_beats(store) => failed,
         }
     }
@@ -115,8 +117,8 @@ impl<R: Remote> Backplane<R> {
         self.presence_look_after(store, round).await
     }
 
-    /// Looks at the next part of the sockets, and sets those again that are not there as they were set. `round`:
-    /// those whose turn is still to come.
+    /// Checks the next part of the sockets, and sets again those that are not stored as they were
+    /// set. `round`: those whose turn is still to come.
     async fn presence_look_after(&self, store: &R, round: &mut Vec<Arc<Socket>>) -> Result<()> {
         let Presence { own, .. } = &*self.presence;
         if round.is_empty() {
@@ -141,7 +143,8 @@ impl<R: Remote> Backplane<R> {
         Ok(())
     }
 
-    /// Sets those again that Redis has lost. It may have lost the lease as well, in which nobody would find them.
+    /// Sets again what Redis has lost. It may also have lost the process lease, without which
+    /// nobody would find the sockets.
     pub(super) async fn presence_set_lost(&self, store: &R, sockets: &[OwnSocket]) -> Result<()> {
         self.presence_beat(store).await?;
         self.presence_set_again(store, sockets).await
@@ -166,7 +169,7 @@ impl<R: Remote> Backplane<R> {
         Ok(())
     }
 
-    /// Sets sockets anew, a few at a time.
+    /// Sets sockets again, a few at a time.
     async fn presence_set_again(&self, store: &R, sockets: &[OwnSocket]) -> Result<()> {
         for step in sockets.chunks(AT_ONCE) {
             let set = step
@@ -193,7 +196,7 @@ impl<R: Remote> Backplane<R> {
             Some((version, doubt)) => own.heard(kept, version, doubt),
             None => {
                 own.lost(kept);
-                // Whoever removed or moved it may not have found all of it.
+                // Whoever removed or moved it may not have found all of its records.
                 let roster = self.presence.roster(store);
                 roster.leave(&kept.socket, kept.version).await?;
             }

@@ -1,7 +1,8 @@
 //! Presence: on Redis, and of this process's own sockets while Redis is unavailable.
 //!
-//! What this process has set is written down in memory as well ([`MemoryRoster`]): it answers in an
-//! outage, is set again afterwards ([`keeper`]), and is kept alive if that is wanted.
+//! The sockets that this process has set are also recorded in memory ([`MemoryRoster`]). This
+//! record answers in an outage, is set again afterwards ([`keeper`]), and is kept alive if that is
+//! wanted.
 
 mod calls;
 mod keeper;
@@ -41,22 +42,23 @@ pub struct Presence {
     own: MemoryRoster,
     pulse: OwnLease,
     leases: KnownLeases,
-    /// Bounded; beyond, sockets end by themselves, and whoever removes them is told.
+    /// Bounded; beyond the bound, sockets expire by themselves, and the caller that removes them is
+    /// told.
     removals: Mutex<Vec<Removal>>,
     removals_account: Account,
     keeper: Mutex<Option<AbortHandle>>,
     has_work: Notify,
     watches: Arc<RoomWatches>,
     watches_account: Account,
-    /// What is done with a socket in this process is done one after the other.
+    /// Operations on one socket in this process are done one after the other.
     gates: KeyedMutex<Box<str>>,
 }
 
-/// A socket that was removed.
+/// A removed socket.
 struct Removal {
     user: Box<str>,
     socket: Box<str>,
-    /// Where it was as far as this process knows.
+    /// Where it was, as far as this process knows.
     rooms: Vec<Box<str>>,
 }
 
@@ -95,7 +97,7 @@ impl Presence {
         }
     }
 
-    /// Hears of every change of state.
+    /// Called on every change of state.
     pub fn follow<S>(&self, redis: &Availability<S>) {
         match redis {
             Availability::Ready(_) => {
@@ -108,12 +110,12 @@ impl Presence {
         }
     }
 
-    /// Bytes of what watchers have not been told yet.
+    /// Bytes of the notifications that watchers have not received yet.
     pub fn waiting(&self) -> usize {
         self.watches.waiting()
     }
 
-    /// Nothing is removed on Redis: the sockets may be somebody's still.
+    /// Nothing is removed on Redis: the sockets may still be in use.
     fn close(&self) {
         if let Some(keeper) = self.keeper().take() {
             keeper.abort();
@@ -123,12 +125,12 @@ impl Presence {
         self.take_removals();
     }
 
-    /// Whether Redis knows what is not there any more.
+    /// Whether Redis knows of all removals.
     pub fn is_reconciled(&self) -> bool {
         self.removals().is_empty()
     }
 
-    /// Removes on Redis what has been removed here.
+    /// Removes on Redis what was removed here.
     pub async fn reconcile<R: Remote>(&self, store: &R) -> Result<()> {
         let roster = self.roster(store);
         let removals = self.take_removals();
@@ -150,7 +152,8 @@ impl Presence {
         store.roster(&self.names)
     }
 
-    /// To be removed on Redis before the first call goes there again; `false`: there is no room.
+    /// Must be removed on Redis before the first call is sent there again. `false`: there is no
+    /// room.
     fn remove_later(&self, removal: Removal) -> bool {
         let (mut removals, bytes) = (self.removals(), removal.bytes());
         let has_room = self.removals_account.has_room(bytes);

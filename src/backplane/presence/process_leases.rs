@@ -1,4 +1,4 @@
-//! This process's own lease, and what is known of those of others.
+//! This process's own process lease, and what is known of those of others.
 
 use std::collections::{HashMap, HashSet};
 use std::mem;
@@ -9,12 +9,13 @@ use crate::mutex::{Mutex, MutexGuard};
 use crate::store::Result;
 use crate::store::presence::{Heartbeat, Present, ProcessLease, ProcessLeases};
 
-/// How old what is known of others may be.
+/// The maximum age of what is known of others.
 const FRESH: Duration = Duration::from_secs(1);
-/// Beyond, those that are lost are found out again.
+/// Beyond this number, lost ones are determined again.
 const MOST_LOST: usize = 10_000;
 
-/// The lease in which this process sets its sockets. One that has ended is followed by another.
+/// The process lease under which this process sets its sockets. One that has ended is followed by
+/// another.
 pub struct OwnLease(Mutex<CurrentLease>);
 
 #[derive(Clone, Copy)]
@@ -39,7 +40,7 @@ impl Default for OwnLease {
 }
 
 impl OwnLease {
-    /// The lease, which the store has heard of.
+    /// The process lease, which the store knows.
     pub async fn lease<L: ProcessLeases>(&self, store: &L) -> Result<ProcessLease> {
         let current = *self.current();
         if !current.has_begun {
@@ -49,12 +50,12 @@ impl OwnLease {
         Ok(current.lease)
     }
 
-    /// The lease, which the store may not have heard of.
+    /// The process lease, which the store may not know yet.
     pub fn current_lease(&self) -> ProcessLease {
         self.current().lease
     }
 
-    /// Whether it is still the lease, so that what was set in it is there.
+    /// Whether it is still the current process lease, so that what was set under it is present.
     pub fn is(&self, lease: ProcessLease) -> bool {
         self.current().lease == lease
     }
@@ -63,7 +64,8 @@ impl OwnLease {
         self.current().has_begun
     }
 
-    /// Has the lease go on; `false`: it had ended, and another begins. Of those who find that at once one is told.
+    /// Renews the process lease. `false`: it had ended, and another begins. If several callers find
+    /// that at once, only one is told.
     pub async fn beat<L: ProcessLeases>(&self, store: &L) -> Result<bool> {
         let lease = self.lease(store).await?;
         if store.beat(lease, false).await? {
@@ -87,22 +89,22 @@ impl OwnLease {
     }
 }
 
-/// Which leases go on, as of a moment ago.
+/// Which process leases were alive a moment ago.
 #[derive(Default)]
 pub struct KnownLeases(Mutex<ProcessLeaseTable>);
 
 #[derive(Default)]
 struct ProcessLeaseTable {
     beats: HashMap<ProcessLease, Heartbeat>,
-    /// Those that the store knows nothing of, for ever.
+    /// Those that the store does not know, permanently.
     lost: HashSet<ProcessLease>,
     asked: Option<Instant>,
-    /// As of the last look of those who watch: readers ask as well, and tell nobody.
+    /// As of the last check of the watchers: readers ask as well, and tell nobody.
     watched: HashMap<ProcessLease, Heartbeat>,
 }
 
 impl KnownLeases {
-    /// Finds out which of the leases go on that sockets depend on.
+    /// Determines which of the process leases are alive that the sockets depend on.
     pub async fn look<L: ProcessLeases>(&self, store: &L, present: &[Present]) -> Result<()> {
         if self.has_to_ask(present) {
             self.ask(store).await?;
@@ -117,7 +119,8 @@ impl KnownLeases {
         Ok(())
     }
 
-    /// Asks again, for those who watch; whether one does not go on of which they have not been told.
+    /// Asks again for the watchers. Returns whether one is no longer alive that they have not been
+    /// told of.
     pub async fn look_again<L: ProcessLeases>(&self, store: &L) -> Result<bool> {
         self.ask(store).await?;
         let mut known = self.known();
@@ -128,12 +131,13 @@ impl KnownLeases {
         Ok(all.any(|lease| known.goes_on(*lease) != Some(true) && !had_ended(lease)))
     }
 
-    /// Whether a socket is there, as far as its lease is concerned.
+    /// Whether a socket is present as far as its process lease is concerned.
     pub fn is_alive(&self, lease: Option<ProcessLease>) -> bool {
         lease.is_none_or(|lease| self.known().goes_on(lease) == Some(true))
     }
 
-    /// Whether it is certain that a lease does not go on. One that the store has lost may have a successor.
+    /// Whether a process lease is certain to have ended. One that the store has lost may have a
+    /// successor.
     pub fn has_ended(&self, lease: Option<ProcessLease>) -> bool {
         lease.is_some_and(|lease| self.known().goes_on(lease) == Some(false))
     }
@@ -216,7 +220,7 @@ mod tests {
         }
     }
 
-    /// What each of three looks finds, and how often the server was asked.
+    /// The result of each of three checks, and how often the server was asked.
     async fn look_three_times(left: [Duration; 3]) -> ([bool; 3], usize) {
         let server = OneProcess {
             lease: ProcessLease::unique(),

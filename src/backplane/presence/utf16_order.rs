@@ -17,7 +17,8 @@ impl PartialOrd for Utf16Order {
     }
 }
 
-/// UTF-8 has the same order but for what comes after the surrogates, whose first bytes are these.
+/// UTF-8 has the same order, except for characters after the surrogates, whose first bytes are
+/// these.
 fn compare(a: &str, b: &str) -> Ordering {
     const AFTER_SURROGATES: u8 = 0xee;
     let differ = a.bytes().zip(b.bytes()).find(|(a, b)| a != b);

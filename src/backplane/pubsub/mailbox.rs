@@ -1,5 +1,5 @@
 //! Messages on their way to JavaScript. A consumer that is slower than its channels, or blocked,
-//! costs a bounded amount of memory: beyond it the oldest messages go, and are counted.
+//! costs a bounded amount of memory. Beyond the bound the oldest messages are dropped and counted.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -9,7 +9,7 @@ use crate::backplane::stats::pubsub_stats::PubsubStats;
 use crate::mutex::{Mutex, MutexGuard};
 use crate::store::topics::Message;
 
-/// What a message takes beside its texts.
+/// The memory of a message beside its texts.
 const MESSAGE_BYTES: usize = 64;
 
 #[derive(Clone, Copy, Debug)]
@@ -24,7 +24,7 @@ pub struct Gap {
     pub since: SystemTime,
     pub until: SystemTime,
     pub reason: String,
-    /// Messages that were here and had to go; 0 when none are known of.
+    /// Messages that arrived and had to be dropped; 0 when none are known.
     pub dropped: u64,
 }
 
@@ -87,7 +87,7 @@ impl Mailbox {
         }
     }
 
-    /// The oldest mail. What had to go before it comes first, as a gap.
+    /// The oldest mail. Dropped messages come first, as a gap.
     pub fn take(&self) -> Option<Mail> {
         let mut contents = self.contents();
         if let Some(gap) = contents.overflow.take() {
@@ -103,7 +103,7 @@ impl Mailbox {
         contents.mail.is_empty() && contents.overflow.is_none()
     }
 
-    /// Messages that wait, and their bytes.
+    /// Waiting messages, and their bytes.
     pub fn waiting(&self) -> (usize, usize) {
         let contents = self.contents();
         (contents.mail.len(), contents.bytes)

@@ -25,7 +25,7 @@ impl<R: Remote> Backplane<R> {
         }
     }
 
-    /// Answers how many subscriptions the message reached, as far as is known: a message whose
+    /// Returns how many subscriptions the message reached, as far as is known. A message whose
     /// answer was lost may or may not have reached anybody, and is not sent again.
     pub async fn publish(&self, reach: Reach, channel: &[u8], payload: Bytes) -> u64 {
         let channel = &self.key(b"", channel);
@@ -47,7 +47,7 @@ impl<R: Remote> Backplane<R> {
         local.publish(reach, channel, payload).await.unwrap_or(0)
     }
 
-    /// How many clients are subscribed to each channel by name: of the server, or in this process.
+    /// How many clients are subscribed to each channel by name: on the server, or in this process.
     pub async fn receivers(&self, reach: Reach, channels: &[&[u8]]) -> Vec<u64> {
         let channels: Vec<Key> = channels.iter().map(|name| self.key(b"", name)).collect();
         let channels = &channels;
@@ -61,9 +61,10 @@ impl<R: Remote> Backplane<R> {
         }
     }
 
-    /// From now on what is published to the topic comes into the subscriber's mailbox, with `tag`.
-    /// Answers whether that is so already: the server has confirmed it, or Redis is unavailable and this
-    /// process is all there is. It is wanted in any case, until it is unsubscribed.
+    /// From now on, messages published to the topic arrive in the subscriber's mailbox, with `tag`.
+    /// Returns whether that is already the case: the server has confirmed it, or Redis is
+    /// unavailable and only this process counts. The topic is wanted in any case, until it is
+    /// unsubscribed.
     pub async fn subscribe(
         &self,
         number: u32,
@@ -106,7 +107,7 @@ impl<R: Remote> Backplane<R> {
         self.subscribers.remove(number);
     }
 
-    /// Whether Redis can be asked, once that is known.
+    /// Whether Redis is available, once that is known.
     pub async fn initialized(&self) -> bool {
         self.store_within(&self.wait(Instant::now()))
             .await

@@ -1,4 +1,5 @@
-//! Who listens: each subscriber has its own topics, its own connection and its own mailbox.
+//! Receivers of messages: each subscriber has its own topics, its own connection and its own
+//! mailbox.
 
 use std::collections::HashMap;
 use std::future::Future;
@@ -24,13 +25,13 @@ pub struct Subscriber {
     watch: Arc<GapWatch>,
 }
 
-/// What a subscriber needs to come into being.
+/// What is needed to create a subscriber.
 pub struct Surroundings {
     pub receive: Receive,
-    /// Bytes before every channel, which its subscriber does not see.
+    /// Prefix of every channel, which its subscriber does not see.
     pub prefix_bytes: usize,
     pub bounds: MailBounds,
-    /// Of what is subscribed to.
+    /// Of the subscriptions.
     pub subscriptions: Account,
     pub pubsub_stats: Arc<PubsubStats>,
     pub on_mail: OnMail,
@@ -38,7 +39,7 @@ pub struct Surroundings {
 }
 
 impl Surroundings {
-    /// Keeps a task going that panics; that is an event. To be called on the I/O thread.
+    /// Restarts a task that panics, and reports that as an event. Must be called on the I/O thread.
     pub fn keep_going<F>(
         &self,
         what: &'static str,
@@ -53,7 +54,7 @@ impl Surroundings {
 }
 
 impl Subscriber {
-    /// To be called on the I/O thread.
+    /// Must be called on the I/O thread.
     fn new(number: u32, outage: Option<String>, around: &Surroundings) -> Arc<Self> {
         let (pubsub_stats, on_mail) = (around.pubsub_stats.clone(), around.on_mail.clone());
         let mailbox = Mailbox::new(number, around.bounds, pubsub_stats, on_mail);
@@ -88,7 +89,7 @@ impl Subscriber {
         })
     }
 
-    /// To be called when a topic has been added.
+    /// Must be called when a topic has been added.
     pub fn listens(&self) {
         self.watch.listens();
     }
@@ -102,7 +103,7 @@ fn without_prefix(message: Message, prefix_bytes: usize) -> Message {
     }
 }
 
-/// Notices when messages may be missed, from the first reason until everything is whole again.
+/// Notices when messages may be missed, from the first cause until everything is restored.
 struct GapWatch {
     topics: Arc<Topics>,
     mailbox: Arc<Mailbox>,
@@ -177,7 +178,7 @@ impl GapWatch {
     }
 }
 
-/// The subscribers of a backplane, by their numbers, and the bus between them.
+/// The subscribers of a backplane, by number, and the bus between them.
 #[derive(Default)]
 pub struct Subscribers {
     pub local: LocalBus,
@@ -222,14 +223,14 @@ impl Subscribers {
         waiting.fold((0, 0), |sum, one| (sum.0 + one.0, sum.1 + one.1))
     }
 
-    /// Hears of every change of state.
+    /// Called on every change of state.
     pub fn follow<S>(&self, redis: &Availability<S>) {
         for subscriber in self.all().values() {
             subscriber.watch.follow(redis);
         }
     }
 
-    /// Waits until every subscriber hears the server again, or cannot.
+    /// Waits until every subscriber receives from the server again, or cannot.
     pub async fn restored(&self) {
         let waiting: Vec<_> = self
             .all()

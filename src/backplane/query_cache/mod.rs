@@ -1,5 +1,5 @@
-//! Query results, by the query's name and its parameters. Each belongs to its name and to its rooms,
-//! and goes when one of them is invalidated.
+//! Query results, by the query's name and its parameters. Each belongs to its name and to its
+//! rooms, and is dropped when one of them is invalidated.
 
 pub mod query_fence;
 pub mod recent;
@@ -21,15 +21,15 @@ use query_fence::SetCondition;
 const SPACE: &[u8] = b"query:";
 pub(super) const NAMES: &[u8] = b"query-name:";
 const ROOMS: &[u8] = b"query-room:";
-/// Of a digest: more than anybody can make collide.
+/// Bytes of a digest: collisions cannot be constructed.
 const DIGEST_BYTES: usize = 20;
-/// How often is looked for a value that was set and is gone again.
+/// How often a value is looked for that was set and is gone again.
 const MOST_LOOKS: usize = 4;
 
-/// What is asked for.
+/// The requested query.
 pub struct Query {
     pub name: Box<[u8]>,
-    /// The same text for the same parameters.
+    /// The same text for equal parameters.
     pub params: Box<[u8]>,
     pub rooms: Vec<String>,
 }
@@ -49,7 +49,8 @@ impl<R: Remote> Backplane<R> {
         }
     }
 
-    /// `false`: not kept, because it was invalidated since it was missed here, or not known to be.
+    /// `false`: not stored, because it was invalidated after it was missed here, or not known to be
+    /// stored.
     pub async fn query_set(&self, query: &Query, value: Json, ttl: Ttl) -> bool {
         let entry = self.query_entry(query);
         let seen = match self.query_fence.fence(&entry.key) {
@@ -70,7 +71,7 @@ impl<R: Remote> Backplane<R> {
         kept
     }
 
-    /// Reads for somebody who can load the value; a lease is good for one [`Self::query_fill`].
+    /// Reads for a caller that can load the value. A lease is good for one [`Self::query_fill`].
     pub async fn query_fetch(&self, query: &Query) -> Fetched {
         let (entry, asked) = (self.query_entry(query), Instant::now());
         for _ in 0..MOST_LOOKS {
@@ -92,7 +93,7 @@ impl<R: Remote> Backplane<R> {
         Fetched::Absent(FillLease::NONE)
     }
 
-    /// Whether the loaded value was kept.
+    /// Returns whether the loaded value was stored.
     pub async fn query_fill(&self, query: &Query, lease: FillLease, value: Json, ttl: Ttl) -> bool {
         let entry = self.query_entry(query);
         let Some(seen) = self.query_fence.redeem(&entry.key, lease) else {

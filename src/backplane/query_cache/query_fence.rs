@@ -1,9 +1,10 @@
-//! What this process is about to set: a miss is remembered with the versions that it saw, so that a
-//! value loaded from then on is kept only if they are still the same.
+//! Misses that precede a set: a miss is remembered with the versions that it saw, so that a value
+//! loaded afterwards is stored only if they are unchanged.
 //!
-//! A `set` does not say which `get` it belongs to. If those that are open for an entry saw different
-//! versions, any of them may be the one, and none is kept until all have come or are given up: there
-//! are some who never come, because their query failed or found nothing.
+//! A `set` does not say which `get` it belongs to. If several open misses of an entry saw different
+//! versions, the value may belong to any of them, and none is stored until all have been followed
+//! by a set or are given up. Some are never followed by a set, because their query failed or found
+//! nothing.
 
 use std::mem;
 use std::ops::{Deref, DerefMut};
@@ -16,14 +17,15 @@ use crate::store::memory::budget::Account;
 use crate::store::memory::steps;
 use crate::store::{FillLease, Key, Version};
 
-/// Whoever has not come with a value by then will not come any more, unless nobody else asks.
+/// A miss that has not been followed by a value by then counts as abandoned, unless nobody else
+/// asks.
 const GIVEN_UP_AFTER: Duration = Duration::from_secs(60);
-/// How long nothing is set without a miss of its own after misses had to be forgotten.
+/// For how long a set without a recorded miss is refused after misses had to be dropped.
 const CAREFUL_FOR: Duration = Duration::from_secs(60);
 
 type Versions = Vec<Version>;
 
-/// Misses, and leases, that are remembered; each may take half of the room.
+/// Remembered misses and leases; each may take half of the room.
 pub struct QueryFence {
     open: Mutex<OpenMisses>,
     account: Account,
@@ -59,11 +61,11 @@ enum LeasedFill {
     Out(FillLease, Versions),
     /// The value is being set.
     Filling(FillLease, Versions),
-    /// The value came, as the one of this number.
+    /// The value was set, with this number.
     Filled(u64),
 }
 
-/// What is open for one entry.
+/// The open misses of one entry.
 struct Miss {
     seen: SeenVersions,
     open: usize,
@@ -72,17 +74,17 @@ struct Miss {
 
 enum SeenVersions {
     Same(Versions),
-    /// They saw different ones, since then.
+    /// They saw different versions, since this time.
     Different(Instant),
 }
 
-/// Under which conditions a value may be set.
+/// The condition for setting a value.
 #[derive(Debug, PartialEq, Eq)]
 pub enum SetCondition {
-    /// Nobody missed it.
+    /// No miss is recorded.
     None,
     Seen(Versions),
-    /// It may be older than what was invalidated.
+    /// The value may be older than an invalidation.
     Shut,
 }
 
@@ -121,7 +123,7 @@ impl QueryFence {
         open.misses.insert(entry.clone(), miss);
     }
 
-    /// What a set without a lease has to heed.
+    /// The condition for a set without a lease.
     pub fn fence(&self, entry: &Key) -> SetCondition {
         let mut open = self.open();
         let Some(mut miss) = open.misses.remove(entry) else {
@@ -143,13 +145,13 @@ impl QueryFence {
         fence
     }
 
-    /// What [`Self::lease`] is to be told by whoever looks from now on.
+    /// The number to pass to [`Self::lease`] by every look-up from now on.
     pub fn begin(&self) -> u64 {
         self.open().filled
     }
 
-    /// The right to set what was missed; the same one for all who saw the same. `None`: a value was
-    /// set since the look began, and may be there.
+    /// The right to set a missed value; the same one for all callers that saw the same versions.
+    /// `None`: a value was set since the look-up began, and may be readable.
     pub fn lease(&self, entry: &Key, seen: Versions, begun: u64) -> Option<FillLease> {
         if seen.is_empty() {
             return Some(FillLease::NONE);
@@ -174,7 +176,7 @@ impl QueryFence {
         Some(lease)
     }
 
-    /// What became of a value whose lease was redeemed.
+    /// The outcome of a value whose lease was redeemed.
     pub fn resolved(&self, entry: &Key, lease: FillLease, is_kept: bool) {
         let mut open = self.open();
         match open.leases.remove(entry) {
@@ -190,8 +192,8 @@ impl QueryFence {
         }
     }
 
-    /// The versions that came with a lease, for a value that is to be set now, and then [`Self::resolved`];
-    /// `None`: it has ended already.
+    /// The versions that belong to a lease, for a value that is about to be set; [`Self::resolved`]
+    /// must follow. `None`: the lease has already ended.
     pub fn redeem(&self, entry: &Key, lease: FillLease) -> Option<Versions> {
         let mut open = self.open();
         match open.leases.remove(entry)? {
@@ -226,7 +228,7 @@ impl QueryFence {
     }
 }
 
-/// Says what is remembered when it has changed.
+/// Updates the account after a change.
 struct OpenMissesGuard<'a> {
     open: MutexGuard<'a, OpenMisses>,
     account: &'a Account,

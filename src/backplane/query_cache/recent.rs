@@ -1,4 +1,4 @@
-//! What was remembered lately, bounded in bytes, and whether anything had to be forgotten.
+//! Recently remembered items, bounded in bytes, and whether any had to be dropped.
 
 use std::collections::HashMap;
 use std::mem;
@@ -13,7 +13,7 @@ pub trait Remembered {
     fn versions(&self) -> usize;
 }
 
-/// A map that forgets its older half when it is full.
+/// A map that drops its older half when it is full.
 pub struct RecentMap<V> {
     young: HashMap<Key, V>,
     old: HashMap<Key, V>,
@@ -48,7 +48,7 @@ impl<V: Remembered + Send + 'static> RecentMap<V> {
         self.most = most;
     }
 
-    /// Whether something had to be forgotten, so long ago at most.
+    /// Whether something had to be dropped within this time.
     pub fn has_forgotten_within(&self, time: Duration) -> bool {
         self.forgot_at.is_some_and(|at| at.elapsed() < time)
     }
@@ -64,7 +64,7 @@ impl<V: Remembered + Send + 'static> RecentMap<V> {
             }
         }
         if self.bytes() + bytes > self.most {
-            // As if it had been forgotten at once.
+            // As if it had been dropped immediately.
             self.forgot_at = Some(Instant::now());
             return;
         }

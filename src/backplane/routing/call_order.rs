@@ -1,10 +1,11 @@
-//! Keeps calls in the order in which they were made, across a change of where they go.
+//! Keeps calls in the order in which they were made, across a change of their destination.
 //!
-//! While Redis is ready, calls go there at once, and stay in order by themselves; while it is unavailable,
-//! so do calls that are answered here. In between they would not: a call whose connection broke
-//! must not be made again after a later one. So whoever cannot go on at once waits for its turn.
-//! Turns come one after the other, in the order of the calls, once it is known where to go and
-//! nobody is on the way any more. All of it happens on the I/O thread.
+//! While Redis is ready, calls are sent there immediately and stay in order by themselves. So do
+//! calls that are answered here while it is unavailable. In between they would not: a call whose
+//! connection was lost must not be repeated after a later one. So a call that cannot continue
+//! immediately waits for its turn. Turns come one after the other, in the order of the calls, once
+//! the destination is known and no call is in transit any more. All of this happens on the I/O
+//! thread.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -22,14 +23,14 @@ pub struct CallOrder {
 
 #[derive(Default)]
 struct OrderState {
-    /// Where calls go is known.
+    /// The destination of calls is known.
     resolved: bool,
     /// Calls that have been sent and not been answered.
     on_the_way: usize,
     waiting: BTreeMap<u64, oneshot::Sender<()>>,
-    /// The waiting are having their turns; those of them that set out hold up nobody.
+    /// The waiting calls are having their turns; those that are sent do not hold up the others.
     draining: bool,
-    /// Somebody is having its turn.
+    /// A call is having its turn.
     taken: bool,
 }
 
@@ -39,18 +40,19 @@ impl CallOrder {
         self.tickets.fetch_add(1, Ordering::Relaxed)
     }
 
-    /// Whether a call to Redis need not wait for anybody.
+    /// Whether a call to Redis need not wait for other calls.
     pub fn are_free(&self) -> bool {
         self.lock().is_free()
     }
 
-    /// Whether a call that is answered here need not: nobody is on the way who may come back.
+    /// Whether a call that is answered here need not wait: no call is in transit that may come
+    /// back.
     pub fn are_free_and_idle(&self) -> bool {
         let state = self.lock();
         state.is_free() && state.on_the_way == 0
     }
 
-    /// Waits for a turn; what comes is to be made a [`CallTurn`] at once.
+    /// Waits for a turn. The result must be turned into a [`CallTurn`] immediately.
     pub fn queue(&self, ticket: u64) -> oneshot::Receiver<()> {
         let (sender, receiver) = oneshot::channel();
         let mut state = self.lock();
@@ -64,13 +66,13 @@ impl CallOrder {
         self.lock().waiting.remove(&ticket);
     }
 
-    /// Counts a call as on the way until the guard is dropped.
+    /// Counts a call as in transit until the guard is dropped.
     pub fn set_out(self: &Arc<Self>) -> OnTheWay {
         self.lock().on_the_way += 1;
         OnTheWay(self.clone())
     }
 
-    /// Where calls go has changed; whether it is known now.
+    /// The destination of calls has changed; whether it is known now.
     pub fn resolve(&self, resolved: bool) {
         let mut state = self.lock();
         state.resolved = resolved;
@@ -116,7 +118,8 @@ impl Drop for OnTheWay {
     }
 }
 
-/// A turn, over when it is dropped: when the call has set out, or is about to be answered here.
+/// A turn. It is over when it is dropped: when the call has been sent, or is about to be answered
+/// here.
 pub struct CallTurn(Arc<CallOrder>);
 
 impl CallTurn {

@@ -1,4 +1,4 @@
-//! How long calls wait, for Redis and for its answers.
+//! How long calls wait for Redis and for its answers.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -11,7 +11,7 @@ use crate::store::remote::Remote;
 use crate::store::remote::deadline::patient;
 
 impl<R: Remote> Backplane<R> {
-    /// What is left of the time that a call has after Redis is known to be there.
+    /// The remaining time of a call after Redis is known to be available.
     pub(crate) fn time_left(&self, begun: Instant) -> TimeLeft {
         let deadline = self.options.endpoint.command_timeout;
         TimeLeft {
@@ -44,7 +44,7 @@ impl<R: Remote> Backplane<R> {
     }
 }
 
-/// The deadline of a call of several steps, which begins anew while large data of it moves.
+/// The deadline of a call of several steps, which starts again while its large data moves.
 #[derive(Clone, Copy)]
 pub(crate) struct TimeLeft {
     by: Instant,
@@ -57,8 +57,8 @@ impl TimeLeft {
     }
 }
 
-/// Work of several steps has the deadline of one; what is late is dropped between two of them. `left`: how
-/// much of it there still is. The first step is taken whatever it is.
+/// Work of several steps has the deadline of one call; late work is dropped between two of them.
+/// `left`: how much of it remains. The first step is always taken.
 pub(crate) async fn within<T>(left: TimeLeft, work: impl Future<Output = Result<T>>) -> Result<T> {
     patient(left.by.into(), left.deadline, work).await
 }
@@ -66,13 +66,13 @@ pub(crate) async fn within<T>(left: TimeLeft, work: impl Future<Output = Result<
 /// How long a call waits for Redis, and then for its answer.
 pub(crate) struct CallDeadline {
     pub(crate) own: Instant,
-    /// A call during the very first attempt waits for its outcome, and has its own time after.
+    /// A call during the very first attempt waits for its outcome, and has its own time afterwards.
     pub(crate) first_attempt: Option<Instant>,
     pub(crate) command_timeout: Duration,
 }
 
 impl CallDeadline {
-    /// When the call has to be answered, whatever comes.
+    /// When the call has to be answered in any case.
     pub(crate) fn latest(&self) -> Instant {
         match self.first_attempt {
             Some(until) => until + self.command_timeout,

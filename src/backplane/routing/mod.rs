@@ -1,4 +1,4 @@
-//! Where a call goes: to Redis, to Redis again after a lost connection, or to this process.
+//! Where a call is sent: to Redis, to Redis again after a lost connection, or to this process.
 
 pub mod call_order;
 pub mod deadline;
@@ -21,22 +21,22 @@ use crate::store::{Result, StoreError};
 use call_order::{CallTurn, OnTheWay};
 use deadline::CallDeadline;
 
-/// How long a call beyond its deadline waits for calls before it, to stay in order.
+/// How long a call beyond its deadline waits for earlier calls, to preserve the order.
 const STRAGGLERS: Duration = Duration::from_millis(50);
-/// A connection that has gone silent is found to have when its last command has waited for its deadline, which
-/// began after that of the call.
+/// A silent connection is detected when its last command has waited for its deadline, which began
+/// after that of the call.
 const VERDICT: Duration = Duration::from_millis(40);
 
-/// What a call is for.
+/// The purpose of a call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Purpose {
-    /// To hear something: nobody is interested when its time is over.
+    /// It asks something: the answer is useless after the deadline.
     Ask,
-    /// To have something known, which is not dropped: see [`Backplane::told`].
+    /// It changes something and is not dropped: see [`Backplane::told`].
     Tell,
 }
 
-/// What became of something that is done at most once.
+/// The outcome of an operation that is done at most once.
 pub(super) enum AtMostOnce<T> {
     Answered(Result<T>),
     /// It was sent, and its answer was lost.
@@ -46,11 +46,11 @@ pub(super) enum AtMostOnce<T> {
 }
 
 impl<R: Remote> Backplane<R> {
-    /// Carries out an operation on Redis; `None` means that Redis is unavailable and that this process
-    /// has to answer, before anything else is awaited.
+    /// Carries out an operation on Redis. `None` means that Redis is unavailable and that this
+    /// process has to answer, before anything else is awaited.
     ///
     /// An operation whose answer was lost is carried out again, within the deadline of the call:
-    /// every operation of a store leaves the same behind when it is done twice.
+    /// every operation of a store has the same effect when it is done twice.
     pub(super) async fn on_remote<T, F>(&self, operation: impl Fn(Arc<R>) -> F) -> Option<Result<T>>
     where
         F: Future<Output = Result<T>>,
@@ -58,7 +58,7 @@ impl<R: Remote> Backplane<R> {
         self.on_remote_since(Instant::now(), operation).await
     }
 
-    /// Like [`Self::on_remote`], for a call that has begun already.
+    /// Like [`Self::on_remote`], for a call that began earlier.
     pub(super) async fn on_remote_since<T, F>(
         &self,
         begun: Instant,
@@ -76,9 +76,9 @@ impl<R: Remote> Backplane<R> {
         outcome
     }
 
-    /// Like [`Self::on_remote_since`], for what Redis is told: the operation is carried out by Redis, or
-    /// `None` has this process remember it, however long that takes. An operation of several steps is told
-    /// within [`Self::told`], so that its call is answered in time.
+    /// Like [`Self::on_remote_since`], for a call that changes something: Redis carries out the
+    /// operation, or `None` makes this process remember it, however long that takes. An operation
+    /// of several steps runs within [`Self::told`], so that its call is answered in time.
     pub(super) async fn tell_remote<T, F>(
         &self,
         begun: Instant,
@@ -96,8 +96,8 @@ impl<R: Remote> Backplane<R> {
         outcome
     }
 
-    /// Has a call answered when its time is over, as one that is remembered, and goes on with `work` all the
-    /// same: until Redis has been told, or is unavailable and this process remembers.
+    /// Answers a call at its deadline as one that is remembered, and continues with `work`
+    /// nevertheless: until Redis has the change, or is unavailable and this process remembers it.
     pub(super) async fn told<T>(&self, begun: Instant, work: impl Future<Output = T>) -> T {
         let work = scoped(work);
         let (scope, mut work) = (work.scope.clone(), pin!(work));
@@ -166,8 +166,8 @@ impl<R: Remote> Backplane<R> {
         }
     }
 
-    /// Like [`Self::on_remote`], for what must not be done twice: once it may have been carried out it
-    /// is not sent again, and whether it was is [`AtMostOnce::Unknown`].
+    /// Like [`Self::on_remote`], for an operation that must not be done twice: once it may have
+    /// been carried out it is not sent again, and the outcome is [`AtMostOnce::Unknown`].
     pub(super) async fn on_remote_once<T, F>(
         &self,
         operation: impl Fn(Arc<R>) -> F,
@@ -199,7 +199,7 @@ impl<R: Remote> Backplane<R> {
         }
     }
 
-    /// Calls wait for the end of a recovery. None of them gives it more to do, or it would never end.
+    /// Calls wait for the end of a recovery. None of them adds to its work, or it would never end.
     fn is_held(&self) -> bool {
         self.recovering.is_under_way() && matches!(self.switch.now(), Availability::Connecting)
     }
@@ -208,7 +208,7 @@ impl<R: Remote> Backplane<R> {
         matches!(self.switch.now(), Availability::Ready(_))
     }
 
-    /// Redis, if it is ready and nobody has to go first.
+    /// Redis, if it is ready and no other call has to go first.
     fn at_once(&self) -> Option<(Arc<R>, OnTheWay)> {
         let Availability::Ready(store) = self.switch.now() else {
             return None;
@@ -235,11 +235,12 @@ impl<R: Remote> Backplane<R> {
         loop {
             let turn = self.turn(ticket, &wait, on_the_way.take()).await;
             let Availability::Ready(store) = self.switch.now() else {
-                // What was told before waits still, and is not known here.
+                // An earlier change is still waiting, and is not known here.
                 if turn.is_none() && self.is_held() {
                     return Some(Err(StoreError::TimedOut));
                 }
-                // Unavailable, or gone silent for the whole deadline: treated as unavailable, whatever comes later.
+                // Unavailable, or silent for the whole deadline: it counts as unavailable, whatever
+                // comes later.
                 return None;
             };
             if turn.is_none() {
@@ -259,8 +260,8 @@ impl<R: Remote> Backplane<R> {
         }
     }
 
-    /// Waits for its turn as long as the call may take, and again when it is to be made again after that: it has
-    /// been answered then, and has all the time of another one.
+    /// Waits for its turn as long as the call may take, and again if it has to be repeated after
+    /// that: the caller has been answered then, and the call has a new deadline.
     async fn tell_in_turn<T, F>(
         &self,
         ticket: u64,
@@ -295,7 +296,7 @@ impl<R: Remote> Backplane<R> {
         }
     }
 
-    /// Waits until it is known where to go and this call is the next; `None`: not in time.
+    /// Waits until the destination is known and this call is next. `None`: not in time.
     async fn turn(
         &self,
         ticket: u64,
@@ -313,7 +314,7 @@ impl<R: Remote> Backplane<R> {
         drop(on_the_way);
         let mut until = wait.first_attempt.unwrap_or(wait.own);
         if stay {
-            // Whoever is still on the way has lost its connection, and will be back at once.
+            // A call that is still in transit has lost its connection and will be back immediately.
             until = until.max(Instant::now() + STRAGGLERS);
         }
         let came = timeout_at(until.into(), &mut turn).await.is_ok() || turn.try_recv().is_ok();
@@ -325,8 +326,9 @@ impl<R: Remote> Backplane<R> {
     }
 
     /// Like [`Self::on_remote`], for work in many steps: every step has a deadline of its own, and
-    /// the work begins anew until it has been carried out as a whole or Redis is known to be unavailable. It waits
-    /// for the end of a recovery, which would have all of it to do once more, and again if more comes.
+    /// the work starts again until it has been carried out completely or Redis is known to be
+    /// unavailable. It waits for the end of a recovery, which would require all of it to be
+    /// repeated, and again if more follows.
     pub(super) async fn on_remote_in_steps<T, F>(
         &self,
         operation: impl Fn(Arc<R>) -> F,
@@ -347,7 +349,7 @@ impl<R: Remote> Backplane<R> {
         }
     }
 
-    /// The server that refuses to serve but may still delete.
+    /// The server, if it refuses to serve but may still delete.
     pub(super) fn refusing(&self) -> Option<Arc<R>> {
         match self.switch.now() {
             Availability::Degraded(outage) => outage.refusing,
@@ -356,7 +358,7 @@ impl<R: Remote> Backplane<R> {
     }
 }
 
-/// Polls an operation once, which sends its first command; what is left of it is the answer.
+/// Polls an operation once, which sends its first command. The remaining future is the answer.
 async fn begin<F: Future>(operation: F) -> impl Future<Output = F::Output> {
     let mut operation = Box::pin(operation);
     let mut early = None;

@@ -1,6 +1,7 @@
-//! Sessions, by their sockets. Each belongs to its users; of a user's sessions the tag knows, so that
-//! they can be removed. A session says whose it is, as who reads it does not know: without the tags of its
-//! users, of which Redis may have evicted any, nobody could end it, and it is invalid.
+//! Sessions, by their sockets. Each belongs to its users. The tag of a user knows the user's
+//! sessions, so that they can be removed. A session names its users, because the reader does not
+//! know them. Without the tags of its users, any of which Redis may have evicted, nobody could end
+//! the session, and it is invalid.
 
 pub mod owners;
 
@@ -26,11 +27,11 @@ pub(super) const SPACE: &[u8] = b"session:";
 pub(super) const USERS: &[u8] = b"session-user:";
 /// Sessions that are sent to Redis at once.
 const AT_ONCE: usize = 128;
-/// How often a session is set whose user is invalidated all the time.
+/// How often the set of a session is repeated whose user is continually invalidated.
 const ATTEMPTS: usize = 5;
 
-/// The sessions that were set here while Redis was unavailable, with their users. Bounded in bytes; beyond,
-/// sessions of an outage end with it.
+/// The sessions that were set here while Redis was unavailable, with their users. Bounded in bytes;
+/// sessions beyond the bound end with the outage.
 pub struct OutageSessions {
     unwritten: Mutex<HashMap<Key, Vec<Tag>>>,
     owners: SessionOwners,
@@ -59,7 +60,7 @@ impl OutageSessions {
         self.unwritten().is_empty()
     }
 
-    /// What is known of whose they are takes so much.
+    /// What is known of the owners takes this much.
     pub fn bytes_of_owners(&self) -> u64 {
         self.owners.bytes()
     }
@@ -69,15 +70,16 @@ impl OutageSessions {
         self.owners.clear();
     }
 
-    /// What is to be written, for [`Self::reconcile`]. To be called before the journal is taken, which deletes
-    /// the same keys: what is set from now on is deleted and written in the next round.
+    /// What has to be written, for [`Self::reconcile`]. Must be called before the journal is taken,
+    /// which deletes the same keys: a session set from now on is deleted and written in the next
+    /// round.
     pub fn take(&self) -> Unwritten {
         let mut unwritten = self.unwritten();
         self.account.set(0);
         mem::take(&mut *unwritten).into_iter().collect()
     }
 
-    /// Gives back what could not be written, and has not been set again.
+    /// Puts back what could not be written and has not been set again.
     pub fn put_back(&self, rest: &[(Key, Vec<Tag>)]) {
         for (key, tags) in rest {
             let is_set_again = self.unwritten().contains_key(key);
@@ -87,7 +89,7 @@ impl OutageSessions {
         }
     }
 
-    /// Sets on Redis what still lives in memory, for what is left of its time.
+    /// Sets on Redis what is still alive in memory, with its remaining TTL.
     pub async fn reconcile(
         &self,
         store: &impl Tagged,
@@ -161,7 +163,7 @@ impl<R: Remote> Backplane<R> {
         Some(found.value)
     }
 
-    /// `false`: not kept, or not known to be.
+    /// `false`: not stored, or not known to be stored.
     pub async fn session_set(
         &self,
         socket: &[u8],
@@ -218,14 +220,14 @@ impl<R: Remote> Backplane<R> {
         self.remove(key).await
     }
 
-    /// How many sessions of the user were removed.
+    /// Returns how many sessions of the user were removed.
     pub async fn session_invalidate(&self, user: &[u8]) -> u64 {
         self.invalidate(&self.tag(USERS, user)).await
     }
 }
 
-/// Sets a session, anew if one of its users was invalidated meanwhile: whoever did that may have
-/// looked for it before it was there, and nobody would find it later.
+/// Sets a session, and sets it again if one of its users was invalidated meanwhile: the
+/// invalidation may have looked for it before it was there, and nobody would find it later.
 async fn write(
     store: &impl Tagged,
     key: &Key,

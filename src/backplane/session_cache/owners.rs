@@ -1,5 +1,6 @@
-//! Whose the sessions are that this process has set or read. A session is read together with the tags
-//! of its users, in one exchange, if it is known whose it is; what was forgotten costs one more.
+//! The owners of the sessions that this process has set or read. If the owner is known, a session
+//! is read together with the tags of its users in one round trip. If it was dropped, it takes one
+//! more.
 
 use std::sync::Arc;
 
@@ -10,9 +11,9 @@ use crate::mutex::{Mutex, MutexGuard};
 use crate::store::memory::budget::allocated;
 use crate::store::{Key, Tag};
 
-/// Some 25,000 sessions.
+/// About 25,000 sessions.
 const MAX_BYTES: u64 = 8 * 1024 * 1024;
-/// For the first allocation only.
+/// Only for the first allocation.
 const ESTIMATED: usize = 64;
 /// The key, the tags and the table, beside the bytes of their names.
 const OVERHEAD_BYTES: usize = 200;
@@ -55,7 +56,7 @@ impl SessionOwners {
         self.known().remove(session);
     }
 
-    /// What they take.
+    /// The memory they take.
     pub fn bytes(&self) -> u64 {
         self.known().weight()
     }

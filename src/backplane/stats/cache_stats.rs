@@ -1,4 +1,4 @@
-//! What a cache has been asked, and how it went; counted since the backplane was made.
+//! The requests to a cache and their outcomes, counted since the backplane was created.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -7,7 +7,7 @@ use super::call_stats::answered_here;
 #[derive(Default)]
 pub struct CacheStats {
     hits: AtomicU64,
-    /// Those of the hits that this process answered, from a layer of memory or in an outage.
+    /// Hits that this process answered, from a local cache or in an outage.
     memory_hits: AtomicU64,
     misses: AtomicU64,
     fenced: AtomicU64,
@@ -34,12 +34,12 @@ impl CacheStats {
         }
     }
 
-    /// A value was not kept because it may be older than what was invalidated.
+    /// A value was not stored because it may be older than an invalidation.
     pub fn fenced(&self) {
         self.fenced.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// Hits, those from memory, misses, fenced.
+    /// Hits, hits from memory, misses, fenced sets.
     pub fn numbers(&self) -> [u64; 4] {
         [&self.hits, &self.memory_hits, &self.misses, &self.fenced]
             .map(|count| count.load(Ordering::Relaxed))

@@ -1,5 +1,5 @@
-//! How calls went: how many, how long, answered by whom. One series for each kind of call; what kinds
-//! there are is the binding's business.
+//! Statistics of calls: how many, how long, answered by whom. One series for each kind of call; the
+//! binding defines the kinds.
 
 use std::cell::Cell;
 use std::future::Future;
@@ -13,38 +13,39 @@ use pin_project_lite::pin_project;
 
 use crate::mutex::{Mutex, MutexGuard};
 
-/// Percentiles are those of the last one to two of these.
+/// Percentiles cover the last one to two of these periods.
 const SPAN: Duration = Duration::from_secs(30);
 /// Only a lock is waited for that long.
 const LONGEST: Duration = Duration::from_secs(3600);
-/// Within 1 % of each duration.
+/// Accurate to 1 % of each duration.
 const DIGITS: u8 = 2;
 
 thread_local! {
-    /// Of the call that is being polled.
+    /// The call that is currently polled.
     static ANSWERED_HERE: Cell<bool> = const { Cell::new(false) };
     static OVERDUE: Cell<bool> = const { Cell::new(false) };
 }
 
-/// Says of the call that is under way that this process answers it, not Redis.
+/// Records that this process, not Redis, answers the current call.
 pub(crate) fn answered_here() {
     ANSWERED_HERE.set(true);
 }
 
-/// Says that the time of the call that is under way is over: if it is one that tells something, it is
-/// answered now, and goes on.
+/// Records that the current call has reached its deadline. A call that changes something is
+/// answered now and continues.
 pub(crate) fn overdue() {
     OVERDUE.set(true);
 }
 
 pin_project! {
-    /// A call on its way; `done` hears its answer, and whether it was answered here. No async block:
-    /// that would hold the call twice, and every call is copied when its task is made.
+    /// A call in progress. `done` receives its answer, and whether it was answered here. This is
+    /// not an async block, which would hold the call twice; every call is copied when its task is
+    /// created.
     pub struct MeasuredCall<F: Future, D, G> {
         #[pin]
         call: F,
         is_answered_here: bool,
-        // What is answered when its time is over, for a call that goes on all the same.
+        // The answer at the deadline of a call that continues anyway.
         when_overdue: Option<fn() -> F::Output>,
         done: Option<D>,
         under_way: G,
@@ -91,11 +92,11 @@ impl<F: Future, D: FnOnce(F::Output, bool), G> Future for MeasuredCall<F, D, G> 
     }
 }
 
-/// What came of a call.
+/// The outcome of a call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum CallOutcome {
     Found,
-    /// Asked for something that is not there.
+    /// The caller asked for something that does not exist.
     Missing,
     Failed,
 }
@@ -114,7 +115,7 @@ pub struct CallTotals {
     pub failed: u64,
     pub missing: u64,
     pub from_memory: u64,
-    /// Of the calls that took a way to be timed.
+    /// Of the calls that were timed; those answered immediately are not.
     pub timed: u64,
     pub total: Duration,
 }
@@ -126,7 +127,7 @@ struct RecentDurations {
     previous: Histogram<u32>,
 }
 
-/// Of the calls of the last 30 to 60 s.
+/// For the calls of the last 30 to 60 s.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Latency {
     pub mean: Duration,
@@ -157,14 +158,14 @@ impl CallStats {
         recent.record(duration);
     }
 
-    /// Counts a call that was answered at once.
+    /// Counts a call that was answered immediately.
     pub fn answered_locally(&self, kind: usize) {
         if let Some(mut series) = self.series(kind) {
             series.count(CallOutcome::Found, true);
         }
     }
 
-    /// Of every kind, in their order.
+    /// Of every kind, in order.
     pub fn read(&self) -> Vec<(CallTotals, Option<Latency>)> {
         let now = Instant::now();
         let each = self.0.iter().map(Mutex::lock);
@@ -204,11 +205,11 @@ impl RecentDurations {
 
     fn record(&mut self, duration: Duration) {
         let micros = duration.min(LONGEST).as_micros() as u64;
-        // It grows by itself, and that far it can.
+        // It resizes itself, so recording cannot fail.
         let _ = self.current.record(micros);
     }
 
-    /// What is older than it should be goes.
+    /// Drops what is too old.
     fn turn(&mut self, now: Instant) {
         let age = now.saturating_duration_since(self.since);
         if age < SPAN {

@@ -1,4 +1,4 @@
-//! What is counted, from the moment that a backplane is made. [`super::metrics`] tells it.
+//! The counters, from the creation of a backplane. [`super::metrics`] reports them.
 
 pub mod cache_stats;
 pub mod call_stats;

@@ -1,4 +1,4 @@
-//! Messages, counted since the backplane was made.
+//! Messages, counted since the backplane was created.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 pub struct PubsubStats {
     published: AtomicU64,
     received: AtomicU64,
-    /// Those of the received that had to go before anybody took them.
+    /// Received messages that had to be dropped before anybody took them.
     dropped: AtomicU64,
     gaps: AtomicU64,
 }
@@ -24,7 +24,7 @@ impl PubsubStats {
         self.dropped.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// Somebody was told that messages may have been missed.
+    /// A subscriber was told that messages may have been missed.
     pub fn gap(&self) {
         self.gaps.fetch_add(1, Ordering::Relaxed);
     }

@@ -1,4 +1,4 @@
-//! A completion as JavaScript takes it.
+//! A completion in the form that JavaScript receives.
 
 use bytes::Bytes;
 use napi::bindgen_prelude::*;
@@ -9,9 +9,10 @@ use super::Completion;
 use super::shaped::Shaped;
 use crate::binding::buffer_pool::PooledBuffer;
 
-/// Arguments of the JavaScript function that takes a completion: the number of records, the separator, both texts, each after the number
-/// of values in it, and the bytes of binary messages; then the strings of values that are built, short, narrow and wide, and
-/// the news of shapes, or null. What is empty is undefined.
+/// Arguments of the JavaScript function that takes a completion: the number of records, the
+/// separator, both texts, each after its number of values, and the bytes of binary messages; then
+/// the strings of built values, short, narrow and wide, and the new shapes, or null. Empty
+/// arguments are undefined.
 pub type CompletionArgs = FnArgs<(
     u32,
     u32,
@@ -26,8 +27,9 @@ pub type CompletionArgs = FnArgs<(
     Option<JsonText>,
 )>;
 
-/// Where JavaScript reads what of a completion is numbers (layout.rs): the records; the codes and doubles of
-/// which values are built; and where each short string begins, and the last one ends.
+/// The memory from which JavaScript reads the numeric parts of a completion (layout.rs): the
+/// records; the codes and doubles from which values are built; and where each short string begins,
+/// and the last one ends.
 #[napi(object, object_to_js = false)]
 pub struct CompletionMemory {
     pub records: Uint32Array,
@@ -80,8 +82,8 @@ fn copy<T: Copy>(from: &[T], to: &mut [T]) {
     to[..from.len()].copy_from_slice(from);
 }
 
-/// A text of a completion, made a JavaScript string when it is handed over; undefined when it is empty, or when
-/// V8 has no room for it: then the answers that stand in it fail, and no others.
+/// A text of a completion, turned into a JavaScript string when it is handed over. It is undefined
+/// when it is empty, or when V8 has no room for it: then the answers in it fail, and no others.
 pub struct CompletionText {
     /// UTF-8.
     bytes: PooledBuffer,
@@ -97,7 +99,7 @@ impl ToNapiValue for CompletionText {
     }
 }
 
-/// A JSON text, made a JavaScript string when it is handed over.
+/// A JSON text, turned into a JavaScript string when it is handed over.
 pub struct JsonText(pub Bytes);
 
 impl ToNapiValue for JsonText {
@@ -125,7 +127,8 @@ fn create_string(env: sys::napi_env, text: &[u8], is_ascii: bool) -> Result<sys:
     Ok(string)
 }
 
-/// The bytes of a completion, made a Buffer; undefined when there are none, or no room for them.
+/// The bytes of a completion, turned into a Buffer; undefined when there are none, or no room for
+/// them.
 pub struct CompletionBytes(PooledBuffer);
 
 impl ToNapiValue for CompletionBytes {

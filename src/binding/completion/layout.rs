@@ -1,17 +1,18 @@
-//! How a completion is laid out: the one description that both ends go by. JavaScript gets these numbers
-//! from the addon (`lib/completion.js`, `lib/shaped.js`), so neither end has a copy of its own.
+//! The layout of a completion: the single description that both ends use. JavaScript gets these
+//! numbers from the addon (`lib/completion.js`, `lib/shaped.js`), so neither end has a copy of its
+//! own.
 //!
-//! Every answer is a record of [`RecordWord::Size`] words, which says where on the completion its value
-//! stands. So an answer takes exactly what was written for it, whatever its neighbours hold, and
-//! one that cannot be read fails alone.
+//! Every answer is a record of [`RecordWord::Size`] words, which says where on the completion its
+//! value is. So an answer takes exactly what was written for it, whatever its neighbours contain,
+//! and an answer that cannot be read fails alone.
 
 use napi_derive::napi;
 
-/// The words of a record, in their order.
+/// The words of a record, in order.
 #[napi]
 #[derive(Clone, Copy)]
 pub enum RecordWord {
-    /// Of the call, the backplane or the topic that the record is for.
+    /// The call, the backplane or the topic that the record is for.
     Id,
     /// An [`AnswerRole`].
     Role,
@@ -19,33 +20,33 @@ pub enum RecordWord {
     Form,
     /// Where the value begins: the number of a text, of a code, or of a byte.
     At,
-    /// Of bytes, where they end.
+    /// For bytes, where they end.
     End,
-    /// Of a message in bytes: where the name of its channel begins, which ends where the payload
+    /// For a message in bytes: where the name of its channel begins, which ends where the payload
     /// begins; or [`NO_CHANNEL`].
     ChannelAt,
-    /// Of an answer with a lease: its upper and its lower 32 bits.
+    /// For an answer with a lease: its upper and its lower 32 bits.
     LeaseHigh,
     LeaseLow,
-    /// As many words are in a record.
+    /// The number of words in a record.
     Size,
 }
 
-/// What a record is for.
+/// The purpose of a record.
 #[napi]
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum AnswerRole {
-    /// The value that a call answers.
+    /// The result of a call.
     Value,
-    /// The answers of a fetch: a value; an old value and a lease; a lease.
+    /// The results of a fetch: a value; an old value and a lease; a lease.
     Fresh,
     Stale,
     Absent,
     /// A call rejects; the value is `[code, message]`.
     Error,
-    /// Not an answer: something that happened to a backplane.
+    /// Not an answer: an event of a backplane.
     Event,
-    /// Not an answer: what was published to a topic.
+    /// Not an answer: a message published to a topic.
     Message,
 }
 
@@ -61,19 +62,19 @@ pub enum AnswerForm {
     Narrow,
     /// A text that should be JSON, with other characters.
     Wide,
-    /// Codes, of which a value is built.
+    /// Codes from which a value is built.
     Shaped,
     /// Bytes.
     Binary,
-    /// Stored bytes that are certainly not JSON, and did not come along.
+    /// Stored bytes that are certainly not JSON, and were not transferred.
     Unreadable,
 }
 
-/// In the place of a channel that the topic tells already.
+/// Used in place of a channel when the topic already tells it.
 #[napi]
 pub const NO_CHANNEL: u32 = u32::MAX;
 
-/// A completion holds at most as many records, codes, doubles and short strings.
+/// A completion holds at most this many records, codes, doubles and short strings.
 #[napi]
 pub const COMPLETION_RECORDS: u32 = 4096;
 #[napi]
@@ -83,26 +84,26 @@ pub const COMPLETION_DOUBLES: u32 = 32 * 1024;
 #[napi]
 pub const COMPLETION_SHORTS: u32 = 32 * 1024;
 
-/// The last bits of a code say what it is (a [`CodeKind`]); the rest is a number.
+/// The lowest bits of a code are its kind (a [`CodeKind`]); the rest is a number.
 #[napi]
 pub const CODE_BITS: u32 = 3;
 
 #[napi]
 #[derive(Clone, Copy)]
 pub enum CodeKind {
-    /// The longer string in ASCII that is so numbered.
+    /// The longer ASCII string with this number.
     Narrow,
-    /// The string with other characters that is so numbered.
+    /// The string with other characters with this number.
     Wide,
-    /// The short string that is so numbered.
+    /// The short string with this number.
     Short,
-    /// An integer, itself.
+    /// An integer: the number itself.
     Small,
     /// A [`CodeOther`].
     Other,
-    /// As many values follow.
+    /// This many values follow.
     Array,
-    /// Of the shape that is so numbered; its values follow.
+    /// An object of the shape with this number; its values follow.
     Object,
 }
 

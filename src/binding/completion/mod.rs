@@ -1,4 +1,4 @@
-//! Answers on their way to JavaScript: many of them, one crossing, one `JSON.parse`.
+//! Answers on their way to JavaScript: many of them, one hand-over, one `JSON.parse`.
 
 pub mod ffi;
 pub mod layout;
@@ -21,11 +21,11 @@ use shaped::Shaped;
 pub use shaped::Shaper;
 pub use texts::{Begun, Texts};
 
-/// A completion that has grown to this is sent, and another begun. Small enough for V8's young space,
-/// and for what is parsed from one completion to be garbage before the next: with 1 MiB the collector
-/// copied it all, which took a third of the time.
+/// A completion that has grown to this size is sent, and another one begun. It is small enough for
+/// V8's young space, and for the parsed values of one completion to be garbage before the next.
+/// With 1 MiB the collector copied all of it, which took a third of the time.
 pub const COMPLETION_BYTES: usize = 64 * 1024;
-/// Beyond, V8 makes no string of it; a text this long is not read.
+/// Beyond this, V8 makes no string of it; a text this long is not read.
 const LONGEST_TEXT: usize = 256 << 20;
 
 #[derive(Debug)]
@@ -33,28 +33,28 @@ pub enum Answer {
     Undefined,
     Null,
     Bool(bool),
-    /// A text that should be JSON, but may be anything that is stored.
+    /// A text that should be JSON, but may be any stored data.
     Json(Text),
-    /// A text that has been written where it held up nobody.
+    /// A text that was written where it delays nobody.
     Begun(Begun),
-    /// One that cannot be JSON.
+    /// A text that cannot be JSON.
     Unreadable,
-    /// The answers of a fetch. A text as above; a lease is for JavaScript to give back.
+    /// The results of a fetch. A text as above; JavaScript has to give back a lease.
     Fresh(Text),
     Stale(Text, FillLease),
     Absent(FillLease),
-    /// For JavaScript to read in its own time.
+    /// JavaScript reads it when it has time.
     Bytes(Text),
     Error {
         code: &'static str,
         message: String,
     },
-    /// Not an answer: something that happened to the backplane `id`.
+    /// Not an answer: an event of the backplane `id`.
     Event(JsonValue),
 }
 
 impl Answer {
-    /// What it says of its call.
+    /// The outcome of its call.
     pub fn outcome(&self) -> CallOutcome {
         match self {
             Self::Null | Self::Absent(_) | Self::Stale(..) => CallOutcome::Missing,
@@ -66,8 +66,8 @@ impl Answer {
 
 pub type Text = bytes::Bytes;
 
-/// How JavaScript takes the messages of a topic, as it is told by the topic's tag: the number of
-/// the topic and, in the last bit, whether its payloads are JSON.
+/// How JavaScript receives the messages of a topic, encoded in the topic's tag: the number of the
+/// topic and, in the lowest bit, whether its payloads are JSON.
 pub mod tag {
     use crate::store::topics::SubscriptionTag;
 
@@ -82,21 +82,21 @@ pub mod tag {
 
 #[derive(Debug)]
 pub struct Completion {
-    /// Records, one behind the other (layout.rs).
+    /// Records, one after the other (layout.rs).
     pub words: Vec<u32>,
     pub separator: u32,
-    /// Texts in ASCII, which JavaScript stores and parses at one byte a character.
+    /// Texts in ASCII, which JavaScript stores and parses at one byte per character.
     pub narrow: Texts,
-    /// Texts that hold anything else, in UTF-8.
+    /// Texts with any other characters, in UTF-8.
     pub wide: Texts,
-    /// Binary messages and answers, one behind the other.
+    /// Binary messages and answers, one after the other.
     pub binary: PooledBuffer,
     pub shaped: Shaped,
-    /// JSON for JavaScript to learn before it builds a value.
+    /// JSON that JavaScript has to learn before it builds a value.
     pub news: Option<String>,
     /// Answers that end a call.
     pub completed: u32,
-    /// Present when there are messages: says that there may be more of them, when it is dropped.
+    /// Present when there are messages: when it is dropped, there may be more of them.
     pub receipt: Option<Receipt>,
 }
 
@@ -109,7 +109,7 @@ struct WrittenValue {
 }
 
 impl WrittenValue {
-    /// The form says it all.
+    /// The form contains everything.
     fn nowhere(form: AnswerForm) -> Self {
         let (at, end) = (0, 0);
         Self { form, at, end }
@@ -231,7 +231,7 @@ impl Completion {
     }
 
     fn write_json(&mut self, text: &[u8], shaper: &mut Shaper) -> WrittenValue {
-        // What is not UTF-8 is not JSON.
+        // Data that is not UTF-8 is not JSON.
         let text = std::str::from_utf8(text).ok();
         let Some(text) = text.filter(|text| text.len() <= LONGEST_TEXT) else {
             return WrittenValue::nowhere(AnswerForm::Unreadable);
@@ -264,7 +264,7 @@ impl Completion {
         WrittenValue::at(AnswerForm::Wide, at)
     }
 
-    /// Errors and events: rare, and always in the wide text, whatever they hold.
+    /// Errors and events: rare, and always in the wide text, whatever they contain.
     fn write_value(&mut self, value: &JsonValue) -> WrittenValue {
         self.write_wide(&value.to_string())
     }

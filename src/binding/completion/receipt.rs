@@ -1,8 +1,8 @@
-//! A receipt for a completion with messages: who sent them is told that they have been taken.
+//! A receipt for a completion with messages: it tells their sender that they have been taken.
 
 use std::fmt;
 
-/// Tells when it is dropped.
+/// Reports when it is dropped.
 pub struct Receipt(Box<dyn Fn() + Send>);
 
 impl Receipt {

@@ -1,4 +1,4 @@
-//! From JSON to the codes of which JavaScript builds a value (`lib/shaped.js`).
+//! From JSON to the codes from which JavaScript builds a value (`lib/shaped.js`).
 
 use std::fmt;
 
@@ -10,14 +10,15 @@ use super::shaped::{Shaped, Shaper};
 use super::shapes::Shapes;
 use super::strings::{SHORT_BYTES, Strings};
 
-/// Beyond, an integer is a double.
+/// Beyond this, an integer is a double.
 const SMALL_LIMIT: i64 = 1 << (31 - CODE_BITS);
 
-/// One that takes longer would hold up what comes behind it on the I/O thread.
+/// One that takes longer would delay what follows it on the I/O thread.
 pub(super) const MOST_BYTES: usize = 64 * 1024;
 
 impl Shaped {
-    /// Writes a value and answers where it begins; or writes nothing, when it is to go as a text.
+    /// Writes a value and returns where it begins; or writes nothing, if it has to be sent as a
+    /// text.
     pub fn push(&mut self, text: &str, shaper: &mut Shaper) -> Option<u32> {
         if !shaper.is_on || text.len() > MOST_BYTES || !self.has_room(text.len()) {
             return None;
@@ -46,7 +47,7 @@ impl Shaped {
     }
 }
 
-/// Reads one node, and what is in it.
+/// Reads one node and its contents.
 pub struct ShapeEncoder<'a> {
     pub completion: &'a mut Shaped,
     pub shaper: &'a mut Shaper,
@@ -138,7 +139,7 @@ impl<'de> Visitor<'de> for &mut ShapeEncoder<'_> {
         Ok(())
     }
 
-    /// One that has escapes.
+    /// A string with escapes.
     fn visit_str<E>(self, text: &str) -> Result<(), E> {
         self.push_string(text, |strings| {
             strings.push_quoted(&JsonValue::from(text).to_string())
@@ -161,7 +162,7 @@ impl<'de> Visitor<'de> for &mut ShapeEncoder<'_> {
         let at = self.completion.codes.len();
         self.push_code(CodeKind::Object, 0);
         let mut place = Shapes::start();
-        // A key with escapes is not borrowed, and an error.
+        // A key with escapes is not borrowed, which is an error here.
         while let Some(key) = entries.next_key::<&'de str>()? {
             let next = self.shaper.shapes.step(place, key);
             place = next.ok_or_else(no_shape)?;

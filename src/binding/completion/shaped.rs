@@ -1,10 +1,11 @@
 //! Values that JavaScript builds without parsing them.
 //!
-//! Of what `JSON.parse` does, most is looking up: each key, and each short string, in V8's tables. Here the I/O
-//! thread reads the text, and a completion carries a code for each node of a value; the strings, each of the
-//! short ones once; and the numbers that are no small integers. JavaScript (`lib/shaped.js`) makes an object of
-//! a shape that it was told of (`shapes.rs`) by a function that has the keys in it: a fifth of the time of `JSON.parse`,
-//! and the same value. What is not JSON, or has an object of no known shape, goes as a text.
+//! Most of the work of `JSON.parse` is looking up: each key, and each short string, in V8's tables.
+//! Here the I/O thread reads the text, and a completion carries a code for each node of a value;
+//! the strings, each short one once; and the numbers that are not small integers. JavaScript
+//! (`lib/shaped.js`) creates an object of a shape that it was told of (`shapes.rs`) by a function
+//! that contains the keys: this takes a fifth of the time of `JSON.parse` and gives the same value.
+//! A text that is not JSON, or that has an object of no known shape, is sent as a text.
 
 use super::layout::{COMPLETION_CODES, COMPLETION_DOUBLES, COMPLETION_SHORTS};
 use super::shapes::Shapes;
@@ -49,7 +50,7 @@ impl Shaped {
         }
     }
 
-    /// Answers the number of the string.
+    /// Returns the number of the string.
     pub fn push_short(&mut self, text: &str, seen: &mut SeenStrings) -> u32 {
         let start = self.short.joined.len() as u32;
         let (number, is_there) = seen.find_or_push(text, &mut self.short);
@@ -68,8 +69,8 @@ impl Shaped {
         }
     }
 
-    /// A node takes a byte and a separator; one that is a double or a string, two and a separator. The
-    /// end of the last short string takes a place, too.
+    /// A node takes a byte and a separator; a double or a string takes two and a separator. The end
+    /// of the last short string takes a place, too.
     pub(super) fn has_room(&self, bytes: usize) -> bool {
         let (nodes, long_nodes) = (bytes.div_ceil(2), bytes.div_ceil(3));
         self.codes.len() + nodes <= COMPLETION_CODES as usize
@@ -79,7 +80,7 @@ impl Shaped {
 }
 
 impl Shaper {
-    /// One that is not on leaves every value a text.
+    /// If it is off, every value is sent as a text.
     pub fn new(is_on: bool) -> Self {
         Self {
             is_on,
@@ -88,7 +89,7 @@ impl Shaper {
         }
     }
 
-    /// To be called at the end of each completion.
+    /// Must be called at the end of each completion.
     pub fn end_completion(&mut self) -> Option<String> {
         self.seen.forget();
         self.shapes.take_news()
@@ -110,7 +111,7 @@ mod tests {
     const OTHER: i32 = CodeKind::Other as i32;
     const ARRAY: i32 = CodeKind::Array as i32;
 
-    /// As `lib/shaped.js` reads a completion.
+    /// In the form in which `lib/shaped.js` reads a completion.
     struct Reader<'a> {
         codes: std::slice::Iter<'a, i32>,
         completion: &'a Shaped,
@@ -165,7 +166,7 @@ mod tests {
         read
     }
 
-    /// Pushes a text until it is taken; the shapes that were new.
+    /// Pushes a text until it is taken. Returns the shapes that were new.
     fn learn(text: &str, shaper: &mut Shaper) -> Vec<Vec<String>> {
         let mut completion = Shaped::new(&BufferPool::default());
         let tries = (0..100).find(|_| completion.push(text, shaper).is_some());
@@ -211,7 +212,7 @@ mod tests {
         assert_eq!(in_doubles(read.into()), in_doubles(expected));
     }
 
-    /// All numbers are, in JavaScript.
+    /// In JavaScript, all numbers are doubles.
     fn in_doubles(json: JsonValue) -> JsonValue {
         match json {
             JsonValue::Number(number) => json!(number.as_f64()),

@@ -1,19 +1,21 @@
-//! Which objects have the same keys in the same order. JavaScript engines call that a shape, and keep shapes as
-//! a tree, a key at each step; so does this. JavaScript is told of a shape that comes again and again.
+//! Which objects have the same keys in the same order. JavaScript engines call that a shape, and
+//! store shapes as a tree with one key at each step. So does this module. JavaScript is told of a
+//! shape that occurs repeatedly.
 
 use std::mem;
 
 use serde_json::json;
 
-/// As often is an object of a shape seen before JavaScript is told, and makes a function for it.
+/// An object of a shape is seen this often before JavaScript is told and makes a function for it.
 const TOLD_AT: u32 = 32;
 /// Objects with more keys, or longer ones, are dictionaries rather than records.
 const MOST_KEYS: u32 = 64;
 const LONGEST_KEY: usize = 64;
-/// Bounds of the tree. Keys that differ from object to object fill it soon.
+/// Bounds of the tree. Keys that differ from object to object fill it quickly.
 const MOST_NODES: usize = 4096;
 const MOST_BRANCHES: usize = 64;
-/// As often does the tree refuse to grow; then it begins anew, so that what is usual now finds a place.
+/// The tree refuses to grow this often; then it is emptied, so that the current shapes find a
+/// place.
 const MOST_REFUSALS: u32 = 10_000;
 
 const ROOT: u32 = 0;
@@ -22,7 +24,7 @@ const ROOT: u32 = 0;
 pub struct Shapes {
     nodes: Vec<ShapeTreeNode>,
     told: u32,
-    /// To be told with the completion that is being written.
+    /// Sent with the completion that is being written.
     news: Vec<u32>,
     refusals: u32,
     is_anew: bool,
@@ -34,7 +36,7 @@ struct ShapeTreeNode {
     key: Box<str>,
     parent: u32,
     depth: u32,
-    /// What was asked for last is first.
+    /// The most recently requested one comes first.
     branches: Vec<u32>,
     seen: u32,
     number: Option<u32>,
@@ -74,7 +76,8 @@ impl Shapes {
         ShapeNode(ROOT)
     }
 
-    /// From a place by a key to the next; `None` for what is no shape, or has no room.
+    /// From a position by a key to the next position; `None` for an object that is not a shape, or
+    /// for which there is no room.
     pub fn step(&mut self, place: ShapeNode, key: &str) -> Option<ShapeNode> {
         let node = &self.nodes[place.0 as usize];
         let found = node
@@ -103,8 +106,9 @@ impl Shapes {
         node.number
     }
 
-    /// To be called at the end of each completion. What JavaScript has to be told with it, as JSON: `shapes`, the keys of each new
-    /// one, numbered on from the last, and `isAnew`, whether all before these are forgotten.
+    /// Must be called at the end of each completion. Returns what JavaScript has to be told with
+    /// it, as JSON: `shapes`, the keys of each new one, numbered in sequence, and `isAnew`, whether
+    /// all earlier ones are dropped.
     pub fn take_news(&mut self) -> Option<String> {
         let is_anew = mem::take(&mut self.is_anew);
         let new = mem::take(&mut self.news);
@@ -153,7 +157,7 @@ impl Shapes {
     }
 }
 
-/// Written in an object literal it is the same key, in the same place.
+/// Written in an object literal, it is the same key, in the same position.
 fn is_plain(key: &str) -> bool {
     let is_index = key.starts_with(|first: char| first.is_ascii_digit());
     key.len() <= LONGEST_KEY && key != "__proto__" && !is_index

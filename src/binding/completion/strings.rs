@@ -1,18 +1,20 @@
 //! The strings of a completion's values.
 //!
-//! `JSON.parse` looks short strings up in V8's table of strings, which takes longer than all else about them. So these
-//! do not go through it.
+//! `JSON.parse` looks short strings up in V8's table of strings, which takes longer than everything
+//! else about them. So these strings bypass it.
 
 use crate::binding::buffer_pool::{BufferPool, PooledBuffer};
 
-/// A JSON array, or nothing; or short strings, one behind the other, to be cut off one after the other.
+/// A JSON array, or nothing; or short strings, one after the other, which are sliced off one by
+/// one.
 #[derive(Debug)]
 pub struct Strings {
     pub joined: PooledBuffer,
     count: u32,
 }
 
-/// V8 copies as much when it cuts; of more it makes a view, which would keep the completion's text alive.
+/// V8 copies up to this length when it slices. For longer ones it creates a view, which would keep
+/// the completion's text alive.
 pub const SHORT_BYTES: usize = 12;
 
 impl Strings {
@@ -23,14 +25,14 @@ impl Strings {
         }
     }
 
-    /// A JSON string; answers its number.
+    /// A JSON string. Returns its number.
     pub fn push_quoted(&mut self, quoted: &str) -> u32 {
         self.begin_item();
         self.joined.extend_from_slice(quoted.as_bytes());
         self.count - 1
     }
 
-    /// What needs no escapes.
+    /// A string that needs no escapes.
     pub fn push_plain(&mut self, text: &str) -> u32 {
         self.begin_item();
         self.joined.push(b'"');
@@ -66,7 +68,7 @@ impl Strings {
     }
 }
 
-/// Where short strings are that were written last. Of two that share a slot, the later.
+/// The positions of recently written short strings. If two share a slot, the later one is kept.
 #[derive(Debug)]
 pub struct SeenStrings {
     slots: Box<[Option<SeenSlot>; SLOTS]>,
@@ -92,7 +94,7 @@ impl Default for SeenStrings {
 }
 
 impl SeenStrings {
-    /// The number of a string, which is written unless it is there, and whether it was.
+    /// The number of a string, which is written if it is new, and whether it was there.
     pub fn find_or_push(&mut self, text: &str, strings: &mut Strings) -> (u32, bool) {
         let slot = &mut self.slots[hash(text.as_bytes()) % SLOTS];
         if let Some(SeenSlot {
@@ -117,7 +119,7 @@ impl SeenStrings {
         (number, false)
     }
 
-    /// To be called when strings have been cut off, and for another completion.
+    /// Must be called when strings have been cut off, and for another completion.
     pub fn forget(&mut self) {
         if !self.is_clean {
             self.slots.fill(None);
@@ -126,7 +128,7 @@ impl SeenStrings {
     }
 }
 
-/// FNV-1a, of what is short.
+/// FNV-1a, for short strings.
 fn hash(bytes: &[u8]) -> usize {
     let mix = |hash: u32, byte: &u8| (hash ^ u32::from(*byte)).wrapping_mul(0x0100_0193);
     let hash = bytes.iter().fold(0x811c_9dc5, mix);

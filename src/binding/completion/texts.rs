@@ -1,14 +1,14 @@
-//! All JSON texts of a completion are joined into one array, with a separator behind each: a number
-//! drawn at random for the completion. A stored text that is not JSON, or more than one JSON text,
-//! moves the separators, so that JavaScript notices and takes the completion apart; it cannot put its
-//! content into the place of another call's.
+//! All JSON texts of a completion are joined into one array, with a separator after each: a number
+//! drawn at random for the completion. A stored text that is not JSON, or that is more than one
+//! JSON text, moves the separators, so that JavaScript notices and takes the completion apart. It
+//! cannot put its content in place of another call's answer.
 
 use crate::binding::buffer_pool::{BufferPool, PooledBuffer};
 
-/// What is written behind a text, at most.
+/// The maximum length written after a text.
 const SEPARATOR_BYTES: usize = 16;
 
-/// One JSON text, large, with what begins the array before it.
+/// One large JSON text, with the beginning of the array in front of it.
 #[derive(Debug)]
 pub struct Begun {
     joined: Vec<u8>,
@@ -16,11 +16,11 @@ pub struct Begun {
 }
 
 impl Begun {
-    /// `write` writes JSON behind what is there.
+    /// `write` appends JSON to the existing text.
     pub fn new(write: impl FnOnce(&mut Vec<u8>)) -> Self {
         let mut joined = vec![b'['];
         write(&mut joined);
-        // Nothing is moved when the array goes on.
+        // Nothing is moved when the array continues.
         joined.reserve(SEPARATOR_BYTES);
         let is_ascii = joined.is_ascii();
         Self { joined, is_ascii }
@@ -41,7 +41,7 @@ impl Begun {
     }
 }
 
-/// JSON texts joined into one array, a separator behind each.
+/// JSON texts joined into one array, with a separator after each.
 #[derive(Debug)]
 pub struct Texts {
     pub joined: PooledBuffer,
@@ -56,7 +56,7 @@ impl Texts {
         }
     }
 
-    /// Answers the number of the text.
+    /// Returns the number of the text.
     pub fn append(&mut self, text: &[u8], separator: u32) -> u32 {
         self.joined.push(if self.values == 0 { b'[' } else { b',' });
         self.joined.extend_from_slice(text);

@@ -1,4 +1,4 @@
-//! The bus within this process: every receiver that was attached, and nobody else.
+//! The bus within this process: every attached receiver, and no other.
 
 use std::sync::{Arc, Weak};
 
@@ -15,7 +15,7 @@ pub struct LocalBus {
 }
 
 impl LocalBus {
-    /// Carries messages to `topics` for as long as somebody holds them.
+    /// Carries messages to `topics` as long as they are held.
     pub fn attach(&self, topics: &Arc<Topics>) {
         let mut receivers = self.receivers();
         receivers.retain(|receiver| receiver.strong_count() > 0);

@@ -1,4 +1,4 @@
-//! Time that only goes forward, and that a test can move.
+//! Time that only moves forward, and that a test can control.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -27,7 +27,7 @@ impl Clock {
         }
     }
 
-    /// Milliseconds since 1970, for people; a manual clock begins there.
+    /// Milliseconds since 1970, for humans; a manual clock begins there.
     pub fn epoch_ms(&self) -> u64 {
         match self {
             Self::System(_) => {

@@ -1,4 +1,4 @@
-//! One entry of the in-memory store, and what it weighs.
+//! One entry of the in-memory store, and its weight.
 
 use std::cell::Cell;
 
@@ -7,8 +7,8 @@ use quick_cache::{Lifecycle, Weighter};
 use super::budget::{Account, allocated};
 use crate::store::{Json, Key};
 
-/// What an entry costs beside its key and its text: the entry itself, its slot, and its place in the two queues
-/// of the cache, which has room for a third more than there is.
+/// The cost of an entry beside its key and its text: the entry itself, its slot, and its place in
+/// the two queues of the cache, which has room for a third more entries than there are.
 const OVERHEAD_BYTES: usize = 192;
 
 #[derive(Clone, Debug)]
@@ -40,13 +40,13 @@ impl MemoryEntry {
     }
 }
 
-/// What an entry takes.
+/// The memory of an entry.
 pub fn bytes(key: &Key, text: &Json) -> u64 {
     (allocated(key.as_bytes().len()) + allocated(text.len()) + OVERHEAD_BYTES) as u64
 }
 
-/// Bounds bytes and entries by one weight: an entry weighs its bytes, and never less than an
-/// equal share of the whole.
+/// Bounds bytes and entries by one weight: an entry weighs its bytes, and never less than an equal
+/// share of the whole.
 #[derive(Clone, Debug)]
 pub struct EntryWeight {
     pub min_bytes: u64,
@@ -64,7 +64,7 @@ impl Weighter<Key, MemoryEntry> for EntryWeight {
     }
 }
 
-/// Gives back the bytes of what has to make room, of what is replaced, and of what is not admitted.
+/// Gives back the bytes of entries that are evicted, replaced, or not admitted.
 #[derive(Clone)]
 pub struct Evictions(pub Account);
 

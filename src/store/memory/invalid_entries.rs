@@ -1,4 +1,5 @@
-//! Taking out what is invalid because a tag of it has ended, also when whoever ended it does not wait.
+//! Removal of entries that are invalid because one of their tags has ended, also when the caller
+//! that ended it does not wait.
 
 use std::sync::Arc;
 

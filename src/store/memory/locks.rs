@@ -1,6 +1,6 @@
-//! Locks within this process, for while Redis is unavailable. The same rules as in `redis/lua/lock_*.lua`.
-//! Bounded in bytes: beyond, nobody gets a lock that is not known yet. Only what Redis has granted is
-//! written down in any case, for nobody else may get it.
+//! Locks within this process, for the time while Redis is unavailable. The same rules as in
+//! `redis/lua/lock_*.lua`. Bounded in bytes: beyond the bound, no lock is granted that is not known
+//! yet. Only locks that Redis has granted are always recorded, because nobody else may get them.
 
 use std::cell::Cell;
 use std::collections::BTreeMap;
@@ -34,7 +34,7 @@ struct LockTable {
     numbers: LockNumbers,
 }
 
-/// A digest of the key, which may be long; more than anybody can make collide.
+/// A digest of the key, which may be long. Collisions cannot be constructed.
 type LockName = [u8; 16];
 
 fn name(key: &Key) -> LockName {
@@ -42,7 +42,7 @@ fn name(key: &Key) -> LockName {
     std::array::from_fn(|at| digest.as_ref()[at])
 }
 
-/// The greatest ones given out.
+/// The greatest fences given out.
 #[derive(Default)]
 struct LockNumbers {
     last_fence: u64,
@@ -71,7 +71,7 @@ impl MemoryLocks {
         }
     }
 
-    /// Lets the token hold the lock for as long, whoever does now: Redis has granted it.
+    /// Lets the token hold the lock for this time, whoever holds it now: Redis has granted it.
     pub fn occupy(&self, keys: &LockKeys, token: Token, lease: Ttl) {
         self.visit(keys, |lock, visit| lock.hold(token, visit.now, lease));
     }
@@ -174,7 +174,7 @@ impl MemoryLocks {
         })
     }
 
-    /// Does something with a lock, then calls whom that concerns.
+    /// Runs an operation on a lock, then calls the waiters concerned.
     fn visit<T>(&self, keys: &LockKeys, act: impl FnOnce(&mut Lock, &mut Visit) -> T) -> T {
         let mut book = self.book();
         let LockTable { locks, numbers } = &mut *book;
@@ -208,12 +208,12 @@ impl MemoryLocks {
 }
 
 const LOCK_BYTES: usize = slot(size_of::<(LockName, Lock)>());
-/// A queue has places for eleven at once.
+/// A queue is allocated for eleven places at once.
 const QUEUE_BYTES: usize = allocated(11 * size_of::<(u64, Token)>());
 /// Of the others.
 const PLACE_BYTES: usize = 2 * size_of::<(u64, Token)>();
 
-/// What goes on while something is done with a lock.
+/// The context of an operation on a lock.
 struct Visit<'a> {
     now: u64,
     /// For a lock that is not known yet, or a place in a queue.
@@ -240,7 +240,7 @@ impl Visit<'_> {
 }
 
 impl Lock {
-    /// `None`: it is free for the token, or the token's.
+    /// `None`: it is free for the token, or held by it.
     fn denies(&mut self, token: Token, visit: &mut Visit) -> Option<Duration> {
         let is_anothers = match self.holder {
             Some(holder) => holder.token != token,
@@ -283,8 +283,8 @@ impl Lock {
         visit.calls.extend(self.first().map(|token| (token, after)));
     }
 
-    /// Hands a lock that nobody holds to the first in the queue, unless that is the token; whether
-    /// it did.
+    /// Hands a lock that nobody holds to the first in the queue, unless that is the token. Returns
+    /// whether it did.
     fn hand_over(&mut self, except: Token, visit: &mut Visit) -> bool {
         let Some(next) = self.first().filter(|first| *first != except) else {
             return false;
@@ -300,7 +300,7 @@ impl Lock {
         self.holder.is_none() && self.queue.is_empty()
     }
 
-    /// Whether it takes no more if the token has it or goes on waiting.
+    /// Whether it needs no more memory if the token acquires it or continues to wait.
     fn is_known_to(&self, token: Token) -> bool {
         self.is_held_by(token) || self.queue.values().any(|waiting| *waiting == token)
     }

@@ -1,8 +1,8 @@
-//! The store in this process: what answers while Redis is unavailable.
+//! The store in this process: it answers while Redis is unavailable.
 //!
-//! Bounded in entries and in bytes ([`budget`]), strictly, at every moment. The least valuable entries make
-//! room (S3-FIFO: what was read again outlives what was read once). Entries expire by the clock
-//! when they are looked at, and [`MemoryStore::sweep`] takes the others.
+//! Strictly bounded in entries and in bytes ([`budget`]) at every moment. The least valuable
+//! entries are evicted (S3-FIFO: an entry that was read again outlives one that was read once).
+//! Entries expire by the clock when they are read, and [`MemoryStore::sweep`] removes the others.
 
 pub mod budget;
 pub mod bus;
@@ -42,7 +42,7 @@ pub struct Bounds {
     pub max_bytes: u64,
 }
 
-/// Of the whole, in which the room for values grows and shrinks.
+/// The room for values grows and shrinks in steps of this fraction of the whole.
 const STEPS: u64 = 64;
 
 type Cache = unsync::Cache<Key, MemoryEntry, EntryWeight, RandomState, Evictions>;
@@ -77,11 +77,11 @@ impl MemoryStore {
     pub fn within(budget: &Arc<Budget>, max_entries: u64, clock: Clock) -> Self {
         let max_bytes = budget.max();
         let weight = EntryWeight {
-            // What takes nearly all of it is not admitted, and one entry has to be.
+            // An entry that takes nearly all of it is not admitted, and one entry must be.
             min_bytes: max_bytes.div_ceil(max_entries).min(max_bytes / 16 * 15),
         };
         let values = budget.account(MemoryKind::Values);
-        // An estimate for the first allocation only; the tables grow with what is stored.
+        // An estimate for the first allocation only; the tables grow with the stored data.
         let estimated_entries = max_entries.min(1024) as usize;
         Self {
             cache: Arc::new(Mutex::new(new_cache(
@@ -107,7 +107,7 @@ impl MemoryStore {
         self.len() == 0
     }
 
-    /// Bytes held, as accounted: keys, texts and what an entry costs beside them.
+    /// Bytes held, as accounted: keys, texts and the additional cost of an entry.
     pub fn bytes(&self) -> u64 {
         self.values.bytes()
     }
@@ -122,12 +122,12 @@ impl MemoryStore {
         steps::let_go_of_cache(gone, |entry| entry.text.len());
     }
 
-    /// Has values make room for what else is kept.
+    /// Makes values make room for other data.
     pub fn make_room(&self) {
         self.shrink(&mut self.lock());
     }
 
-    /// So much that it is not to be done again soon.
+    /// Enough that it need not be repeated soon.
     fn shrink(&self, cache: &mut Cache) {
         let room = self.values.most().saturating_sub(self.max_bytes / STEPS);
         if room < cache.capacity() {
@@ -143,7 +143,7 @@ impl MemoryStore {
         }
     }
 
-    /// Whether it was kept.
+    /// Returns whether it was stored.
     pub fn put(&self, key: &Key, text: &Json, ttl: Ttl) -> bool {
         let gone_at = self.clock.now_ms() + ttl.as_millis();
         let entry = MemoryEntry {
@@ -161,14 +161,14 @@ impl MemoryStore {
         self.drop_from(&mut self.lock(), key);
     }
 
-    /// What is under `key`, and for how much longer.
+    /// The entry under `key`, and its remaining TTL.
     pub fn remaining(&self, key: &Key) -> Option<(Json, Ttl)> {
         let now = self.clock.now_ms();
         let entry = self.live(&mut self.lock(), key, now)?;
         Some((entry.text, Ttl::from_whole_millis(entry.gone_at - now)))
     }
 
-    /// Drops what has expired, in steps. O(entries).
+    /// Drops expired entries, in steps. O(entries).
     pub async fn sweep(&self) {
         let now = self.clock.now_ms();
         let looks = |_: &Key| LOOK_BYTES;
@@ -177,7 +177,7 @@ impl MemoryStore {
         self.sweep_tags().await;
     }
 
-    /// Drops what has expired, at once: for whoever has a thread of its own.
+    /// Drops expired entries at once: for callers with a thread of their own.
     pub fn sweep_now(&self) {
         let now = self.clock.now_ms();
         let freed = Cell::new(0);
@@ -194,12 +194,12 @@ impl MemoryStore {
         self.cache.lock()
     }
 
-    /// To be taken before the cache, where both are.
+    /// Must be locked before the cache, if both are.
     fn tags(&self) -> MutexGuard<'_, Tags> {
         self.tags.lock()
     }
 
-    /// The entry under `key` if its time has not come; one whose time has come is dropped.
+    /// The entry under `key` if it has not expired; an expired one is dropped.
     fn live(&self, cache: &mut Cache, key: &Key, now: u64) -> Option<MemoryEntry> {
         let entry = cache.get(key)?.clone();
         if entry.is_alive(now) {
@@ -227,7 +227,7 @@ impl MemoryStore {
         if self.values.is_over() {
             self.shrink(cache);
         }
-        // What is nearly as large as the whole is not admitted.
+        // An entry nearly as large as the whole is not admitted.
         cache.peek(key).is_some()
     }
 

@@ -1,5 +1,5 @@
-//! Rate limits in this process. Bounded in bytes: beyond it the least used are forgotten, and begin
-//! anew.
+//! Rate limits in this process. Bounded in bytes: beyond the bound the least used are dropped and
+//! start again from zero.
 
 use std::mem;
 
@@ -12,10 +12,10 @@ use crate::mutex::{Mutex, MutexGuard};
 use crate::store::rate_limits::{Limiter, Rule, Tally, Verdict};
 use crate::store::{Key, Result};
 
-/// What a limit takes beside its key.
+/// The memory of a limit beside its key.
 const OVERHEAD_BYTES: usize = 176;
 const EXPECTED_KEYS: usize = 1024;
-/// Of the room for limits, in which it grows and shrinks.
+/// The room for limits grows and shrinks in steps of this fraction of it.
 const STEPS: u64 = 16;
 
 #[derive(Clone)]

@@ -1,4 +1,4 @@
-//! Removing many entries in steps, between which others have their turns.
+//! Removes many entries in steps, between which other tasks run.
 
 use tokio::task::yield_now;
 
@@ -7,14 +7,15 @@ use super::entry::{Look, MemoryEntry};
 use super::steps::Pass;
 use crate::store::Key;
 
-/// What is looked at in one step, in bytes of keys, and what an entry and a removal count for beside: some
+/// The work of one step, in bytes of keys, and the equivalent of an entry and of a removal: some
 /// hundreds of µs.
 pub(super) const STEP_BYTES: usize = 256 * 1024;
 pub(super) const LOOK_BYTES: usize = 32;
 const REMOVE_BYTES: usize = 256;
 
 impl MemoryStore {
-    /// Removes what is there now and goes; answers how much of it was alive. `cost`: of looking at a key, in bytes.
+    /// Removes existing entries that should go. Returns how many of them were alive. `cost`: of
+    /// looking at a key, in bytes.
     pub(super) async fn remove_in_steps(
         &self,
         cost: impl Fn(&Key) -> usize,

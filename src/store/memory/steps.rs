@@ -1,4 +1,4 @@
-//! What long work in steps needs: numbers for what it has looked at, and letting go of much.
+//! Tools for long work in steps: numbers for the entries looked at, and the release of large data.
 
 use std::hash::{BuildHasher, Hash};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -9,10 +9,10 @@ use tokio::runtime::Handle;
 
 use crate::io_thread::steps::for_each_of_cost;
 
-/// What is large takes its time to be given back: so many bytes as much as an item that is not.
+/// Freeing large data takes time: this many bytes count as one small item.
 const BYTES_AS_AN_ITEM: usize = 4096;
 
-/// Drops items, on the I/O thread in steps: whoever asked for it need not wait.
+/// Drops items, on the I/O thread in steps: the caller need not wait.
 pub fn let_go<T: 'static>(items: impl Iterator<Item = T> + Send + 'static) {
     later(items, |item| {
         drop(item);
@@ -20,7 +20,8 @@ pub fn let_go<T: 'static>(items: impl Iterator<Item = T> + Send + 'static) {
     });
 }
 
-/// Does something with items, which answers its cost, as [`let_go`] drops them. Without an I/O thread at once.
+/// Runs a function on items, which returns its cost, in the way in which [`let_go`] drops them.
+/// Without an I/O thread it runs at once.
 pub fn later<T: 'static>(
     items: impl Iterator<Item = T> + Send + 'static,
     mut act: impl FnMut(T) -> usize + Send + 'static,
@@ -31,7 +32,7 @@ pub fn later<T: 'static>(
     }
 }
 
-/// Drops a cache as [`let_go`] drops items. `bytes`: of what an entry holds.
+/// Drops a cache as [`let_go`] drops items. `bytes`: of the content of an entry.
 pub fn let_go_of_cache<K, V, W, B, L>(mut cache: Cache<K, V, W, B, L>, bytes: fn(&V) -> usize)
 where
     K: Eq + Hash + Send + 'static,
@@ -49,8 +50,8 @@ where
     });
 }
 
-/// Numbers what is looked at, so that what has been looked at once in a pass is not again, and what came after it
-/// began is not at all.
+/// Numbers entries, so that an entry is looked at only once in a pass, and an entry that came after
+/// the pass began is not looked at.
 #[derive(Default)]
 pub struct Passes {
     entries: AtomicU64,
@@ -72,7 +73,7 @@ impl Passes {
         self.entries.fetch_add(1, Ordering::Relaxed)
     }
 
-    /// Waits for those before.
+    /// Waits for the earlier passes.
     pub async fn begin(&self) -> Pass<'_> {
         let before = self.entries.load(Ordering::Relaxed);
         let alone = self.alone.lock().await;
@@ -85,7 +86,7 @@ impl Passes {
 }
 
 impl Pass<'_> {
-    /// Whether an entry is to be looked at, which is noted in `looked`.
+    /// Whether an entry has to be looked at, which is noted in `looked`.
     pub fn is_next(&self, entry: u64, looked: u64) -> bool {
         entry < self.before && looked != self.number
     }

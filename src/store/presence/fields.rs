@@ -1,13 +1,13 @@
-//! Ids side by side in one name.
+//! Several ids in one name.
 
-/// `12:` and what follows.
+/// `12:` and the rest.
 pub(super) fn number(text: &[u8]) -> Option<(u64, &[u8])> {
     let digits = text.iter().position(|byte| *byte == b':')?;
     let number = str::from_utf8(&text[..digits]).ok()?.parse().ok()?;
     Some((number, &text[digits + 1..]))
 }
 
-/// A socket's name within a room: the user's id after its length, and its own.
+/// A socket's name within a room: the user's id after its length, and its own id.
 pub fn field(user: &str, socket: &str) -> Vec<u8> {
     [&counted(user), socket.as_bytes()].concat()
 }

@@ -1,4 +1,4 @@
-//! Where presence is kept, and where it is told.
+//! Where presence is stored, and where its changes are published.
 
 use super::Place;
 use crate::store::{Key, slot};
@@ -13,7 +13,7 @@ pub struct PresenceKeys {
 pub struct PlaceKeys {
     pub members: Key,
     pub records: Key,
-    /// Of users only.
+    /// Only of users.
     pub last_seen: Option<Key>,
 }
 
@@ -51,7 +51,7 @@ impl PresenceKeys {
         Key::new(&[&self.prefix, b"presence-lives"])
     }
 
-    /// Where what happens in a room is told.
+    /// The channel of the changes in a room.
     pub fn channel(&self, room: &str) -> Key {
         Key::new(&[&self.prefix, b"backplane:presence:", room.as_bytes()])
     }

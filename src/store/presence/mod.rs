@@ -1,9 +1,9 @@
-//! Presence: which sockets a user has, and who is in a room. Two stores implement [`Roster`], and one
-//! suite of tests (`tests/contracts/presence/`) runs on both.
+//! Presence: the sockets of a user, and the sockets in a room. Two stores implement [`Roster`], and
+//! one suite of tests (`tests/contracts/presence/`) runs on both.
 //!
-//! A socket is written down in three places that may be on three servers: by itself, with its user
-//! and in each of its rooms. The socket's own entry gives out versions: whatever is newer wins in
-//! each place, in whatever order it arrives.
+//! A socket is recorded in three places that may be on three servers: by itself, with its user and
+//! in each of its rooms. The socket's own entry issues versions: in each place the newest version
+//! wins, in whatever order they arrive.
 
 mod fields;
 mod keys;
@@ -25,10 +25,10 @@ pub use keys::{PlaceKeys, PresenceKeys};
 pub use process_leases::{Heartbeat, LEASE, LEASE_BYTES, ProcessLease, ProcessLeases};
 pub use room_event::RoomEvent;
 
-/// How long a user who is gone is remembered.
+/// How long a user who has left is remembered.
 pub const LAST_SEEN_TTL: Ttl = Ttl::from_whole_millis(30 * 24 * 3600 * 1000);
 
-/// One connection of a user, as whoever set it describes it.
+/// One connection of a user, as its caller describes it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Socket {
     pub user: Arc<str>,
@@ -36,19 +36,20 @@ pub struct Socket {
     /// Each once.
     pub rooms: Vec<Arc<str>>,
     pub metadata: Json,
-    /// The metadata without the rooms, if a room is told of itself alone.
+    /// The metadata without the rooms, if each room is only told of itself.
     others: Option<Json>,
-    /// What this is known by on the server: whoever has lost the answer, and sets it again, finds it there.
+    /// Identifies this set on the server: a caller that lost the answer and sets it again finds it
+    /// there.
     pub claim: u64,
 }
 
-/// A socket in more rooms is not written down in each of them with the names of all,
+/// Above this number of rooms, the record of a socket in each room does not name all of them;
 const MOST_ROOMS_NAMED: usize = 100;
-/// nor one whose metadata would take more bytes then.
+/// nor if the metadata would then take more bytes than this.
 const MOST_BYTES_NAMED: usize = 8 * 1024 * 1024;
 
 impl Socket {
-    /// A copy of `metadata`, which tells the rooms.
+    /// A copy of `metadata`, which includes the rooms.
     pub fn new(user: &str, id: &str, metadata: &[u8]) -> Self {
         let mut members = members_of(metadata);
         let rooms = members.remove("roomId").map_or_else(Vec::new, names_in);
@@ -71,12 +72,12 @@ impl Socket {
         std::iter::once(Place::User(&self.user)).chain(rooms)
     }
 
-    /// What is held beside the metadata for its rooms.
+    /// What is held for its rooms beside the metadata.
     pub fn bytes_of_others(&self) -> usize {
         self.others.as_ref().map_or(0, |others| others.len())
     }
 
-    /// The metadata that are kept in a place; made for it, where they name one room.
+    /// The metadata that are stored in a place; created for it if they name one room.
     pub fn metadata_at(&self, place: Place<'_>) -> Json {
         match (&self.others, place) {
             (Some(others), Place::Room(room)) => in_one_room(others, room),
@@ -118,38 +119,38 @@ fn members_of(object: &[u8]) -> BTreeMap<String, &RawValue> {
     serde_json::from_slice(object).unwrap_or_default()
 }
 
-/// Where sockets are looked for.
+/// Where sockets are looked up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Place<'a> {
     User(&'a str),
     Room(&'a str),
 }
 
-/// Whether a socket may be set.
+/// The condition for setting a socket.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Condition {
     Always,
-    /// If nothing else has been set and it has not been removed since that version.
+    /// If it has been neither set nor removed since that version.
     Since {
         version: u64,
-        /// If it is gone without a trace, too: it ended, or the store lost it.
+        /// Also if it is gone without a trace: it expired, or the store lost it.
         or_lost: bool,
     },
 }
 
-/// How much of a socket is asked for.
+/// How much of a socket is requested.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Detail {
     Ids,
     Records,
 }
 
-/// A socket that is somewhere.
+/// A socket that is present somewhere.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Present {
     pub user: Box<str>,
     pub socket: Box<str>,
-    /// With which it ends, besides by its TTL.
+    /// The process lease with which it ends, in addition to its TTL.
     pub lease: Option<ProcessLease>,
     pub record: Option<Record>,
 }
@@ -164,13 +165,14 @@ pub struct Record {
     pub metadata: Json,
 }
 
-/// When a user was last heard of, ms since 1970; and in which lease, if that may have gone on.
+/// When a user was last confirmed alive, ms since 1970; and under which process lease, if that may
+/// have continued.
 pub type LastSeen = (u64, Option<ProcessLease>);
 
 pub trait Roster {
-    /// Sets a socket, wherever it was before, until its TTL has passed; answers its version, or nothing
-    /// if the condition does not hold. `before`: what it was as far as the caller knows, should the store have
-    /// lost that. O(rooms).
+    /// Sets a socket, wherever it was before, until its TTL has passed. Returns its version, or
+    /// nothing if the condition does not hold. `before`: what it was as far as the caller knows, in
+    /// case the store has lost that. O(rooms).
     fn set(
         &self,
         socket: &Socket,
@@ -180,8 +182,8 @@ pub trait Roster {
         condition: Condition,
     ) -> impl Future<Output = Result<Option<u64>>> + Send;
 
-    /// Removes a socket, if it is that user's; answers as of which version. `rooms`: where it is as far as the
-    /// caller knows, should the store have lost that. O(rooms).
+    /// Removes a socket if it belongs to that user. Returns the version of the removal. `rooms`:
+    /// where it is as far as the caller knows, in case the store has lost that. O(rooms).
     fn remove(
         &self,
         user: &str,

@@ -1,4 +1,4 @@
-//! The leases of processes, with which their sockets end.
+//! The process leases, with which the sockets of a process end.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -8,7 +8,7 @@ use std::time::Duration;
 use super::{Place, Present};
 use crate::store::Result;
 
-/// A lease that was not heard of for so long has ended, and never begins again.
+/// A process lease without a heartbeat for this time has ended, and never begins again.
 pub const LEASE: Duration = Duration::from_secs(15);
 /// The time between start and end of a process, or a part of it: its sockets end with it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -19,7 +19,7 @@ impl ProcessLease {
         Self(fastrand::u64(..))
     }
 
-    /// `None`: 16 hyphens, for what lives by its TTL alone.
+    /// `None`: 16 hyphens, for a socket that lives by its TTL alone.
     pub fn parse(text: &[u8]) -> Option<Self> {
         u64::from_str_radix(str::from_utf8(text).ok()?, 16)
             .ok()
@@ -39,7 +39,7 @@ impl fmt::Display for ProcessLease {
     }
 }
 
-/// When a lease was last heard of.
+/// The last heartbeat of a process lease.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Heartbeat {
     /// Ms since 1970.
@@ -48,18 +48,20 @@ pub struct Heartbeat {
     pub left: Duration,
 }
 
-/// Leases that go on while they are heard of. Only a server has others than one's own.
+/// Process leases that live as long as their heartbeats continue. Only a server has others than
+/// this process's own.
 pub trait ProcessLeases {
-    /// Begins a lease, or has it go on; `false`: it has ended. O(log leases).
+    /// Begins or renews a process lease. `false`: it has ended. O(log leases).
     fn beat(&self, lease: ProcessLease, begins: bool) -> impl Future<Output = Result<bool>> + Send;
 
-    /// Those of the last hour. One that is not among them was lost, and may go on as another. O(leases).
+    /// Those of the last hour. One that is not among them was lost, and may continue as another.
+    /// O(leases).
     fn leases(&self) -> impl Future<Output = Result<HashMap<ProcessLease, Heartbeat>>> + Send;
 
-    /// When a lease was last heard of, in the last 30 days. O(1).
+    /// The last heartbeat of a process lease, in the last 30 days. O(1).
     fn last_beat(&self, lease: ProcessLease) -> impl Future<Output = Result<Option<u64>>> + Send;
 
-    /// Takes sockets out of a place whose lease has ended. O(sockets).
+    /// Removes sockets from a place whose process lease has ended. O(sockets).
     fn forget(
         &self,
         place: Place<'_>,

@@ -1,4 +1,4 @@
-//! What those hear who watch a room.
+//! The notifications that the watchers of a room receive.
 
 use std::time::Duration;
 
@@ -8,10 +8,10 @@ use super::fields::{field, number, parse_field};
 use super::process_leases::{LEASE_BYTES, ProcessLease};
 use crate::store::Json;
 
-/// What is told on the channel of a room.
+/// A notification on the channel of a room.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum RoomEvent {
-    /// It has come, or is different from before.
+    /// The socket is new, or has changed.
     Is {
         user: Box<str>,
         socket: Box<str>,

@@ -43,7 +43,7 @@ impl Bus for RedisStore {
             ask.arg(channel.as_bytes());
         }
         let answer = self.link.calls.query(ask).await?;
-        // Each channel's name, and then its number.
+        // Each channel's name, followed by its number.
         let pairs = match answer {
             Value::Array(pairs) => pairs,
             _ => Vec::new(),
@@ -52,13 +52,13 @@ impl Bus for RedisStore {
     }
 }
 
-/// Messages that go apart, and those behind them. Whoever hears several channels hears them in the
-/// order in which they were published.
+/// Messages that are sent on the other lane, and those behind them. A subscriber of several
+/// channels receives them in the order in which they were published.
 pub type Publishes = KeyedMutex<()>;
 
 impl RedisStore {
-    /// Two lanes keep no order between them. So what goes apart lets the lane for calls answer what
-    /// was published before it, and what is published later waits for its answer.
+    /// There is no order between two lanes. So a message on the other lane first lets the lane for
+    /// calls answer what was published before it, and later messages wait for its answer.
     async fn publish_in_turn(&self, bytes: usize, publish: impl Fn() -> Cmd) -> Result<Value> {
         let place = self.publishes.place(&());
         let turn = self.turn(&place).await;

@@ -1,7 +1,7 @@
 //! Writes of large values, on the lane for long work, in order with the other calls of the key.
 //!
-//! Two lanes keep no order between them. So a large write first lets the lane for calls answer
-//! all that was sent before it, and later calls of the same key take their places behind it.
+//! There is no order between two lanes. So a large write first lets the lane for calls answer
+//! everything that was sent before it, and later calls of the same key wait behind it.
 
 use std::hash::Hash;
 use std::time::Duration;
@@ -17,15 +17,15 @@ use super::{RedisStore, command, write};
 use crate::store::keyed_mutex::{KeyTicket, KeyedMutex};
 use crate::store::{Json, Key, Result, StoreError, Ttl};
 
-/// What a call may take beyond its deadline to undo what it had begun.
+/// How long a call may take beyond its deadline to undo what it had begun.
 const CALL_BACK: Duration = Duration::from_millis(80);
 
-/// The keys with a large write under way.
+/// The keys with a large write in progress.
 pub type LargeWrites = KeyedMutex<Key>;
 
 impl RedisStore {
-    /// Does `work`, which tells something, on `key` after the large writes of it that came before, however
-    /// long they take: each of them ends. Whoever waits for the answer has it told in time.
+    /// Runs `work`, which changes something, on `key` after the earlier large writes of it, however
+    /// long they take: each of them ends. The waiting caller is answered in time.
     pub(super) async fn told_in_turn<T>(
         &self,
         key: &Key,
@@ -39,7 +39,7 @@ impl RedisStore {
         work.await
     }
 
-    /// Runs `work`, which asks for something, on `key` after the large writes of it that came before.
+    /// Runs `work`, which asks something, on `key` after the earlier large writes of it.
     pub(super) async fn in_turn<T>(
         &self,
         key: &Key,
@@ -57,7 +57,7 @@ impl RedisStore {
         patient(by, deadline, in_turn).await
     }
 
-    /// Waits while what is before it moves.
+    /// Waits while the data ahead of it moves.
     pub(super) async fn turn<'a, K: Clone + Eq + Hash>(
         &self,
         place: &'a KeyTicket<'_, K>,
@@ -78,7 +78,7 @@ impl RedisStore {
         self.write_in_turn(key, value, ttl, self.deadline()).await
     }
 
-    /// For whoever has the turn at the key.
+    /// For the holder of the turn at the key.
     pub(super) async fn write_in_turn(
         &self,
         key: &Key,
@@ -101,7 +101,8 @@ impl RedisStore {
             }
             answer => answer?,
         };
-        // So many of them are copied one by one, and not before what has been answered meanwhile is looked at.
+        // When there are many, they are copied one by one, after the answers that arrived meanwhile
+        // have been handled.
         yield_now().await;
         let written = self.link.bulk_again(value.len(), write);
         match patient(by, deadline, written).await {
@@ -127,13 +128,14 @@ impl RedisStore {
         args: &[&[u8]],
     ) -> Result<Value> {
         let bytes = args.iter().map(|arg| arg.len()).sum();
-        // Whole: the script is nothing beside what is large, which would be sent twice if it was not there.
+        // In full: the script is small beside its large arguments, which would be sent twice if the
+        // server did not have the script.
         let whole = || lua.whole(keys, args);
         self.link.bulk_again(bytes, whole).await
     }
 
-    /// Makes sure that a write that got no answer has no effect any more, or takes the server as
-    /// away.
+    /// Makes sure that a write without an answer has no effect any more, or marks the server as
+    /// unavailable.
     async fn call_back(&self, key: &Key) -> Result<()> {
         let undo = async {
             self.link.give_up_bulk().await;

@@ -67,7 +67,8 @@ fn taken(answer: &Value) -> Result<Taken> {
         }),
         Value::Array(numbers) => match numbers[..] {
             [Value::Int(ms_left), Value::Int(place)] => Ok(Taken::Denied {
-                // A key is there until its time has passed: the millisecond after is the first without it.
+                // A key exists until its time has passed: the following millisecond is the first
+                // without it.
                 free_in: u64::try_from(ms_left)
                     .ok()
                     .map(|ms| Duration::from_millis(ms + 1)),

@@ -1,10 +1,10 @@
 //! The store on a Redis server. The only place that knows redis-rs.
 //!
-//! Every operation is one command or one script on one key. What is large travels on the lane for
-//! long work.
+//! Every operation is one command or one script on one key. Large data travels on the lane for long
+//! work.
 //!
-//! A call is a task, and a task is as large as its rarest path, and copied several times. So the
-//! rare paths of the hot operations are boxed; `hot_calls_are_small` in the tests keeps it so.
+//! A call is a task, and a task is as large as its rarest path and is copied several times. So the
+//! rare paths of the hot operations are boxed; `hot_calls_are_small` in the tests checks that.
 
 mod as_remote;
 mod bus;
@@ -63,7 +63,7 @@ impl RedisStore {
         &self.link
     }
 
-    /// Asks something about `key`, after any large write of it that is under way.
+    /// Asks something about `key`, after any large write of it in progress.
     async fn query(&self, key: &Key, command: Cmd) -> Result<Value> {
         if self.large.is_idle() {
             return self.link.calls.query(command).await;
@@ -71,8 +71,8 @@ impl RedisStore {
         Box::pin(self.in_turn(key, self.link.calls.query(command))).await
     }
 
-    /// `GETRANGE` instead of `GET`: the same cost, and no reply is larger than the lane bears. A server without it is
-    /// asked for all.
+    /// `GETRANGE` instead of `GET`: the same cost, and no reply is larger than the lane allows. A
+    /// server without it is asked for the whole value.
     fn first_part(&self, key: &Key, room: usize) -> Cmd {
         if !self.link.has_getrange() {
             return command(&[b"GET", key.as_bytes()]);
@@ -93,8 +93,8 @@ impl RedisStore {
         self.whole(key, start, room, deadline).await
     }
 
-    /// What is stored under `key`, trailer included, from the answer that its first `room` bytes
-    /// gave. What does not end there comes on the other lane.
+    /// What is stored under `key`, trailer included, from the answer with its first `room` bytes.
+    /// The rest of a longer value comes on the other lane.
     async fn whole(
         &self,
         key: &Key,
@@ -110,7 +110,7 @@ impl RedisStore {
             other => other,
         };
         match stored {
-            // GETRANGE answers an absent key with an empty text, which no JSON text is.
+            // GETRANGE returns an empty text for an absent key, which no JSON text is.
             Ok(Value::BulkString(stored)) if !stored.is_empty() => Ok(Some(stored)),
             Ok(_) => Ok(None),
             Err(StoreError::Rejected(text)) if text.starts_with("WRONGTYPE") => Ok(None),
@@ -124,7 +124,7 @@ impl RedisStore {
         patient(deadline, self.link.command_timeout(), answer).await
     }
 
-    /// Whether a value that may be served stale is still fresh: the server alone counts its time.
+    /// Whether a value that may be served stale is still fresh: only the server measures its time.
     async fn is_fresh(&self, key: &Key, trailer: Trailer, deadline: Instant) -> Result<bool> {
         let ms_left = self.query(key, command(&[b"PTTL", key.as_bytes()]));
         match timeout_at(deadline, ms_left).await {
@@ -134,7 +134,7 @@ impl RedisStore {
         }
     }
 
-    /// When a call of several exchanges has to be done.
+    /// The deadline of a call of several round trips.
     fn deadline(&self) -> Instant {
         Instant::now() + self.link.command_timeout()
     }
@@ -244,7 +244,7 @@ impl Store for RedisStore {
         scan::delete_matching(&self.link, spaces, patterns).await
     }
 
-    /// One exchange: a placeholder if nothing is there, and then what is there.
+    /// One round trip: a placeholder if nothing is there, and then the stored value.
     async fn fetch(&self, key: &Key, lease_ttl: Ttl) -> Result<Fetched> {
         let deadline = self.deadline();
         let lease = FillLease::unique();
@@ -258,7 +258,7 @@ impl Store for RedisStore {
             let read = self.link.calls.query_for(room, self.first_part(key, room));
             match tokio::join!(put, read) {
                 (Err(error @ (StoreError::Lost | StoreError::Refused(_))), _) => Err(error),
-                // Whoever may not write may read.
+                // A user who may not write may read.
                 (_, read) => read,
             }
         };
@@ -266,7 +266,7 @@ impl Store for RedisStore {
         if let Some(stored) = self.whole(key, answer, room, deadline).await? {
             return self.fetched(key, stored, deadline).await;
         }
-        // Something is there that is no value: of another type, or empty.
+        // There is something that is not a value: of another type, or empty.
         let (keys, args) = ([key], [&placeholder[..], ms.as_bytes()]);
         let put = self.link.calls.script(&CACHE_LEASE, &keys, &args);
         let put = timeout_at(deadline, put);

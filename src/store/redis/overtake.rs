@@ -1,6 +1,6 @@
-//! The order of commands of the caller's own. They leave on the lane for long work, in the order of the
-//! calls. One that is small and about one key does not wait there for something large: it goes on the
-//! lane for calls, unless a command about its key, or one that may touch any, has no answer yet.
+//! The order of raw commands. They are sent on the lane for long work, in the order of the calls. A
+//! small command about one key does not wait there for a large one: it is sent on the lane for
+//! calls, unless a command about its key, or one that may touch any key, has no answer yet.
 
 use std::collections::HashMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -9,25 +9,25 @@ use tokio::sync::{Mutex, MutexGuard, Notify};
 
 use crate::mutex::{Mutex as SyncMutex, MutexGuard as SyncGuard};
 
-/// What a command may touch.
+/// The keys that a command may touch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum CommandScope {
     Nothing,
-    /// Its hash: two keys that share one are kept in order for nothing.
+    /// Its hash: two keys with the same hash are kept in order unnecessarily.
     Key(u64),
     Anything,
 }
 
-/// How large an answer may be.
+/// The maximum size of an answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum AnswerSize {
     Small,
-    /// As long as a string is, which the server tells.
+    /// The length of a string, which the server can tell.
     String,
     Unknown,
 }
 
-/// Commands about their first argument alone, whose answers are small.
+/// Commands about only their first argument, with small answers.
 const SMALL: &[&str] = &[
     "APPEND",
     "BITCOUNT",
@@ -79,9 +79,9 @@ const SMALL: &[&str] = &[
     "ZREVRANK",
     "ZSCORE",
 ];
-/// The same where they have no more arguments.
+/// The same, if they have no further arguments.
 const SMALL_ALONE: &[&str] = &["DEL", "EXISTS", "UNLINK"];
-/// Commands about their first argument alone, whose answers may be large.
+/// Commands about only their first argument, whose answers may be large.
 const OF_ONE_KEY: &[&str] = &[
     "DUMP",
     "GETDEL",
@@ -113,7 +113,7 @@ const OF_ONE_KEY: &[&str] = &[
     "ZSCAN",
 ];
 
-/// What a command is about, and how large its answer may be.
+/// The keys of a command, and the maximum size of its answer.
 pub fn judge(words: &[&[u8]]) -> (CommandScope, AnswerSize) {
     let [name, arguments @ ..] = words else {
         return (CommandScope::Anything, AnswerSize::Unknown);
@@ -165,7 +165,7 @@ pub struct Overtaking {
 
 #[derive(Default)]
 struct UnderWay {
-    /// On the lane for long work, without an answer: about one key each, or anything.
+    /// On the lane for long work, not yet answered: about one key each, or about any key.
     keys: HashMap<u64, u32>,
     anything: u32,
     /// On the lane for calls.
@@ -181,12 +181,13 @@ pub struct CommandPlace<'a> {
 }
 
 impl Overtaking {
-    /// Commands set out one after the other.
+    /// Commands are sent one after the other.
     pub async fn turn(&self) -> MutexGuard<'_, ()> {
         self.turns.lock().await
     }
 
-    /// For whoever has the turn: a place before what is under way, if no order is lost by that.
+    /// For the holder of the turn: a place ahead of the commands in flight, if that breaks no
+    /// order.
     pub fn pass(&self, scope: CommandScope) -> Option<CommandPlace<'_>> {
         let mut under_way = self.lock();
         let is_free = match scope {
@@ -208,7 +209,7 @@ impl Overtaking {
         Some(self.place(scope, true))
     }
 
-    /// For whoever has the turn: a place behind all that is under way.
+    /// For the holder of the turn: a place behind all commands in flight.
     pub async fn follow(&self, scope: CommandScope) -> CommandPlace<'_> {
         while self.lock().passing_all > 0 {
             self.passed.notified().await;
@@ -216,7 +217,7 @@ impl Overtaking {
         self.fall_in(scope)
     }
 
-    /// A place among those on the lane for long work.
+    /// A place among the commands on the lane for long work.
     pub fn fall_in(&self, scope: CommandScope) -> CommandPlace<'_> {
         let mut under_way = self.lock();
         match scope {

@@ -1,4 +1,4 @@
-//! Rate limits on a Redis server: one script a check, by the server's clock.
+//! Rate limits on a Redis server: one script per check, by the server's clock.
 
 use redis::Value;
 
@@ -37,8 +37,8 @@ impl Limiter for RedisStore {
 }
 
 impl RedisStore {
-    /// A check of a sliding window (`S`) or a token bucket (`T`), at a time of the caller's, in ms
-    /// since 1970, or by the server's clock.
+    /// A check of a sliding window (`S`) or a token bucket (`T`), at a time that the caller sets,
+    /// in ms since 1970, or by the server's clock.
     pub async fn check_rolling(
         &self,
         key: &Key,
@@ -60,7 +60,7 @@ impl RedisStore {
     }
 }
 
-/// As `rate_limit_fixed.lua` answers it, in one number if it can.
+/// The answer of `rate_limit_fixed.lua`, in one number if possible.
 fn fixed_verdict(answer: &Value, rule: Rule) -> Result<Verdict> {
     const SINCE_MS: u64 = 1_700_000_000_000;
     const BITS: u32 = 40;
@@ -72,7 +72,7 @@ fn fixed_verdict(answer: &Value, rule: Rule) -> Result<Verdict> {
         }
         list => verdict(&numbers(list)?, rule),
     };
-    // A key is there until its time has passed: the millisecond after is the first without it.
+    // A key exists until its time has passed: the following millisecond is the first without it.
     Ok(Verdict {
         reset_at_ms: verdict.reset_at_ms + 1,
         ..verdict

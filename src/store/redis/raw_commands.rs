@@ -1,4 +1,4 @@
-//! Commands of the caller's own, for the client handle; their answers become JSON here.
+//! Raw commands of the caller, for the client handle; their answers become JSON here.
 
 use std::future::{Future, poll_fn};
 use std::pin::pin;
@@ -12,8 +12,8 @@ use super::overtake::{self, AnswerSize, CommandPlace};
 use super::{RedisStore, command};
 use crate::store::{RawCommands, Result, ServerReply, StoreError};
 
-/// Commands whose answer is nested as deep as the caller's script says. redis-rs reads no deeper than 100, and the
-/// connection ends with such an answer.
+/// Commands whose answer is nested as deep as the caller's script decides. redis-rs reads no deeper
+/// than 100, and the connection ends with such an answer.
 const SCRIPTS: &[&str] = &[
     "EVAL",
     "EVALSHA",
@@ -23,7 +23,7 @@ const SCRIPTS: &[&str] = &[
     "FCALL_RO",
 ];
 
-/// What is no longer than this, and has no longer answer, may go on the lane for calls.
+/// A command up to this size whose answer is no larger may use the lane for calls.
 const SMALL_BYTES: usize = 1024;
 
 impl RawCommands for RedisStore {
@@ -48,7 +48,7 @@ impl RawCommands for RedisStore {
         let _place = self.raw.follow(scope).await;
         let _until_answered = is_script.then_some(turn);
         if is_script {
-            // What came before leaves in a pipeline of its own, and so is answered by itself.
+            // Earlier commands are sent in a separate pipeline, and so are answered separately.
             yield_now().await;
         }
         let answered = self.link.bulk_if_allowed(bytes, command(words));
@@ -64,7 +64,7 @@ impl RedisStore {
         place: CommandPlace<'_>,
     ) -> Result<ServerReply> {
         if answer == AnswerSize::String && !self.is_small(words[1]).await {
-            // As if it had been sent before all that waits for it.
+            // As if it had been sent before everything that waits for it.
             let _place = self.raw.fall_in(place.scope());
             let mut answered = pin!(self.link.bulk_if_allowed(0, command(words)));
             let first = poll_fn(|context| Poll::Ready(answered.as_mut().poll(context))).await;
@@ -81,7 +81,7 @@ impl RedisStore {
             .map(reply)
     }
 
-    /// Whether a string fits on the lane for calls; what is no string is a short error.
+    /// Whether a string fits on the lane for calls; for another type the answer is a short error.
     async fn is_small(&self, key: &[u8]) -> bool {
         let length = self
             .link
@@ -95,9 +95,9 @@ impl RedisStore {
     }
 }
 
-/// An answer beyond this takes milliseconds to write.
+/// An answer larger than this takes milliseconds to write.
 const LARGE_BYTES: usize = 256 * 1024;
-/// What writing one item costs, in bytes of a text.
+/// The cost of writing one item, in bytes of a text.
 const ITEM_BYTES: usize = 32;
 
 fn reply(value: Value) -> ServerReply {
@@ -131,7 +131,7 @@ fn fits(value: &Value, room: usize) -> Option<usize> {
     }
 }
 
-/// Piece by piece: a tree in between takes as long again.
+/// Written piece by piece: a tree in between takes as long again.
 fn write(json: &mut Vec<u8>, value: &Value) {
     match value {
         Value::Nil => json.extend(b"null"),
@@ -171,7 +171,7 @@ fn write_array<'a>(json: &mut Vec<u8>, items: impl IntoIterator<Item = &'a Value
 }
 
 fn write_plain(json: &mut Vec<u8>, plain: &(impl Serialize + ?Sized)) {
-    // Nothing fails that is written to memory.
+    // Writing to memory never fails.
     let _ = serde_json::to_writer(json, plain);
 }
 

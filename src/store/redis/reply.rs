@@ -4,7 +4,7 @@ use redis::{ServerError, Value};
 
 use crate::store::{Result, StoreError};
 
-/// Error codes with which a server says that it will not serve, whatever the command.
+/// Error codes with which a server refuses to serve, whatever the command.
 const REFUSALS: &[&str] = &[
     "BUSY",
     "CLUSTERDOWN",
@@ -41,19 +41,22 @@ pub fn classify(error: &ServerError) -> StoreError {
     }
 }
 
-/// The word that names a refusal to people. Never the server's whole text: it may quote a name.
+/// The word that names a refusal to humans. Never the server's whole text, which may quote a name.
 pub fn refusal_code(code: &str, details: &str) -> String {
     match code {
         _ if details.contains(TOO_MANY_CLIENTS) => TOO_MANY_CLIENTS.to_owned(),
-        // Said of a password that the server has no use for, with words that are better not kept.
+        // Reported for a password that the server does not need, in words that should not be
+        // stored.
         "ERR" => "login refused".to_owned(),
         _ => code.to_owned(),
     }
 }
 
-/// What a command within a script was answered, without what Redis up to 6 puts around it: of a command that
-/// ends the script `ERR Error running script (call to f_<hash>): @user_script:<line>: @user_script: <line>: -CODE …`,
-/// of one whose error the script answers itself `@user_script: <line>: -CODE …`. Later servers begin with the code.
+/// The error of a command within a script, without what Redis up to 6 puts around it: for a command
+/// that ends the script
+/// `ERR Error running script (call to f_<hash>): @user_script:<line>: @user_script: <line>: -CODE …`,
+/// for one whose error the script returns itself `@user_script: <line>: -CODE …`. Later servers
+/// begin with the code.
 fn said_by_the_command(text: &str) -> &str {
     let mut rest = text;
     if let Some(wrapped) = rest.strip_prefix("ERR Error running script (call to ") {
@@ -65,7 +68,7 @@ fn said_by_the_command(text: &str) -> &str {
     rest.strip_prefix('-').unwrap_or(rest)
 }
 
-/// What comes after `@user_script:<line>: `.
+/// The text after `@user_script:<line>: `.
 fn after_place(text: &str) -> Option<&str> {
     let (line, said) = text.strip_prefix("@user_script:")?.split_once(": ")?;
     let line = line.trim_start();
@@ -73,8 +76,8 @@ fn after_place(text: &str) -> Option<&str> {
     is_line.then_some(said)
 }
 
-/// What the server lets nobody do, or not this user, if an error says that: a command by its name, alone or in a
-/// script, `keys` or `channels`. `None`: the error is another.
+/// What the server forbids to everyone or to this user, if an error says so: a command by its name,
+/// alone or in a script, `keys` or `channels`. `None`: it is another error.
 pub fn forbidden(text: &str) -> Option<String> {
     let said = said_by_the_command(text);
     let said = said.strip_prefix("ERR ").unwrap_or(said);
@@ -113,12 +116,12 @@ const REFUSED: [&str; 3] = [
     "ACL failure in script: ",
     "The user executing the script can't ",
 ];
-/// Up to Redis 7.0 it is not said which.
+/// Up to Redis 7.0 the server does not say which.
 const A_SCRIPTS_COMMAND: &str = "a command of a script";
-/// Longer ones are no names.
+/// Longer ones are not names.
 const LONGEST_NAME: usize = 32;
 
-/// A name of a command that begins the text, between quotes.
+/// A name of a command that begins the text, in quotes.
 fn quoted(text: &str) -> Option<String> {
     let rest = text.strip_prefix(['\'', '`'])?;
     let (name, _) = rest.split_once(['\'', '`'])?;
@@ -139,7 +142,7 @@ mod tests {
 
     const HASH: &str = "caeeee01384f6b04384c56d69c27aa65287fb306";
 
-    /// As each server says what a command was answered, alone and in a script.
+    /// How each server words the error of a command, alone and in a script.
     fn spellings(text: &str) -> [(&'static str, String); 5] {
         let old = format!(
             "ERR Error running script (call to f_{HASH}): @user_script:1: @user_script: 1: -{text}"

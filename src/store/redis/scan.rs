@@ -16,7 +16,7 @@ use crate::store::{Key, Pattern, Result, StoreError};
 
 /// Slots that the server looks at in one step: well below a millisecond of its time.
 const SCAN_COUNT: &[u8] = b"1024";
-/// A scan that has not come to its end by then never will.
+/// A scan that has not ended by then never will.
 const LONGEST_SCAN: Duration = Duration::from_secs(600);
 
 pub async fn delete_matching(link: &Link, spaces: &[&Key], patterns: &[Pattern]) -> Result<u64> {
@@ -24,7 +24,7 @@ pub async fn delete_matching(link: &Link, spaces: &[&Key], patterns: &[Pattern])
     let mut removed = 0;
     let mut found = walk.next().await?;
     while let Some((step, keys)) = found {
-        // The walk goes on while they are removed: one exchange a step.
+        // The walk continues while they are removed: one round trip per step.
         let (count, next) = try_join(in_time(link, step.unlink(&keys)), walk.next()).await?;
         removed += count;
         found = next;
@@ -32,12 +32,14 @@ pub async fn delete_matching(link: &Link, spaces: &[&Key], patterns: &[Pattern])
     Ok(removed)
 }
 
-/// Through the keys that match one of several patterns, some at a time, some of them maybe twice.
+/// Iterates over the keys that match one of several patterns, a few at a time, possibly some of
+/// them twice.
 pub struct Walk<'a> {
     link: &'a Link,
     spaces: &'a [&'a Key],
     patterns: &'a [Pattern],
-    /// What the server looks for: the pattern in its space, or, for several, all that begins alike.
+    /// What the server looks for: the pattern in its space or, for several patterns, their common
+    /// prefix.
     glob: Vec<u8>,
     started: Instant,
     cursor: Vec<u8>,
@@ -103,7 +105,7 @@ async fn in_time<T>(link: &Link, step: impl Future<Output = Result<T>>) -> Resul
     match timeout(link.command_timeout(), step).await {
         Ok(outcome) => outcome,
         Err(_) => {
-            // A step is small: whoever does not answer it does not answer anything.
+            // A step is small: a server that does not answer it does not answer anything.
             link.declare_dead();
             Err(StoreError::Lost)
         }

@@ -1,6 +1,6 @@
-//! The Lua scripts of this store, and how they are sent: whole the first time on a connection, by hash
-//! from then on, and whole again when the server has forgotten it. So a server that is new to them costs no
-//! second exchange.
+//! The Lua scripts of this store, and how they are sent: in full the first time on a connection, by
+//! hash from then on, and in full again when the server has lost it. So a server that does not know
+//! them costs no second round trip.
 
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
@@ -12,19 +12,19 @@ use crate::store::{Key, StoreError};
 pub struct Lua {
     text: &'static str,
     script: Lazy<Script>,
-    /// Its own among all scripts.
+    /// Its number among all scripts.
     number: Lazy<u32>,
 }
 
 static NUMBERS: AtomicU32 = AtomicU32::new(0);
 
-/// The scripts that a connection has been sent whole. Commands stay in order there, so from the first one
-/// on the server has it.
+/// The scripts that were sent in full on a connection. Commands stay in order there, so the server
+/// has them from the first one on.
 #[derive(Default)]
 pub struct SentScripts(AtomicU64);
 
 impl SentScripts {
-    /// Whether a script has not been sent, which is about to be. Beyond 64 of them it is not known.
+    /// Whether a script has not been sent; it is about to be. Beyond 64 scripts this is not known.
     pub fn is_first(&self, lua: &Lua) -> bool {
         let bit = 1_u64.checked_shl(*lua.number).unwrap_or_default();
         bit & !self.0.load(Ordering::Relaxed) != 0
@@ -32,7 +32,7 @@ impl SentScripts {
     }
 }
 
-/// A script is one file, or what several share and a file.
+/// A script is one file, or a shared file followed by its own.
 macro_rules! lua {
     ($($file:literal),+) => {
         Lua {
@@ -62,7 +62,7 @@ pub static TAG_END: Lua = lua!("lua/tag_end.lua");
 pub static TAG_JOIN: Lua = lua!("lua/tag_join.lua");
 pub static TAG_INVALIDATE: Lua = lua!("lua/tag_invalidate.lua");
 
-/// An answer that no script of ours gives: something else answers in the server's place.
+/// An answer that none of our scripts gives: something else answers in the server's place.
 pub fn unexpected() -> StoreError {
     StoreError::Rejected("not the answer of the script".into())
 }

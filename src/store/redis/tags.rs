@@ -1,5 +1,5 @@
-//! Tags on a Redis server, one sorted set each: so a tag, its version and what it knows of its
-//! entries come and go as one. Entries live in slots of their own.
+//! Tags on a Redis server, one sorted set each: so a tag, its version and its list of entries are
+//! lost together or not at all. Entries live in hash slots of their own.
 
 use futures_util::future::{try_join, try_join_all};
 use redis::Value;
@@ -12,7 +12,7 @@ use crate::store::{Json, Key, Pattern, Result, StoreError, Ttl};
 /// Entries that are removed in one step.
 const AT_ONCE: &str = "1000";
 const MOST_AT_ONCE: usize = 1000;
-/// How long what is left of an invalidated tag may wait for its next step, ms.
+/// How long the rest of an invalidated tag may wait for its next step, ms.
 const REMAINS_MS: &str = "600000";
 
 impl Tagged for RedisStore {
@@ -55,7 +55,7 @@ impl Tagged for RedisStore {
         if seen.is_some_and(|seen| seen.len() != tags.len()) {
             return Ok(None);
         }
-        // Two exchanges: later calls of the entry take their places behind them.
+        // Two round trips: later calls of the entry wait behind them.
         let place = self.large.place(entry);
         let _turn = self.turn(&place).await;
         let Some(versions) = self.join_tags(entry, tags, seen, ttl).await? else {
@@ -161,7 +161,7 @@ impl RedisStore {
         }
     }
 
-    /// Removes those of `entries` that carry one of `versions`; answers how many.
+    /// Removes those of `entries` that carry one of `versions`. Returns how many.
     async fn remove_invalid(&self, versions: &[&[u8]], entries: &[&[u8]]) -> Result<u64> {
         let removed = entries.iter().map(async |entry| {
             let key = Key::new(&[entry]);

@@ -1,9 +1,9 @@
-//! What this package must know about a cached value, kept behind it as white space.
+//! What this package must know about a cached value, stored behind it as white space.
 //!
-//! `cache:<key>` holds a JSON text that other clients read too, so there is room for nothing
-//! else. But JSON allows white space after a text, and nobody writes any. Two kinds of value
-//! carry such a trailer: one that may be served stale, and the placeholder of a lease, the text
-//! `null`, which other clients read as the miss that it is.
+//! `cache:<key>` holds a JSON text that other clients read too, so there is room for nothing else.
+//! But JSON allows white space after a text, and nobody writes any. Two kinds of value have such a
+//! trailer: one that may be served stale, and the placeholder of a lease, the text `null`, which
+//! other clients read as the miss that it is.
 //!
 //! Layout: 4 bytes of magic, then milliseconds (24 digits) and lease (32 digits), two bits each.
 
@@ -23,7 +23,7 @@ pub struct Trailer {
 }
 
 impl Trailer {
-    /// Splits a stored value. The second part is there only when this package wrote it.
+    /// Splits a stored value. The second part exists only if this package wrote it.
     pub fn split(stored: &[u8]) -> (&[u8], Option<Self>) {
         let ends_in_space = stored.last().is_some_and(u8::is_ascii_whitespace);
         if !ends_in_space || stored.len() <= TRAILER_BYTES {
@@ -46,14 +46,14 @@ impl Trailer {
         self.stale_ms == 0
     }
 
-    /// The value of a key that somebody is loading.
+    /// The value of a key that is being loaded.
     pub fn placeholder(lease: FillLease) -> Vec<u8> {
         let mut stored = b"null".to_vec();
         Self { stale_ms: 0, lease }.append_to(&mut stored);
         stored
     }
 
-    /// How a value under `lease` ends.
+    /// The trailer of a value under `lease`.
     pub fn lease_digits(lease: FillLease) -> Vec<u8> {
         let mut digits = Vec::with_capacity(LEASE_DIGITS);
         push_digits(&mut digits, lease.0, LEASE_DIGITS);

@@ -1,6 +1,6 @@
-//! The leases that this process has, and how long each of them certainly lasts.
+//! The leases that this process holds, and how long each is certain to last.
 //!
-//! Bounded in bytes: beyond, nobody gets a lock.
+//! Bounded in bytes; beyond the bound, no lock is granted.
 
 use std::collections::BTreeMap;
 use std::mem;
@@ -19,30 +19,30 @@ use crate::store::memory::budget::{Account, allocated, slot};
 use crate::store::memory::steps;
 use crate::store::parts::Parts;
 
-/// Two clocks that count the same lease go apart by less than this: 1 % and 2 ms.
+/// The maximum drift between two clocks that measure the same lease: 1 % and 2 ms.
 const DRIFT_PARTS: u32 = 100;
 const DRIFT: Duration = Duration::from_millis(2);
 
 pub struct LockLease {
-    /// As JavaScript knows it.
+    /// The handle that JavaScript uses.
     pub handle: u64,
-    /// Of the lock.
+    /// The name of the lock.
     pub name: Arc<[u8]>,
     pub token: Token,
-    /// It may be released by the name.
+    /// It may be released by its name.
     pub is_named: bool,
     pub term: Mutex<LeaseTerm>,
-    /// How often it was asked to be extended.
+    /// How many extensions have been requested.
     pub asked: AtomicU64,
     pub renewal: OnceLock<AbortHandle>,
 }
 
-/// Counted on the monotonic clock, from before it was asked for.
+/// Measured on the monotonic clock, from before the request.
 #[derive(Clone, Copy, Debug)]
 pub struct LeaseTerm {
     pub since: Instant,
     pub ttl: Ttl,
-    /// Granted by Redis, or taken there since; else known to this process only.
+    /// Granted by Redis, or acquired there since; otherwise known only to this process.
     pub on_redis: bool,
     /// Redis may have lost it.
     pub in_doubt: bool,
@@ -61,13 +61,13 @@ impl LeaseTerm {
         }
     }
 
-    /// Until its end.
+    /// The time until its end.
     pub fn left(&self) -> Duration {
         let ttl = self.ttl.as_duration();
         ttl.saturating_sub(self.since.elapsed())
     }
 
-    /// As long as nobody else can have it, whichever clock counts.
+    /// The time for which nobody else can hold it, whichever clock is used.
     pub fn certain(&self) -> Duration {
         let drift = self.ttl.as_duration() / DRIFT_PARTS + DRIFT;
         self.left().saturating_sub(drift)
@@ -79,12 +79,13 @@ impl LockLease {
         *self.lock()
     }
 
-    /// The number of the latest extension that was asked for.
+    /// The number of the latest requested extension.
     pub fn latest(&self) -> u64 {
         self.asked.load(Ordering::Relaxed)
     }
 
-    /// The extension of this number was granted; asked for at `since`. After a later one only that counts.
+    /// The extension of this number was granted; it was requested at `since`. After a later
+    /// extension, only that one counts.
     pub fn renew(&self, number: u64, since: Instant, ttl: Ttl) {
         let mut term = self.lock();
         if self.latest() == number {
@@ -93,7 +94,8 @@ impl LockLease {
         }
     }
 
-    /// An extension is asked for, of which the number is answered. If that makes it shorter, it is from now on.
+    /// An extension is requested; returns its number. If it shortens the lease, the lease is
+    /// shorter from now on.
     pub fn ask(&self, ttl: Ttl) -> u64 {
         let mut term = self.lock();
         let shorter = LeaseTerm {
@@ -107,7 +109,7 @@ impl LockLease {
         self.asked.fetch_add(1, Ordering::Relaxed) + 1
     }
 
-    /// What it takes here and in the table.
+    /// The memory it takes here and in the table.
     fn bytes(&self) -> usize {
         let own = allocated(size_of::<Self>() + ARC_BYTES) + slot(size_of::<(u64, Arc<Self>)>());
         let by_name = slot(size_of::<(Arc<[u8]>, u64)>());
@@ -127,9 +129,9 @@ impl Drop for LockLease {
     }
 }
 
-/// How soon, at the bound, is looked again for leases that have ended.
+/// How soon, at the bound, ended leases are looked for again.
 const SWEEP_AGAIN: Duration = Duration::from_secs(1);
-/// Two counts before what is shared.
+/// Two reference counts in front of the shared data.
 const ARC_BYTES: usize = 2 * size_of::<usize>();
 
 pub struct LockLeases(Mutex<LeaseTable>);
@@ -170,7 +172,7 @@ impl LockLeases {
         if !table.account.has_room(bytes) {
             return false;
         }
-        // With this one's name, which it shares.
+        // Shares the name with this one.
         table.names.remove(&lease.name);
         table.names.insert(lease.name.clone(), lease.handle);
         lease.lock().doubts = table.doubts;
@@ -203,7 +205,7 @@ impl LockLeases {
         (term.on_redis && !term.left().is_zero()).then(|| lease.clone())
     }
 
-    /// For how long a lease certainly lasts; nothing for one that is not here.
+    /// For how long a lease is certain to last; zero for one that is not here.
     pub fn certain(&self, handle: u64) -> Duration {
         let lease = self.get(handle);
         lease.map_or(Duration::ZERO, |lease| lease.term().certain())

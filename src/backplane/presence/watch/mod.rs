@@ -1,8 +1,8 @@
-//! Watching rooms. Each watch has its own view of its room, and tells how that changes: so whatever
-//! comes twice, late or not at all is told once.
-//!
-//! What others do comes on the room's channel. What nobody tells, the end of a TTL or of a process, a
-//! watch notices itself: it looks when the time of somebody in its view has come, and when a lease ends.
+//! Watching rooms. Each watch has its own view of its room and reports how that view changes. So a
+//! change that arrives twice, late or not at all is reported once. Changes by others arrive on the
+//! room's channel. Nobody sends a notification for the end of a TTL or of a process. A watch
+//! notices these itself: it reads the room when the time of a socket in its view has come, and when
+//! a process lease ends.
 
 mod signals;
 mod view;
@@ -28,7 +28,7 @@ use crate::store::topics::{Message, SubscriptionTag, Topics};
 use signals::{Signal, Signals, signals};
 use view::RoomView;
 
-/// How often is asked which leases go on.
+/// How often the live process leases are requested.
 const LOOK_AT_LEASES: Duration = Duration::from_secs(2);
 
 #[derive(Default)]
@@ -72,7 +72,7 @@ impl WatchTable {
 }
 
 impl RoomWatches {
-    /// Something happened in a room; the text is made if somebody watches it.
+    /// Something happened in a room. The text is created only if somebody watches it.
     pub fn hear(&self, room: &str, text: impl FnOnce() -> Bytes) {
         self.watched().hear(room, text);
     }
@@ -113,7 +113,8 @@ impl RoomWatches {
     }
 }
 
-/// The connection on which this process hears of its rooms, and the task that asks which leases go on.
+/// The connection on which this process receives the notifications of its rooms, and the task that
+/// asks which process leases are alive.
 struct WatchConnection {
     topics: Arc<Topics>,
     mailbox: Arc<Mailbox>,
@@ -128,8 +129,8 @@ impl Drop for WatchConnection {
 }
 
 impl<R: Remote> Backplane<R> {
-    /// From now on what happens in a room comes into the receiver's mailbox, with `tag`. Answers whether
-    /// it can be heard already. To be called on the I/O thread.
+    /// From now on, events in a room arrive in the receiver's mailbox, with `tag`. Returns whether
+    /// they can be received already. Must be called on the I/O thread.
     pub async fn presence_watch(
         self: &Arc<Self>,
         receiver: u32,
@@ -197,7 +198,7 @@ impl<R: Remote> Backplane<R> {
         );
         let pubsub_connection = Arc::new(WatchConnection {
             topics,
-            // Events of rooms are no messages: their traffic is nobody's.
+            // Events of rooms are not messages and are not counted as such.
             mailbox: Mailbox::new(
                 receiver,
                 around.bounds,
@@ -214,7 +215,7 @@ impl<R: Remote> Backplane<R> {
         pubsub_connection
     }
 
-    /// Asks which of the leases go on that the watched rooms depend on.
+    /// Asks which of the process leases are alive that the watched rooms depend on.
     async fn presence_look_at_leases(&self) {
         let Availability::Ready(store) = self.switch.now() else {
             return;

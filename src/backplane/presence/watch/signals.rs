@@ -1,4 +1,5 @@
-//! What a watch is told, bounded in bytes. Beyond the bound news are not kept, and the watch looks instead.
+//! The notifications for a watch, bounded in bytes. Beyond the bound they are not kept, and the
+//! watch reads the room instead.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
@@ -8,14 +9,14 @@ use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
 use crate::store::memory::budget::{Account, allocated};
 
-/// Bytes of news that wait while a watch looks.
+/// Bytes of notifications that wait while a watch reads its room.
 const MOST: u64 = 4 * 1024 * 1024;
 
 pub enum Signal {
     News(Bytes),
     /// Redis was unavailable.
     Back,
-    /// News may have been missed.
+    /// Notifications may have been missed.
     Missed,
     LeaseEnded,
 }
@@ -33,7 +34,7 @@ pub struct Inbox {
 struct Waiting {
     account: Account,
     bytes: AtomicU64,
-    /// Until the watch takes it as missed, nothing more is kept.
+    /// Until the watch has noticed the loss, nothing more is kept.
     is_full: AtomicBool,
 }
 
@@ -76,20 +77,20 @@ impl Signals {
     }
 
     pub fn send(&self, signal: Signal) {
-        // Of a watch that has ended nobody is told.
+        // A watch that has ended is not notified.
         let _ = self.sender.send(signal);
     }
 }
 
 impl Inbox {
-    /// `None`: the watch has ended. Nothing is lost when it is dropped while it waits.
+    /// `None`: the watch has ended. Nothing is lost if it is dropped while it waits.
     pub async fn take(&mut self) -> Option<Signal> {
         let signal = self.receiver.recv().await?;
         self.taken(&signal);
         Some(signal)
     }
 
-    /// Takes all that is there.
+    /// Takes everything that is there.
     pub fn skip(&mut self) {
         while let Ok(signal) = self.receiver.try_recv() {
             self.taken(&signal);
@@ -108,7 +109,7 @@ impl Inbox {
     }
 }
 
-/// Both ends are gone: what nobody has taken is gone, too.
+/// Both ends are gone, and with them everything that has not been taken.
 impl Drop for Waiting {
     fn drop(&mut self) {
         self.account.sub(self.bytes.load(Relaxed));

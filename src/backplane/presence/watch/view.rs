@@ -1,4 +1,4 @@
-//! One room as far as has been told, and how it changes.
+//! One room as reported so far, and how it changes.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
@@ -20,17 +20,17 @@ use crate::store::presence::{Detail, Place, Present, ProcessLease, Record, RoomE
 use crate::store::remote::Remote;
 use crate::store::topics::{Message, SubscriptionTag};
 
-/// How long somebody may be missing without a reason before it counts as having left: after an outage
-/// every process sets its sockets again.
+/// How long a socket may be missing without a reason before it counts as having left: after an
+/// outage every process sets its sockets again.
 const GRACE: Duration = Duration::from_secs(5);
-/// A room is not looked at more often.
+/// The minimum interval between two reads of a room.
 const LOOK_AGAIN: Duration = Duration::from_millis(500);
 const FAR: Duration = Duration::from_secs(365 * 24 * 3600);
 
 /// A user and one of its sockets.
 type UserSocket = (Box<str>, Box<str>);
 
-/// Who is in a room, as far as has been told.
+/// The sockets in a room, as reported so far.
 pub struct RoomView<R: Remote> {
     backplane: Arc<Backplane<R>>,
     room: Box<str>,
@@ -76,10 +76,10 @@ impl<R: Remote> RoomView<R> {
         }
     }
 
-    /// Until the watch ends. `ready`: from now on every change is told. The watch was asked for when it
-    /// had `begun`, which is what its first look may take its time from.
+    /// Runs until the watch ends. `ready`: every change is reported from now on. `begun`: when the
+    /// watch was requested; the deadline of its first read counts from then.
     pub async fn keep(mut self, mut signals: Inbox, ready: oneshot::Sender<()>, begun: Instant) {
-        // What was told before is part of what is found now.
+        // What was reported before is part of what is found now.
         signals.skip();
         self.begin(begun).await;
         let _ = ready.send(());
@@ -87,7 +87,7 @@ impl<R: Remote> RoomView<R> {
             match caught(self.turn(&mut signals)).await {
                 Ok(true) => {}
                 Ok(false) => return,
-                // What has been told may be wrong: a look sets it right.
+                // What was reported may be wrong: a read corrects it.
                 Err(Panicked) => {
                     self.backplane.say_failed("what watches a room");
                     self.look_at = Instant::now() + LOOK_AGAIN;
@@ -96,7 +96,7 @@ impl<R: Remote> RoomView<R> {
         }
     }
 
-    /// Answers whether the watch goes on.
+    /// Returns whether the watch continues.
     async fn turn(&mut self, signals: &mut Inbox) -> bool {
         tokio::select! {
             biased;
@@ -116,7 +116,7 @@ impl<R: Remote> RoomView<R> {
         true
     }
 
-    /// Whoever is there at the beginning has not come.
+    /// A socket that is present at the beginning has not joined.
     async fn begin(&mut self, begun: Instant) {
         let (there, is_whole) = self.list(begun).await;
         for (id, seen) in there.into_iter().filter_map(seen) {
@@ -132,7 +132,8 @@ impl<R: Remote> RoomView<R> {
             .await
     }
 
-    /// Tells what is different from the view. News that come meanwhile are heard afterwards.
+    /// Reports the differences from the view. Notifications that arrive meanwhile are handled
+    /// afterwards.
     async fn look(&mut self) {
         let (there, is_whole) = self.list(Instant::now()).await;
         let mut found = HashSet::new();
@@ -163,7 +164,7 @@ impl<R: Remote> RoomView<R> {
                     ends: end(left),
                     missing_since: None,
                 };
-                // Of a lease that has ended nobody tells again.
+                // Nobody reports again for a process lease that has ended.
                 let has_ended = self.backplane.presence.leases.has_ended(lease);
                 let until = if has_ended {
                     Instant::now() + LOOK_AGAIN
@@ -220,7 +221,7 @@ impl<R: Remote> RoomView<R> {
         Some(seen)
     }
 
-    /// Has those leave who were not found and will not be.
+    /// Reports sockets as left that were not found and will not be.
     fn miss(&mut self, found: &HashSet<UserSocket>) {
         let now = Instant::now();
         let calm_since = self.whole_since.map_or(now, |since| since + GRACE);
@@ -236,7 +237,7 @@ impl<R: Remote> RoomView<R> {
                 true => calm_since,
                 false => calm_since.max(missing_since + GRACE),
             };
-            // Then it is looked for again; or when its time has come, which may be sooner.
+            // Then it is looked for again, or when its time has come, which may be sooner.
             seen.ends = match has_ended {
                 true => leaves_at,
                 false => leaves_at.min(seen.ends),
@@ -266,7 +267,8 @@ impl<R: Remote> RoomView<R> {
         let next = if is_whole {
             self.there.values().map(|seen| seen.ends).min()
         } else {
-            // Redis is there and did not answer; while it is unavailable nothing is asked, and its return is said.
+            // Redis is available and did not answer. During an outage nothing is asked, and the end
+            // of the outage is reported.
             self.backplane.is_ready().then_some(now)
         };
         self.look_at = next.unwrap_or(now + FAR).max(now + LOOK_AGAIN);
@@ -293,7 +295,8 @@ impl<R: Remote> Drop for RoomView<R> {
     }
 }
 
-/// What a watch takes whoever is there. Its room is a key of two maps, and named here.
+/// The memory of a watch beside the sockets in its room. The room is a key of two maps, and named
+/// here.
 fn own_bytes<R: Remote>(room: &str) -> u64 {
     (size_of::<RoomView<R>>() + 3 * allocated(room.len())) as u64
 }

@@ -1,42 +1,43 @@
-//! How many bytes this process keeps, by kind, and how many it may.
+//! How many bytes this process keeps, by kind, and how many it may keep.
 //!
-//! One budget bounds all that a backplane keeps in memory. Values have what the other kinds leave, and
-//! make room as soon as one of those grows. The others have a share each, and at most seven eighths
-//! together; what happens at the bound is each kind's own business, and never breaks a promise.
+//! One budget bounds everything that a backplane keeps in memory. Values get what the other kinds
+//! leave, and make room as soon as one of those grows. The others have a share each, and at most
+//! seven eighths together. What happens at the bound depends on the kind, and never breaks a
+//! promise.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 
-/// What is kept.
+/// The kinds of kept data.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum MemoryKind {
     /// Of the cache, of queries and of sessions, with their keys.
     Values,
     /// By which values are invalidated.
     Tags,
-    /// Sessions that are to be set on Redis.
+    /// Sessions that have to be set on Redis.
     Sessions,
     /// Those of an outage.
     Locks,
-    /// Locks that this process has.
+    /// Locks that this process holds.
     Leases,
-    /// Who waits for one.
+    /// Callers that wait for one.
     Waiters,
-    /// Locks that are to be given back on Redis.
+    /// Locks that have to be released on Redis.
     Gifts,
     Limits,
-    /// What was missed, and may be set.
+    /// Misses that may be followed by a set.
     Fills,
-    /// What is to be deleted on Redis.
+    /// What has to be deleted on Redis.
     Journal,
-    /// Limits that are to be reset on Redis.
+    /// Limits that have to be reset on Redis.
     Resets,
     Presence,
-    /// Sockets that are to be removed on Redis.
+    /// Sockets that have to be removed on Redis.
     Removals,
-    /// What is subscribed to.
+    /// The subscriptions.
     Subscriptions,
-    /// Rooms that are watched, and who is in them.
+    /// Watched rooms, and the sockets in them.
     Watches,
 }
 
@@ -59,7 +60,7 @@ impl MemoryKind {
         Self::Watches,
     ];
 
-    /// As metrics call it.
+    /// The name in metrics.
     pub fn name(self) -> &'static str {
         match self {
             Self::Values => "values",
@@ -80,7 +81,8 @@ impl MemoryKind {
         }
     }
 
-    /// In 64ths of the whole. What the program listens to is never refused: the others make room.
+    /// In 64ths of the whole. Subscriptions and watches are never refused: the other kinds make
+    /// room.
     fn share(self) -> u64 {
         match self {
             Self::Values | Self::Subscriptions | Self::Watches => 64,
@@ -91,7 +93,8 @@ impl MemoryKind {
         }
     }
 
-    /// What a kind has however much the others take, in 64ths: counting must go on.
+    /// The guaranteed share of a kind, however much the others take, in 64ths: counting must
+    /// continue.
     fn floor(self) -> u64 {
         match self {
             Self::Limits | Self::Journal => 4,
@@ -101,14 +104,14 @@ impl MemoryKind {
 }
 
 const WHOLE: u64 = 64;
-/// Of all but the values, without what others have for certain.
+/// Of everything but the values, without the guaranteed shares of others.
 const OTHERS: u64 = 56;
 
 pub struct Budget {
     max: u64,
     kinds: [AtomicU64; MemoryKind::ALL.len()],
     total: AtomicU64,
-    /// Has the values make room.
+    /// Makes the values make room.
     on_pressure: OnceLock<Box<dyn Fn() + Send + Sync>>,
 }
 
@@ -129,8 +132,8 @@ impl Budget {
         }
     }
 
-    /// Called, once set, whenever more is kept than may be; nothing that is locked then may be waited for
-    /// but the values.
+    /// Called, once set, whenever more is kept than allowed. Of the data locked at that time, it
+    /// may wait only for the values.
     pub fn on_pressure(&self, make_room: impl Fn() + Send + Sync + 'static) {
         let _ = self.on_pressure.set(Box::new(make_room));
     }
@@ -164,7 +167,7 @@ impl Budget {
     }
 }
 
-/// What is kept of one kind, as whoever keeps it says.
+/// How much of one kind is kept, as reported by its keeper.
 #[derive(Clone)]
 pub struct Account {
     budget: Arc<Budget>,
@@ -172,7 +175,7 @@ pub struct Account {
 }
 
 impl Account {
-    /// Of something that is bounded by itself.
+    /// Of something that has its own bound.
     pub fn alone(kind: MemoryKind, max: u64) -> Self {
         Budget::new(max).account(kind)
     }
@@ -186,7 +189,7 @@ impl Account {
         self.budget.most(self.kind)
     }
 
-    /// Whether so many bytes more may be kept.
+    /// Whether this many more bytes may be kept.
     pub fn has_room(&self, more: usize) -> bool {
         self.bytes() + more as u64 <= self.most()
     }
@@ -195,7 +198,7 @@ impl Account {
         self.bytes() > self.most()
     }
 
-    /// So many bytes are kept now. To be called by one at a time.
+    /// This many bytes are kept now. Must be called by one caller at a time.
     pub fn set(&self, bytes: usize) {
         let before = self.bytes();
         match (bytes as u64).checked_sub(before) {
@@ -222,8 +225,8 @@ impl Account {
     }
 }
 
-/// What an allocation of so many bytes takes: the allocator has four sizes from one power of two to the next. Of
-/// what is large, a page has room for few, and some is left over.
+/// What an allocation of this many bytes takes: the allocator has four sizes from one power of two
+/// to the next. A page holds only a few large ones, and some of it remains unused.
 pub const fn allocated(bytes: usize) -> usize {
     const WORD: usize = 8;
     if bytes <= 8 * WORD {
@@ -234,13 +237,13 @@ pub const fn allocated(bytes: usize) -> usize {
     if bytes < 4096 { size } else { size + size / 32 }
 }
 
-/// What the table of a map or a set takes that has room for `capacity` entries of that size. It has an eighth
-/// more, and a byte for each.
+/// What the table of a map or a set takes that has room for `capacity` entries of that size. It has
+/// an eighth more, and a byte for each.
 pub const fn table(capacity: usize, entry: usize) -> usize {
     capacity * 8 / 7 * (entry + 1)
 }
 
-/// What an entry takes in a table, which is half full at the least.
+/// What an entry takes in a table, which is at least half full.
 pub const fn slot(entry: usize) -> usize {
     (entry + 1) * 12 / 7
 }

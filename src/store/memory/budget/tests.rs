@@ -1,4 +1,4 @@
-//! The bounds, and that what is counted is what the allocator sees.
+//! Tests of the bounds, and that the count matches the allocator.
 
 use std::future::Future;
 
@@ -137,7 +137,7 @@ fn locks_are_counted() {
         let account = budget.account(MemoryKind::Locks);
         let locks = MemoryLocks::new(account, Clock::system(), Box::new(|_| ()));
         let (address, ttl) = (ProcessAddress::unique(), Ttl::from_whole_millis(60_000));
-        // Makes what all names share.
+        // Creates what all names share.
         LockKeys::new(b"", b"first");
         let taken = kept(|| {
             for name in &names {

@@ -1,4 +1,4 @@
-//! The sockets of this process, and where to find them; all of it is counted in bytes.
+//! The sockets of this process and an index of them; all of it is counted in bytes.
 
 use std::collections::BTreeSet;
 use std::mem;
@@ -15,7 +15,7 @@ pub struct SocketIndex {
     pub sockets: Parts<Arc<str>, OwnSocket>,
     users: Parts<Arc<str>, SocketIds>,
     rooms: Parts<Arc<str>, SocketIds>,
-    /// Ms since 1970, and when to forget it.
+    /// Ms since 1970, and when to drop it.
     last_seen: Parts<Box<str>, (u64, u64)>,
     removed: Parts<Box<str>, RemovedSocket>,
     pub in_doubt: usize,
@@ -69,9 +69,9 @@ impl SocketIds {
     }
 }
 
-/// Two counts before what is shared.
+/// Two reference counts in front of the shared data.
 const ARC_BYTES: usize = 2 * size_of::<usize>();
-/// Of a place: its slot. Of a socket in it: its part of a tree of ids.
+/// For a place: its slot. For a socket in it: its part of a tree of ids.
 const PLACE_BYTES: usize = slot(size_of::<(Arc<str>, SocketIds)>());
 const ID_BYTES: usize = 32;
 
@@ -79,7 +79,7 @@ fn shared(text: &str) -> usize {
     allocated(text.len() + ARC_BYTES)
 }
 
-/// What a socket takes beside the names of its places, which all share that are there.
+/// The memory of a socket beside the names of its places, which all sockets there share.
 fn socket_bytes(socket: &Socket) -> usize {
     let own = slot(size_of::<(Arc<str>, OwnSocket)>()) + allocated(size_of::<Socket>() + ARC_BYTES);
     let metadata = allocated(socket.metadata.len()) + socket.bytes_of_others();
@@ -99,11 +99,11 @@ fn removed_bytes(id: &str) -> usize {
     slot(size_of::<(Box<str>, RemovedSocket)>()) + allocated(id.len())
 }
 
-/// What is remembered of a socket that was removed.
+/// What is remembered of a removed socket.
 pub struct RemovedSocket {
     pub version: u64,
     pub order: SocketOrder,
-    /// By the clock: when to forget it.
+    /// By the clock: when to drop it.
     pub until: u64,
 }
 
@@ -153,7 +153,7 @@ impl SocketIndex {
         }
     }
 
-    /// From now on the server may not have any of them.
+    /// From now on the server may lack any of them.
     pub fn doubt_all(&mut self) {
         self.doubts += 1;
         self.in_doubt = self.sockets.len();
@@ -171,7 +171,7 @@ impl SocketIndex {
         self.in_doubt += usize::from(doubt != Doubt::None);
     }
 
-    /// Whether a socket may be added, or take the place of the one that is known.
+    /// Whether a socket may be added, or replace the known one.
     pub fn has_room_for(&self, socket: &Socket) -> bool {
         let known = self.sockets.get(&*socket.id);
         let before = known.map_or(0, |known| socket_bytes(&known.socket));
@@ -192,7 +192,7 @@ impl SocketIndex {
         ids.into_iter().flat_map(SocketIds::iter)
     }
 
-    /// The next ids in a place, in their order.
+    /// The next ids in a place, in order.
     pub fn ids_after(
         &self,
         place: Place<'_>,
@@ -222,7 +222,7 @@ impl SocketIndex {
         self.last_heard = self.last_heard.max(kept.heard_in.number);
         let socket = &kept.socket;
         match self.sockets.get_mut(&socket.id) {
-            // Most are only set anew.
+            // Most are only set again.
             Some(known)
                 if known.socket.user == socket.user && known.socket.rooms == socket.rooms =>
             {
@@ -283,7 +283,8 @@ impl SocketIndex {
         self.removed.get(id)
     }
 
-    /// Remembers that a socket was removed, if there is room: without, a refresh that is under way may bring it back.
+    /// Remembers that a socket was removed, if there is room. Otherwise, a refresh in progress may
+    /// restore it.
     pub fn remember_removed(&mut self, id: &str, removed: RemovedSocket) {
         let (is_new, bytes) = (self.removed.get(id).is_none(), removed_bytes(id));
         if !is_new || self.account.has_room(bytes) {
@@ -292,12 +293,12 @@ impl SocketIndex {
         }
     }
 
-    /// When a user was seen who has no socket any more, and until when that is remembered.
+    /// When a user without sockets was last seen, and until when that is remembered.
     pub fn last_seen(&self, user: &str) -> Option<(u64, u64)> {
         self.last_seen.get(user).copied()
     }
 
-    /// Remembers it, unless there is no room.
+    /// Remembers it, if there is room.
     pub fn see(&mut self, user: &str, at_ms: u64, until: u64) {
         let (is_new, bytes) = (self.last_seen.get(user).is_none(), seen_bytes(user));
         if !is_new || self.account.has_room(bytes) {
@@ -324,12 +325,12 @@ impl SocketIndex {
     }
 }
 
-/// Has a socket share names with others. What nobody else holds is changed in place.
+/// Makes a socket share names with others. A name that nobody else holds is changed in place.
 fn share(kept: &mut OwnSocket, change: impl FnOnce(&mut Socket)) {
     change(Arc::make_mut(&mut kept.socket));
 }
 
-/// Joins a place, whose name is kept once; answers what is kept more.
+/// Joins a place, whose name is stored once. Returns the additional bytes.
 fn join(places: &mut Parts<Arc<str>, SocketIds>, place: &mut Arc<str>, id: &Arc<str>) -> usize {
     if let Some((name, _)) = places.get_key_value(&**place) {
         *place = name.clone();
@@ -342,7 +343,7 @@ fn join(places: &mut Parts<Arc<str>, SocketIds>, place: &mut Arc<str>, id: &Arc<
     place_bytes(place)
 }
 
-/// Nothing is left of a place that is empty. Answers what is kept less.
+/// An empty place is dropped. Returns the bytes freed.
 fn take_out(places: &mut Parts<Arc<str>, SocketIds>, place: &str, id: &str) -> usize {
     if places.get_mut(place).is_some_and(|ids| ids.remove(id)) {
         places.remove(place);

@@ -1,5 +1,6 @@
-//! The sockets that this process has set: what answers while Redis is unavailable, and what is set there
-//! again afterwards. Bounded in bytes; beyond, sockets are not taken any more, and users who have gone are forgotten.
+//! The sockets that this process has set: they answer while Redis is unavailable, and are set there
+//! again afterwards. Bounded in bytes; beyond the bound, no further socket is taken, and users who
+//! have left are dropped.
 
 mod index;
 mod offline;
@@ -27,13 +28,13 @@ use index::SocketIndex;
 
 pub use own_socket::{Doubt, OwnSocket, SocketOrder, Standing};
 
-/// What is left of what lasts as long as the process: some 500,000 years.
+/// The remaining time of what lasts as long as the process: about 500,000 years.
 const FOR_EVER: Duration = Duration::from_millis(u64::MAX >> 10);
 
 /// Sockets whose time has passed that are taken out in one step, each of which may be told of in many rooms.
 const ENDED_AT_ONCE: usize = 128;
 
-/// Told what happens in a room; its text is made for who listens.
+/// Called with every change in a room; its text is created only for listeners.
 pub type OnRoomEvent = Box<dyn Fn(&str, &dyn Fn() -> Bytes) + Send + Sync>;
 
 pub struct MemoryRoster {
@@ -53,7 +54,7 @@ impl MemoryRoster {
         }
     }
 
-    /// The next place in the order of this process.
+    /// The next number in the order of this process.
     pub fn order(&self) -> SocketOrder {
         SocketOrder {
             number: self.orders.fetch_add(1, Ordering::Relaxed),
@@ -61,7 +62,7 @@ impl MemoryRoster {
         }
     }
 
-    /// Sets a socket, and tells nobody. `false`: there is no room.
+    /// Sets a socket without notification. `false`: there is no room.
     pub fn keep(&self, socket: Arc<Socket>, standing: Standing) -> bool {
         let mut book = self.book();
         let known = book.sockets.get(&socket.id);
@@ -88,7 +89,7 @@ impl MemoryRoster {
         true
     }
 
-    /// Forgets a socket that was not set since, and tells nobody.
+    /// Drops a socket that was not set since, without notification.
     pub fn forget(&self, id: &str, order: SocketOrder) {
         let mut book = self.book();
         if book
@@ -110,7 +111,7 @@ impl MemoryRoster {
         self.book().known(id)
     }
 
-    /// In steps: whoever is there all the time is found.
+    /// In steps: every socket that is present all the time is found.
     pub async fn list_in_steps(&self, place: Place<'_>, detail: Detail) -> Vec<Present> {
         let mut there = Vec::new();
         self.for_each_at(place, |_, kept, now| {

@@ -8,11 +8,12 @@ use super::own_socket::{Doubt, OwnSocket, Standing};
 use crate::store::Ttl;
 use crate::store::presence::{Condition, Socket};
 
-/// How long a removal is remembered, so that no refresh brings the socket back.
+/// How long a removal is remembered, so that no refresh restores the socket.
 const REMOVED_MS: u64 = 60_000;
 
 impl MemoryRoster {
-    /// Sets a socket, and tells who listens; `None`: the condition does not hold, or there is no room.
+    /// Sets a socket and notifies listeners. `None`: the condition does not hold, or there is no
+    /// room.
     pub fn set_now(
         &self,
         socket: Arc<Socket>,
@@ -39,7 +40,8 @@ impl MemoryRoster {
         Some(standing.version)
     }
 
-    /// Removes a socket, if it is that user's, and tells who listens; answers as of which version.
+    /// Removes a socket if it belongs to that user, and notifies listeners. Returns the version of
+    /// the removal.
     pub fn remove_now(&self, user: &str, id: &str) -> u64 {
         let (known, now) = (self.find(id), self.clock.now_ms());
         let version = self.next_version(id, known.as_ref());

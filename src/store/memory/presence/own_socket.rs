@@ -7,7 +7,7 @@ use super::FOR_EVER;
 use crate::store::Ttl;
 use crate::store::presence::{Condition, Detail, Place, Present, Record, Socket};
 
-/// When something was asked for, in the order of this process: what was asked for later stays.
+/// The order of requests in this process: the later one wins.
 #[derive(Clone, Copy, Debug)]
 pub struct SocketOrder {
     pub(super) number: u64,
@@ -20,11 +20,11 @@ pub struct SocketOrder {
 pub struct OwnSocket {
     pub socket: Arc<Socket>,
     pub(super) order: SocketOrder,
-    /// The server's, or one that was made here while it was unavailable.
+    /// The server's version, or one made here during an outage.
     pub version: u64,
     /// By the clock; `None`: with the process.
     pub(super) ends: Option<u64>,
-    /// By the clock: when the server heard of it last.
+    /// By the clock: when the server last received it.
     pub(super) heard: u64,
     pub(super) heard_in: SocketOrder,
     pub(super) seen_at_ms: u64,
@@ -37,13 +37,13 @@ pub struct OwnSocket {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Doubt {
     None,
-    /// It had; maybe it has lost it.
+    /// It had it; it may have lost it.
     Lost,
     /// It was set while the server was unavailable.
     Unheard,
 }
 
-/// Where a socket stands on the server, and how long it lasts.
+/// The placement of a socket on the server, and how long it lasts.
 #[derive(Clone, Copy)]
 pub struct Standing {
     pub order: SocketOrder,
@@ -54,7 +54,7 @@ pub struct Standing {
 }
 
 impl OwnSocket {
-    /// On which it may be set on the server again.
+    /// The condition under which it may be set on the server again.
     pub fn condition(&self) -> Condition {
         match self.doubt {
             Doubt::Unheard => Condition::Always,

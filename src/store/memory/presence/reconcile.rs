@@ -1,4 +1,5 @@
-//! What the server knows of the sockets of this process: what it may not have, and what it may say that is not so.
+//! What the server knows about the sockets of this process: what it may lack, and what it may
+//! report wrongly.
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -14,7 +15,7 @@ use crate::store::parts::Parts;
 use crate::store::presence::{Detail, Place, Present, Socket};
 
 impl MemoryRoster {
-    /// From now on the server may not have this one.
+    /// From now on the server may lack this one.
     pub fn doubt(&self, kept: &OwnSocket) {
         let (id, mut book) = (&kept.socket.id, self.book());
         if book
@@ -57,7 +58,7 @@ impl MemoryRoster {
         })
     }
 
-    /// The server has a socket as it was kept, or had.
+    /// The server has, or had, a socket as it is recorded here.
     pub fn heard(&self, before: &OwnSocket, version: u64, doubt: Doubt) {
         let (now, heard_in) = (self.clock.now_ms(), self.order());
         let mut book = self.book();
@@ -151,7 +152,7 @@ impl MemoryRoster {
         missing
     }
 
-    /// Whether a socket is as it was: not set, not even again, nor removed since.
+    /// Whether a socket is unchanged: not set, not even again, nor removed since.
     pub fn is_as(&self, before: &OwnSocket) -> bool {
         let known = self.find(&before.socket.id);
         known.is_some_and(|known| {
@@ -159,8 +160,8 @@ impl MemoryRoster {
         })
     }
 
-    /// What is left of a socket's time (`None`: as long as the process), if it is there and has not been set
-    /// or removed since.
+    /// The remaining time of a socket (`None`: as long as the process), if it is present and has
+    /// not been set or removed since.
     pub fn left(&self, kept: &OwnSocket) -> Option<Option<Ttl>> {
         let (book, now) = (self.book(), self.clock.now_ms());
         let known = book.sockets.get(&*kept.socket.id)?;
@@ -168,7 +169,7 @@ impl MemoryRoster {
         is_it.then(|| known.ends.map(|ends| Ttl::from_whole_millis(ends - now)))
     }
 
-    /// A socket is not this process's any more.
+    /// A socket no longer belongs to this process.
     pub fn lost(&self, kept: &OwnSocket) {
         self.forget(&kept.socket.id, kept.order);
     }

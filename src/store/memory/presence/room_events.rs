@@ -1,4 +1,4 @@
-//! Telling who listens in this process.
+//! Notifies listeners in this process.
 
 use std::collections::HashSet;
 
@@ -8,7 +8,7 @@ use crate::store::Ttl;
 use crate::store::presence::{Place, RoomEvent, Socket};
 
 impl MemoryRoster {
-    /// Tells the places that a socket has left.
+    /// Notifies the places that a socket has left.
     pub(super) fn tell_moved(&self, before: &OwnSocket, now: &Socket, version: u64) {
         let is_anothers = before.socket.user != now.user;
         if is_anothers {
@@ -22,7 +22,7 @@ impl MemoryRoster {
         }
     }
 
-    /// Tells the places where a socket is new or different.
+    /// Notifies the places where a socket is new or has changed.
     pub(super) fn tell_set(&self, before: Option<&OwnSocket>, now: &Socket, standing: Standing) {
         let time = self.clock.now_ms();
         let is_same = before.is_some_and(|before| {

@@ -1,4 +1,4 @@
-//! The tags that there are, and the keys of their entries; all of it is counted in bytes.
+//! The existing tags, and the keys of their entries; all of it is counted in bytes.
 
 use std::collections::HashMap;
 use std::mem;
@@ -11,15 +11,15 @@ use crate::store::parts::Parts;
 use crate::store::tags::{Tag, Version};
 use crate::store::{Key, Ttl};
 
-/// What a tag lasts longer than its entries, ms.
+/// How much longer a tag lasts than its entries, ms.
 const SPARE_MS: u64 = 1000;
 
 pub struct Tags {
-    /// What was set since the last half ended; the others may be the next.
+    /// What was set since the last half was dropped; the others may be next.
     young: Parts<Key, TagState>,
     old: Parts<Key, TagState>,
     young_bytes: u64,
-    /// How often the older ones have ended.
+    /// How often the older half has been dropped.
     ends: u64,
     account: Account,
 }
@@ -28,12 +28,12 @@ pub struct TagState {
     pub version: Version,
     pub entries: Parts<Key, ()>,
     gone_at: u64,
-    /// Of all that is kept of it.
+    /// Of everything that is kept of it.
     bytes: u64,
     look: Look,
 }
 
-/// Where a pass is among the parts.
+/// The position of a pass among the parts.
 #[derive(Default)]
 pub struct Cursor {
     ends: u64,
@@ -63,7 +63,7 @@ impl TagState {
         }
     }
 
-    /// Answers what is kept more.
+    /// Returns the additional bytes.
     fn add(&mut self, entry: &Key) -> u64 {
         if self.entries.get(entry).is_some() {
             return 0;
@@ -71,7 +71,7 @@ impl TagState {
         self.entries.insert(entry.clone(), ());
         let more = entry_bytes(entry);
         self.bytes += more;
-        // A part of long keys is to be hashed in one step, too.
+        // A part with long keys must also be hashed in one step.
         self.entries.spread(self.bytes as usize / STEP_BYTES);
         more
     }
@@ -97,7 +97,7 @@ impl Tags {
         self.account.bytes()
     }
 
-    /// Answers all that there were.
+    /// Returns all that existed.
     pub fn clear(&mut self) -> [Parts<Key, TagState>; 2] {
         self.young_bytes = 0;
         self.account.set(0);
@@ -113,7 +113,7 @@ impl Tags {
         state.is_alive(now).then_some(state.version)
     }
 
-    /// One whose time has passed has to have ended. `number`: of the tag, if it is a new one.
+    /// An expired tag must have been ended before. `number`: of the tag, if it is new.
     pub fn join(
         &mut self,
         tag: &Tag,
@@ -141,7 +141,7 @@ impl Tags {
         version
     }
 
-    /// From now on nothing that has it is valid.
+    /// From now on no entry that has it is valid.
     pub fn end(&mut self, tag: &Key) -> Option<TagState> {
         let (state, is_young) = match self.young.remove(tag) {
             Some(state) => (state, 1),
@@ -152,7 +152,7 @@ impl Tags {
         Some(state)
     }
 
-    /// Ends those that were there before the last time.
+    /// Ends those that existed before the last time.
     pub fn end_older(&mut self) -> Parts<Key, TagState> {
         let ended = mem::replace(&mut self.old, mem::take(&mut self.young));
         self.account.sub(self.account.bytes() - self.young_bytes);
@@ -161,7 +161,8 @@ impl Tags {
         ended
     }
 
-    /// The next tags of a pass that are asked for, and whether they were the last. `cost`: of looking at one, in bytes.
+    /// The next tags of a pass, and whether they were the last. `cost`: of looking at one, in
+    /// bytes.
     pub fn some(
         &self,
         (pass, at): (&Pass<'_>, &mut Cursor),
@@ -190,10 +191,10 @@ impl Tags {
         (found, true)
     }
 
-    /// The older ones come first: one that becomes young meanwhile is met then.
+    /// The older ones come first: one that becomes young meanwhile is found later.
     fn part(&self, at: &mut Cursor) -> Option<&HashMap<Key, TagState>> {
         if at.ends != self.ends {
-            // What was young is older now.
+            // The young ones are the older ones now.
             *at = Cursor {
                 ends: self.ends,
                 ..Cursor::default()
@@ -208,7 +209,8 @@ impl Tags {
         self.young.part(at.part)
     }
 
-    /// Forgets the entries of a tag that are gone, of one part of them. Answers whether there are more parts.
+    /// Drops the entries of a tag that no longer exist, one part of them. Returns whether there are
+    /// more parts.
     pub fn prune(&mut self, tag: &Key, part: usize, is_there: impl Fn(&Key) -> bool) -> bool {
         let (state, is_young) = match self.young.get_mut(tag) {
             Some(state) => (state, 1),
@@ -230,7 +232,7 @@ impl Tags {
         has_more
     }
 
-    /// Whether these and an entry of theirs fit into what there may be.
+    /// Whether these and an entry of theirs fit into the bound.
     pub fn have_room_for(&self, tags: &[Tag], entry: Option<&Key>) -> bool {
         let of_entry = entry.map_or(0, entry_bytes);
         let each = tags.iter().map(|tag| tag_bytes(tag.key()) + of_entry);

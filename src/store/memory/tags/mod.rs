@@ -1,7 +1,7 @@
 //! The tags of the entries in memory.
 //!
-//! Bounded in bytes. Beyond, the older half of them ends, and with them what they invalidate: an entry without its
-//! tags could not be invalidated.
+//! Bounded in bytes. Beyond the bound, the older half is dropped together with its entries: an
+//! entry without its tags could not be invalidated.
 
 mod index;
 
@@ -20,10 +20,10 @@ use crate::store::{Json, Key, Pattern, Result, Store, Ttl};
 pub use index::Tags;
 use index::{Cursor, TagState};
 
-/// Of its key, so many bytes are as much work as an entry is.
+/// This many bytes of its key are as much work as an entry.
 const BYTES_AS_AN_ENTRY: usize = 256;
 
-/// What voiding an entry costs, in entries.
+/// The cost of invalidating an entry, in entries.
 fn cost_of(entry: &Key) -> usize {
     1 + entry.as_bytes().len() / BYTES_AS_AN_ENTRY
 }
@@ -64,7 +64,7 @@ impl MemoryStore {
         false
     }
 
-    /// Ends the older ones if there is no room; `false`: there is none for these.
+    /// Drops the older ones if there is no room. `false`: there is no room for these.
     fn make_room_for_tags(&self, tags: &[Tag], entry: Option<&Key>) -> bool {
         // After the second time none is left.
         for _ in 0..2 {
@@ -77,13 +77,14 @@ impl MemoryStore {
         self.tags().have_room_for(tags, entry)
     }
 
-    /// Removes what is invalid without these tags: it is not read with its tags any more.
+    /// Removes entries that are invalid without these tags: they are no longer read with their
+    /// tags.
     fn void_later(&self, ended: Parts<Key, TagState>) {
         let invalid = self.invalid_entries();
         let entries = ended.into_items().flat_map(|(_, state)| {
             let of_tag = state.entries.into_items();
             let void = of_tag.map(move |(entry, ())| Some((state.version, entry)));
-            // A tag without entries is work, too.
+            // A tag without entries is also work.
             once(None).chain(void)
         });
         steps::later(entries, move |void| {
@@ -94,7 +95,7 @@ impl MemoryStore {
         });
     }
 
-    /// As [`Self::void_later`], and answers how many there were.
+    /// As [`Self::void_later`], and returns how many there were.
     async fn remove_invalid(&self, state: Option<TagState>) -> u64 {
         let Some(TagState {
             version, entries, ..
@@ -125,7 +126,7 @@ impl MemoryStore {
         steps::let_go(tags);
     }
 
-    /// A tag whose time has passed has no entries any more.
+    /// An expired tag has no entries any more.
     fn end_if_gone(&self, tags: &[Tag], now: u64) {
         let mut known = self.tags();
         for tag in tags {
@@ -139,7 +140,7 @@ impl MemoryStore {
     }
 }
 
-/// Drops what was a tag.
+/// Drops a former tag.
 fn let_go_of(state: Option<TagState>) {
     if let Some(state) = state
         && state.entries.len() > PART
@@ -162,7 +163,7 @@ impl Tagged for MemoryStore {
 
     async fn versions(&self, tags: &[Tag], keep: Ttl) -> Result<Vec<Version>> {
         if !self.make_room_for_tags(tags, None) {
-            // Of tags that nobody has, and that no value is kept with.
+            // Of tags that nobody has, and that no value is stored with.
             return Ok(tags.iter().map(|_| Version::unique()).collect());
         }
         let now = self.clock.now_ms();

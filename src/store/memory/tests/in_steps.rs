@@ -1,4 +1,4 @@
-//! That long work is done in steps, and that what is called between them sees what is so.
+//! Tests that long work is done in steps, and that calls between the steps see a correct state.
 
 use std::future::Future;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -49,7 +49,7 @@ async fn a_tag_with_many_entries_is_swept_in_steps() {
     }
     let (mut steps, mut added) = (0, 0);
     let sets = || {
-        // Whoever is between two steps adds to the tag that is swept.
+        // A caller between two steps adds to the tag that is swept.
         let set = set_with(&store, MANY + added, &tags);
         drop(futures_util::FutureExt::now_or_never(set).unwrap());
         (steps, added) = (steps + 1, added + 1);
@@ -80,7 +80,7 @@ async fn a_tag_whose_time_has_passed_ends_at_once_and_is_freed_in_steps() {
         clock.advance(TTL.as_millis() + 1000);
         let most = match ends {
             true => step_by_step(store.sweep(), || ()).await.1,
-            // Setting an entry finds that it has ended.
+            // The set of an entry finds that it has ended.
             false => step_by_step(set_with(&store, MANY, &tags), || ()).await.1,
         };
         let later = until_quiet().await;
@@ -98,7 +98,7 @@ async fn tags_that_end_at_their_bound_are_void_at_once_and_freed_in_steps() {
     for at in 1..MANY {
         assert_eq!(set_with(&store, at, &tags).await, version);
     }
-    // Nobody uses it any more: it is among the older ones, and those end.
+    // It is not used any more: it is among the older ones, which are dropped.
     let (mut most, mut others) = (0, 0_u32);
     while store.have_versions(&tags, &version).await == Ok(true) {
         others += 1;
@@ -117,7 +117,7 @@ async fn tags_that_end_at_their_bound_are_void_at_once_and_freed_in_steps() {
         text.is_some() && current == [None],
         "void, and not freed yet"
     );
-    // An entry that is set anew meanwhile stays.
+    // An entry that is set again meanwhile stays.
     let anew = set_with(&store, MANY - 1, &tags).await;
     let mut before = store.len();
     assert_eq!(before, MANY);
@@ -174,7 +174,7 @@ async fn limits_that_are_cleared_are_freed_in_steps() {
     assert!(most <= MOST_FREED, "{most}");
 }
 
-/// How often somebody else on the thread has a turn while `work` is done.
+/// How often another task on the thread runs while `work` is done.
 async fn turns_during<T>(work: impl Future<Output = T>) -> (T, usize) {
     let turns = Arc::new(AtomicUsize::new(0));
     let counter = turns.clone();

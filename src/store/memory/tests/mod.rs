@@ -1,4 +1,4 @@
-//! What only the in-memory store promises: its bounds, and the clock. The rest is in the
+//! Tests of what only the in-memory store promises: its bounds, and the clock. The rest is in the
 //! contract that both stores pass.
 
 mod in_steps;

@@ -1,5 +1,5 @@
-//! How long to wait before the next attempt: exponential with full jitter ("Exponential Backoff
-//! And Jitter", AWS Architecture Blog, 2015), from 50 ms to 3 s, for ever.
+//! How long to wait before the next attempt: exponential with full jitter ("Exponential Backoff And
+//! Jitter", AWS Architecture Blog, 2015), from 50 ms to 3 s, forever.
 
 use std::time::Duration;
 
@@ -16,7 +16,7 @@ impl Backoff {
         self.failures = 0;
     }
 
-    /// Goes straight to the longest wait: what failed needs a person, not another try.
+    /// Jumps to the longest wait: this failure needs a person, not another try.
     pub fn slow_down(&mut self) {
         self.failures = 16;
     }

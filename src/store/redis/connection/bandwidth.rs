@@ -1,8 +1,8 @@
-//! How fast a line is, so that no more is under way on the lane for calls than it carries in a tenth
-//! of a deadline: whoever calls next waits for all of that.
+//! The speed of a connection, so that no more is in flight on the lane for calls than it carries in
+//! a tenth of a deadline: the next caller waits for all of it.
 //!
-//! What is seen in a while is the least that the line can do. So the rate is the most that was ever
-//! seen, until calls are late: then it is what has come meanwhile.
+//! The amount seen in a period is a lower bound of the speed. So the rate is the maximum ever seen,
+//! until calls are late: then it is what has arrived meanwhile.
 
 use std::time::Duration;
 
@@ -10,18 +10,18 @@ use tokio::time::Instant;
 
 use crate::mutex::Mutex;
 
-/// Nothing is known yet, bytes per second.
+/// The initial rate, bytes per second.
 const UNKNOWN: f64 = 2e6;
-/// How long a look takes, and the longest pause in it. Networks let bytes through in bursts.
+/// The length of a measurement, and the longest pause in it. Networks deliver bytes in bursts.
 const LOOK: Duration = Duration::from_millis(50);
-/// What may be under way, whatever the rate.
+/// How much may be in flight, whatever the rate.
 const LEAST_UNDER_WAY: f64 = 64.0 * 1024.0;
-/// Late with less than this says nothing of the rate.
+/// A late call with fewer bytes than this says nothing about the rate.
 const EVIDENCE: u64 = 64 * 1024;
-/// What calls may wait for what is large, however long they may take.
+/// How long calls may wait for large transfers, however long those may take.
 const LONGEST_WAIT: Duration = Duration::from_millis(100);
 
-/// Of one server, both ways.
+/// Of one server, both directions.
 pub struct Bandwidth {
     wait: Duration,
     down: Mutex<RateMeter>,
@@ -46,12 +46,12 @@ impl Bandwidth {
         }
     }
 
-    /// Bytes of answers that may be under way.
+    /// Bytes of answers that may be in flight.
     pub fn down(&self) -> usize {
         self.down.lock().carries_in(self.wait)
     }
 
-    /// Bytes of requests that may be under way.
+    /// Bytes of requests that may be in flight.
     pub fn up(&self) -> usize {
         self.up.lock().carries_in(self.wait)
     }
@@ -65,7 +65,7 @@ impl Bandwidth {
         self.up.lock().moved(bytes, now);
     }
 
-    /// Calls took so long, and so many bytes moved meanwhile.
+    /// Calls took this long, and this many bytes moved meanwhile.
     pub fn took(&self, time: Duration, down: u64, up: u64) {
         let mut fastest = self.fastest.lock();
         *fastest = time.min(*fastest);
@@ -96,7 +96,7 @@ impl RateMeter {
     fn moved(&mut self, bytes: u64, now: Instant) {
         let looked = now - self.since;
         if now - self.last > LOOK {
-            // What came first had waited for who knows how long.
+            // The first part had waited for an unknown time.
             (self.since, self.bytes) = (now, 0);
         } else {
             self.bytes += bytes;
@@ -133,7 +133,7 @@ mod tests {
     fn learns_what_a_line_carries_from_bursts() {
         let (bandwidth, now) = paced();
         assert_eq!(bandwidth.down(), 200_000);
-        // 12 MB/s, in a burst each 10 ms.
+        // 12 MB/s, in a burst every 10 ms.
         for i in 0..100 {
             bandwidth.came(MB * 12 / 100, now + ms(1000 + 10 * i));
         }

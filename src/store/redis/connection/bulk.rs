@@ -1,9 +1,9 @@
-//! The second connection to a server, for what is long or large. It may break, and be replaced,
-//! without an outage: whether the server is there the lane for calls finds out.
+//! The second connection to a server, for long or large transfers. It may break and be replaced
+//! without an outage: the lane for calls finds out whether the server is available.
 //!
-//! A server may end a connection for what it was asked (`client-output-buffer-limit`). So what was
-//! under way when it broke is asked once more, alone on a connection of its own, and what breaks that
-//! one, too, has failed, and is not asked again for a while.
+//! A server may close a connection because of a request on it (`client-output-buffer-limit`). So
+//! the requests in flight when it broke are sent once more, each alone on a connection of its own.
+//! A request that breaks that one, too, has failed, and is refused for a while.
 
 use std::collections::VecDeque;
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -23,14 +23,14 @@ use super::zombies::ZombieConnections;
 use crate::mutex::{Mutex as SyncMutex, MutexGuard};
 use crate::store::{Result, StoreError};
 
-/// So many large things are under way, and half as many after each time that they broke their connection: a
-/// server that bounds what it keeps for a client bounds all of it together.
+/// This many large transfers run at once, and half as many after each time that they broke their
+/// connection: a server that bounds what it keeps for a client bounds all of it together.
 const LARGE_AT_ONCE: usize = 16;
-/// How long a server that let no second connection in is not asked again.
+/// How long a server that refused a second connection is not asked for one again.
 const RETRY: Duration = Duration::from_secs(1);
-/// How long what broke two connections is not asked again.
+/// How long a request that broke two connections is refused.
 const HELD: Duration = Duration::from_secs(1);
-/// How long it goes alone, and fewer go together.
+/// How long it is sent alone, and fewer run at once.
 const SUSPECTED: Duration = Duration::from_secs(60);
 const MOST_SUSPECTS: usize = 64;
 
@@ -46,17 +46,17 @@ pub struct Bulk {
 #[derive(Default)]
 struct CurrentLane {
     lane: Option<Arc<Lane>>,
-    /// Whatever was under way on them when they broke.
+    /// The requests that were in flight on them when they broke.
     breaks: u32,
     broke: Option<Instant>,
-    /// The server let no second connection in; it is not asked again before.
+    /// The server refused a second connection; it is not asked for one before this time.
     closed_until: Option<Instant>,
 }
 
 impl Bulk {
     /// Ends the connection.
     pub fn end(&self, zombies: &ZombieConnections) {
-        // Locked: it is being opened, which ends now, or given up, and whoever does that looks after it.
+        // If locked, it is being opened, which ends now, or given up; whoever does that handles it.
         if let Ok(current) = self.current.try_lock()
             && let Some(lane) = &current.lane
         {
@@ -67,8 +67,8 @@ impl Bulk {
 }
 
 impl Link {
-    /// Sends one command on the lane for long work. When that lane breaks it is `Lost`, nothing
-    /// more happens on it, and the next command finds a new one.
+    /// Sends one command on the lane for long work. When that lane breaks the result is `Lost`,
+    /// nothing more happens on it, and the next command opens a new one.
     pub async fn bulk(&self, command: Cmd) -> Result<Value> {
         match self.bulk_lane().await {
             Some(lane) => self.unless_broken(&lane, lane.query(command)).await,
@@ -76,7 +76,7 @@ impl Link {
         }
     }
 
-    /// Like [`Self::bulk`], of a command of the caller's own, which holds so many bytes.
+    /// Like [`Self::bulk`], for a raw command of the caller that holds this many bytes.
     pub async fn bulk_if_allowed(&self, bytes: usize, command: Cmd) -> Result<Value> {
         match self.bulk_lane().await {
             Some(lane) => {
@@ -87,14 +87,16 @@ impl Link {
         }
     }
 
-    /// Whether something large is under way on the lane for long work: whatever comes next waits.
+    /// Whether a large transfer is in progress on the lane for long work: the next command has to
+    /// wait.
     pub fn bulk_is_loaded(&self) -> bool {
         let current = self.bulk.current.try_lock();
         current.is_ok_and(|current| current.lane.as_ref().is_some_and(|lane| lane.is_loaded()))
     }
 
-    /// Like [`Self::bulk`], for what may be done twice, and holds so many bytes. While the server is
-    /// there it is not `Lost`: what breaks a connection by itself has `TimedOut`.
+    /// Like [`Self::bulk`], for a command that may be done twice and holds this many bytes. While
+    /// the server is available the result is never `Lost`: a command that breaks a connection by
+    /// itself has `TimedOut`.
     pub async fn bulk_again(&self, bytes: usize, command: impl Fn() -> Cmd) -> Result<Value> {
         match self.bulk.suspects.look(&command) {
             Suspicion::None => {}
@@ -147,7 +149,7 @@ impl Link {
         }
     }
 
-    /// `None`: the server lets no second connection in; the work has to share the first.
+    /// `None`: the server refuses a second connection; the work has to share the first.
     pub async fn bulk_lane(&self) -> Option<Arc<Lane>> {
         let mut current = self.bulk.current.lock().await;
         if let Some(lane) = current.lane.take() {
@@ -208,14 +210,14 @@ impl Link {
         ))
     }
 
-    /// Has a call wait for as long as the lane for long work moves, until it is dropped: what it waits
-    /// for is there.
+    /// Makes a call wait as long as the lane for long work moves, until this is dropped: the call
+    /// waits for data there.
     pub fn waits_for_bulk(&self) -> Travel {
         let transit = Transit::new(self.bulk.progress.clone());
         Travel::begin(transit, self.command_timeout())
     }
 
-    /// Gives up the lane for long work, whatever is under way on it.
+    /// Gives up the lane for long work, whatever is in flight on it.
     pub async fn give_up_bulk(&self) {
         if let Some(lane) = self.bulk.current.lock().await.lane.take() {
             self.bury(&lane).await;

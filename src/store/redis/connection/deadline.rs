@@ -1,4 +1,4 @@
-//! The deadline of a call whose data is large: it begins anew while that moves.
+//! The deadline of a call whose data is large: it starts again while that data moves.
 
 use std::cell::RefCell;
 use std::future::Future;
@@ -15,12 +15,12 @@ use crate::mutex::{Mutex, MutexGuard};
 use crate::store::{Result, StoreError};
 
 thread_local! {
-    /// What the call that is being polled has on the lane for long work.
+    /// What the currently polled call has on the lane for long work.
     static CURRENT: RefCell<Option<Arc<Scope>>> = const { RefCell::new(None) };
 }
 
-/// Does `work` until `by`, and for longer while large data of it moves; a step without any may then
-/// take a deadline after the last that had some.
+/// Runs `work` until `by`, and longer while its large data moves. A step without any may then take
+/// one deadline after the last step that had some.
 pub async fn patient<T>(
     by: Instant,
     deadline: Duration,
@@ -32,11 +32,11 @@ pub async fn patient<T>(
     outcome.unwrap_or(Err(StoreError::TimedOut))
 }
 
-/// Its time is over.
+/// Its deadline has passed.
 #[derive(Debug)]
 pub struct Late;
 
-/// Waits for `work`, which goes on in `scope`, as long as it may take.
+/// Waits for `work`, which runs in `scope`, as long as it may take.
 pub fn heard<F: Future>(
     by: Instant,
     deadline: Duration,
@@ -52,7 +52,7 @@ pub fn heard<F: Future>(
     }
 }
 
-/// Has what is large in `work` known to whoever waits for it.
+/// Makes the large data in `work` known to its waiting caller.
 pub fn scoped<F: Future>(work: F) -> Scoped<F> {
     let scope = CURRENT.with_borrow(Clone::clone).unwrap_or_default();
     Scoped { work, scope }
@@ -135,7 +135,7 @@ impl Scope {
     }
 }
 
-/// Has whoever waits for the call that is being polled know of `transit`, until it is dropped.
+/// Makes `transit` known to the caller that waits for the current call, until it is dropped.
 pub struct Travel {
     transit: Arc<Transit>,
     deadline: Duration,
@@ -177,7 +177,7 @@ mod tests {
 
     const DEADLINE: Duration = Duration::from_millis(100);
 
-    /// A transfer that moves every 10 ms, so many times.
+    /// A transfer that moves every 10 ms, this many times.
     async fn transfer(progress: &Arc<Progress>, times: u32) {
         let _travel = Travel::begin(Transit::new(progress.clone()), DEADLINE);
         for _ in 0..times {

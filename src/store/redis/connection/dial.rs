@@ -1,4 +1,4 @@
-//! Opens the byte stream to a server: TCP, TLS or a Unix socket. The name is resolved anew at
+//! Opens the byte stream to a server: TCP, TLS or a Unix socket. The name is resolved again at
 //! every call, because a failover moves it.
 
 use std::io;
@@ -15,8 +15,8 @@ use super::race;
 use super::seeds::Host;
 use crate::io_thread::{self, lookup};
 
-/// Finds a dead peer on an idle connection even if the heartbeat were off: the first probe
-/// after 10 s of silence, then every 3 s, until the system's own number of probes is reached.
+/// Finds a dead peer on an idle connection even without the heartbeat: the first probe after 10 s
+/// of silence, then every 3 s, until the system's own number of probes is reached.
 const KEEP_ALIVE: TcpKeepalive = TcpKeepalive::new()
     .with_time(Duration::from_secs(10))
     .with_interval(Duration::from_secs(3));

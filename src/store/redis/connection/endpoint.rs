@@ -1,4 +1,4 @@
-//! Where the server is and how to be let in. Nothing in here prints a secret.
+//! The address of the server and the login. Nothing in here prints a secret.
 
 use std::fmt;
 use std::path::PathBuf;
@@ -17,13 +17,13 @@ pub struct Endpoint {
     pub db: u32,
     /// Bounds name resolution, connecting, TLS and the first commands together.
     pub connect_timeout: Duration,
-    /// Bounds every step after that.
+    /// Bounds every later step.
     pub command_timeout: Duration,
     pub on_notice: OnNotice,
 }
 
 impl Endpoint {
-    /// The hosts, of a server that is reached by its host.
+    /// The hosts, for a server that is reached by its host.
     pub fn seeds(&self) -> Option<&Seeds> {
         match &self.address {
             ServerAddress::Tcp(seeds) => Some(seeds),
@@ -36,7 +36,7 @@ impl Endpoint {
 pub enum ServerAddress {
     Tcp(Seeds),
     Unix(PathBuf),
-    /// Nobody has said where, or not so that it can be understood; holds why, for people.
+    /// The address is missing or invalid; holds the reason, for humans.
     Unknown(String),
 }
 

@@ -1,6 +1,6 @@
-//! What moves on a connection: a line on which much is on the way is slow, not dead.
+//! The progress on a connection: a connection with much data in flight is slow, not dead.
 //!
-//! Progress is told in steps of [`STEP`] bytes, so that a line that trickles counts as silent.
+//! Progress is counted in steps of [`STEP`] bytes, so that a trickling connection counts as silent.
 
 use std::collections::VecDeque;
 use std::io;
@@ -16,19 +16,19 @@ use tokio::time::Instant;
 use super::bandwidth::Bandwidth;
 use crate::mutex::{Mutex, MutexGuard};
 
-/// A connection moves when so many bytes of it have: what comes more slowly than this in a deadline
-/// does not come.
+/// A connection moves when this many of its bytes have moved. Anything slower than this per
+/// deadline counts as silence.
 const STEP: u64 = 16 * 1024;
-/// A call lasts no longer than so many deadlines, however its data moves.
+/// A call lasts at most this many deadlines, however its data moves.
 pub const MOST_DEADLINES: u32 = 30;
-/// What systems on the way may hold of a request without a word of it, and how slowly it may come out
-/// of there, bytes and bytes per second.
+/// How much of a request intermediate systems may hold without reporting it, and how slowly they
+/// may deliver it, bytes and bytes per second.
 const HIDDEN: u64 = 1024 * 1024;
 const SLOWEST: u64 = 2_000_000;
-/// What is read without giving the I/O thread to anybody else.
+/// How much is read without yielding the I/O thread.
 const READ_AT_ONCE: usize = 512 * 1024;
 
-/// When the connections of one lane, one after the other, have last moved.
+/// When the successive connections of one lane last moved.
 pub struct Progress {
     born: Instant,
     read: AtomicU64,
@@ -87,18 +87,18 @@ impl Flow {
         })
     }
 
-    /// Bytes that have come.
+    /// Bytes received.
     pub fn read(&self) -> u64 {
         self.read.load(Relaxed)
     }
 
-    /// Bytes that the system has taken.
+    /// Bytes that the system has accepted.
     pub fn written(&self) -> u64 {
         self.written.load(Relaxed)
     }
 
-    /// Has `transit` know when the connection has taken the byte before `end`, of which the last `owed`
-    /// have no answer.
+    /// Tells `transit` when the connection has accepted the byte before `end`, of which the last
+    /// `owed` have no answer.
     pub fn mark(&self, end: u64, owed: u64, transit: Arc<Transit>) {
         transit.owed.store(owed, Relaxed);
         let mut marks = self.marks();
@@ -143,7 +143,7 @@ pub struct Transit {
     owed: AtomicU64,
     /// Its first byte could be written.
     begun: OnceLock<Instant>,
-    /// Its last byte was.
+    /// Its last byte was written.
     written: OnceLock<Instant>,
 }
 
@@ -158,7 +158,8 @@ impl Transit {
         })
     }
 
-    /// Until when it may still come to its end, if it or what is before it has moved, or may have.
+    /// Until when it may still complete, if its data or the data ahead of it has moved, or may have
+    /// moved.
     pub fn until(&self, deadline: Duration) -> Option<Instant> {
         let read = self.progress.last_read();
         let out = match self.written.get() {
@@ -169,8 +170,9 @@ impl Transit {
         (moved > self.queued + deadline / 10 || read > self.queued).then_some(moved + deadline)
     }
 
-    /// How long what the system has taken may be on the way: systems on the way hold megabytes and tell
-    /// nothing. As long again as it took to be taken, or what its length explains.
+    /// How long data that the system has accepted may be in transit: intermediate systems hold
+    /// megabytes and report nothing. As long again as it took to be accepted, or as long as its
+    /// length explains.
     fn unseen(&self, written: Instant, deadline: Duration) -> Duration {
         let took = written - *self.begun.get().unwrap_or(&self.queued);
         let took = if took < deadline / 10 {
@@ -182,18 +184,18 @@ impl Transit {
         took.max(Duration::from_millis(more * 1000 / SLOWEST))
     }
 
-    /// Whether it has taken long, and moved.
+    /// Whether it was accepted slowly, and moved.
     pub fn was_slow(&self, deadline: Duration) -> bool {
         self.until(deadline).is_some() && self.queued.elapsed() >= deadline / 10
     }
 }
 
-/// A stream that tells its flow what moves.
+/// A stream that reports its progress.
 pub struct Metered<S> {
     stream: S,
     flow: Arc<Flow>,
     step: u64,
-    /// Since somebody else had the thread.
+    /// Since another task had the thread.
     at_once: usize,
 }
 

@@ -1,6 +1,6 @@
-//! The connections to one server while it is up: a lane for calls, and a second one, opened when
-//! it is first needed, for what is long or large. Answers come in order on a connection, so what
-//! takes long must not stand in front of what is short.
+//! The connections to one server while it is up: a lane for calls, and a second one, opened when it
+//! is first needed, for long or large transfers. Answers come in order on a connection, so a long
+//! transfer must not be ahead of a short one.
 
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Arc, OnceLock};
@@ -35,7 +35,7 @@ pub struct Link {
     has_getrange: AtomicBool,
 }
 
-/// What is known to be wrong with a link; the first to learn of it tells everybody.
+/// What is known to be wrong with a link; the first to learn of it tells all others.
 pub struct LinkHealth {
     ready_since: OnceLock<Instant>,
     failure: watch::Sender<Option<LaneFailure>>,
@@ -68,7 +68,7 @@ impl LinkHealth {
         since.is_some_and(|since| since.elapsed() >= STABLE_AFTER)
     }
 
-    /// A lost connection stays lost, whatever else is said of it.
+    /// A lost connection stays lost, whatever else is reported about it.
     pub(super) fn report(&self, failure: LaneFailure) {
         let news = self.failure.send_if_modified(|known| {
             let final_already = known.as_ref().is_some_and(LaneFailure::is_final);
@@ -91,13 +91,13 @@ impl LinkHealth {
         }
     }
 
-    /// The connection is gone, whatever else is said of it.
+    /// The connection is lost, whatever else is reported about it.
     pub fn is_lost(&self) -> bool {
         let known = self.failure.borrow();
         known.as_ref().is_some_and(LaneFailure::is_final)
     }
 
-    /// Forgets a refusal, before the server is asked again.
+    /// Clears a refusal, before the server is asked again.
     pub fn clear(&self) {
         self.failure.send_if_modified(|known| {
             let refused = matches!(known, Some(LaneFailure::Refused(_)));
@@ -110,7 +110,7 @@ impl LinkHealth {
 }
 
 impl Link {
-    /// Connects, and has what is left of former connections killed.
+    /// Connects, and kills what is left of former connections.
     pub async fn establish(
         endpoint: Arc<Endpoint>,
         probe_key: Key,
@@ -165,7 +165,7 @@ impl Link {
         Ok(())
     }
 
-    /// Deletes a key; the server frees what it held beside its work, if it can do that.
+    /// Deletes a key. The server frees the value in the background, if it can.
     pub fn unlink(&self) -> &'static str {
         match self.has_unlink.load(Relaxed) {
             true => "UNLINK",
@@ -173,13 +173,13 @@ impl Link {
         }
     }
 
-    /// Whether the server gives a part of a value.
+    /// Whether the server can return part of a value.
     pub fn has_getrange(&self) -> bool {
         self.has_getrange.load(Relaxed)
     }
 
-    /// Closes the connections; what is under way on them fails, and will not happen later: the
-    /// next connection has them killed. No other is opened.
+    /// Closes the connections. Commands in flight on them fail and will not take effect later: the
+    /// next connection kills them. No other one is opened.
     pub fn end(&self) {
         self.ended.send_replace(true);
         self.calls.connection().end();
@@ -187,14 +187,14 @@ impl Link {
         self.bulk.end(&self.zombies);
     }
 
-    /// Takes the server as unavailable: it has left a call without an answer for too long.
+    /// Marks the server as unavailable: it has left a call without an answer for too long.
     pub fn declare_dead(&self) {
         self.health.report(LaneFailure::Silent);
     }
 
-    /// Finds a connection that is open but dead: the lane reports it. One on which answers do not belong to what
-    /// was asked, and a server that is not any more what it was, this reports itself; every second time it asks
-    /// what the server is.
+    /// Finds a connection that is open but dead: the lane reports it. This task itself reports a
+    /// connection on which answers do not belong to their questions, and a server that is no longer
+    /// what it was. Every second time it asks what the server is.
     pub async fn heartbeat(&self, number: u64) {
         let questions = &self.calls.connection().questions;
         let what = questions.what().filter(|_| number.is_multiple_of(2));

@@ -1,6 +1,6 @@
-//! The first exchange on a stream: says who we are, if that is known, and hears whether the
-//! server lets us in. By hand, because a server that is full says so before it was asked, and a
-//! driver would drop an answer that nobody waits for.
+//! The first exchange on a stream: identifies us, if a login is known, and learns whether the
+//! server accepts us. Done by hand, because a full server says so before it is asked, and a driver
+//! would drop an answer that nobody waits for.
 
 use std::fmt;
 use std::io;
@@ -16,14 +16,14 @@ use super::open::{ConnectError, command, unreachable};
 use super::peer_check::NOT_REDIS;
 use crate::store::redis::reply;
 
-/// Bytes of the first answer that are read before the peer is taken for something else.
+/// Bytes of the first answer that are read before the peer counts as something else.
 const LONGEST_GREETING: usize = 1024;
-/// What a server answers to a password that it has no use for; up to Redis 5 in the first way.
+/// The answer of a server to a password that it does not need; up to Redis 5 the first form.
 const NEEDLESS: [&str; 2] = ["no password is set", "called without any password"];
 /// Up to Redis 5 there are no users.
 const KNOWS_NO_USERS: &str = "wrong number of arguments";
 
-/// Who to say that we are.
+/// The login.
 #[derive(Clone, Debug, Default)]
 pub struct Credentials {
     pub username: Option<String>,
@@ -35,7 +35,7 @@ pub type CredentialsFuture = Pin<Box<dyn Future<Output = Result<Credentials, Str
 #[derive(Clone)]
 pub enum Login {
     Known(Credentials),
-    /// Asked before every login. An error is for people, and holds no secret.
+    /// Called before every login. An error is for humans and contains no secret.
     Ask(Arc<dyn Fn() -> CredentialsFuture + Send + Sync>),
 }
 
@@ -46,7 +46,7 @@ impl fmt::Debug for Login {
 }
 
 impl Credentials {
-    /// The first words to the server.
+    /// The first command to the server.
     fn hello(&self) -> Vec<&str> {
         match (self.username.as_deref(), &self.password) {
             (Some(username), Some(password)) => vec!["AUTH", username, &password.0],
@@ -65,8 +65,8 @@ impl Credentials {
 }
 
 impl Login {
-    /// For at most nine tenths of the time that connecting may take: so it can still be said what
-    /// took so long.
+    /// At most nine tenths of the connect timeout, so that the cause of the delay can still be
+    /// reported.
     async fn credentials(&self, endpoint: &Endpoint) -> Result<Credentials, ConnectError> {
         let asked = match self {
             Self::Known(credentials) => return Ok(credentials.clone()),
@@ -101,14 +101,14 @@ pub async fn log_in(
     }
 }
 
-/// What is worth a line, though it stands in nobody's way.
+/// Worth a log line, although it prevents nothing.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Notice {
-    /// The server wants no password, and one was sent.
+    /// A password was sent to a server that needs none.
     NeedlessPassword,
-    /// The server lets nobody do this, or not this user; as [`reply::forbidden`] names it.
+    /// The server forbids this to everyone or to this user, named as by [`reply::forbidden`].
     Forbidden(String),
-    /// A connection that receives cannot be had, though the one for calls is there; which, and why.
+    /// A receiving connection cannot be opened although the one for calls works: which, and why.
     Deaf {
         pubsub_connection: u64,
         reason: String,

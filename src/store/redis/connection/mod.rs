@@ -1,13 +1,14 @@
 //! Connections to one Redis server, over redis-rs' `MultiplexedConnection`.
 //!
-//! - [`endpoint`]: where and who; [`dial`] opens the stream (by [`race`]), [`login`] has us let in, [`open`]
-//!   makes the connection on it.
-//! - [`peer_check`]: what stands there, and whether it answers what it is asked.
-//! - [`lane`]: what callers use: a queue of commands in front of one connection.
-//! - [`flow`]: what moves on a connection; [`bandwidth`], how fast; [`deadline`], what calls make of it.
+//! - [`endpoint`]: address and login; [`dial`] opens the stream (with [`race`]), [`login`] logs in,
+//!   [`open`] makes the connection on it.
+//! - [`peer_check`]: what kind of server it is, and whether it answers what it is asked.
+//! - [`lane`]: the interface for callers: a queue of commands in front of one connection.
+//! - [`flow`]: progress on a connection; [`bandwidth`], its speed; [`deadline`], the deadlines that
+//!   follow.
 //! - [`bulk`]: the second connection.
 //! - [`link`]: the lanes to one server while it is up.
-//! - [`supervisor`]: the state machine that keeps a link, for ever.
+//! - [`supervisor`]: the state machine that maintains a link, forever.
 
 pub mod backoff;
 mod bandwidth;

@@ -1,5 +1,5 @@
-//! Makes one connection: stream, authentication, name, and a first look at whether the server
-//! would serve.
+//! Makes one connection: stream, authentication, name, and a first check whether the server would
+//! serve.
 
 use std::io;
 use std::sync::Arc;
@@ -20,20 +20,21 @@ use crate::store::{Key, ServerFacts, StoreError};
 
 /// As shown by `CLIENT LIST`.
 const CLIENT_NAME: &str = "redis-backplane";
-/// What every connection says of itself; a server that does not know the words loses nothing.
+/// How every connection identifies itself; a server that does not know these commands loses
+/// nothing.
 pub const NAMING: [&[&str]; 3] = [
     &["CLIENT", "SETNAME", CLIENT_NAME],
     &["CLIENT", "SETINFO", "LIB-NAME", CLIENT_NAME],
     &["CLIENT", "SETINFO", "LIB-VER", env!("CARGO_PKG_VERSION")],
 ];
-/// Where every connection begins. Some servers and access rules know no `SELECT`.
+/// The database of every new connection. Some servers and access rules do not know `SELECT`.
 const FIRST_DB: u32 = 0;
 /// Requests that may wait for the driver; each is a whole chunk of calls.
 const DRIVER_QUEUE: usize = 1024;
-/// Bytes that gather before the driver writes: a tick's calls leave in one system call.
+/// Bytes that accumulate before the driver writes: a tick's calls are sent in one system call.
 const WRITE_BUFFER: usize = 256 * 1024;
 
-/// A connection that has been let in. Ends when it is dropped.
+/// An accepted connection. Ends when it is dropped.
 pub struct Connection {
     pub commands: MultiplexedConnection,
     pub flow: Arc<Flow>,
@@ -49,7 +50,7 @@ impl Connection {
         self.driver.is_finished()
     }
 
-    /// Tells of what the server forbids, if an error of a command of this package says that.
+    /// Reports what the server forbids, if the error of a command of this package says so.
     pub fn note(&self, error: &str) {
         if let Some(what) = reply::forbidden(error) {
             self.forbids(what);
@@ -60,7 +61,7 @@ impl Connection {
         (self.on_notice)(Notice::Forbidden(what));
     }
 
-    /// Closes the stream; commands that are under way fail.
+    /// Closes the stream; commands in flight fail.
     pub fn end(&self) {
         self.driver.abort();
     }
@@ -72,7 +73,7 @@ impl Drop for Connection {
     }
 }
 
-/// How the server knows a connection, for [`kill`]ing it from another one.
+/// The server's identification of a connection, for [`kill`]ing it from another one.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ConnectionIdentity {
     id: String,
@@ -81,11 +82,11 @@ pub struct ConnectionIdentity {
 
 #[derive(Debug)]
 pub enum ConnectError {
-    /// Nobody there, or not in time.
+    /// There is no server, or it was not reached in time.
     Unreachable(String),
-    /// The server answered that it will not have us; holds its error code.
+    /// The server answered that it does not accept us; holds its error code.
     Refused(String),
-    /// Somebody is there, but not whom we need.
+    /// There is a server, but not the one we need.
     Unfit(Unfit),
 }
 
@@ -123,7 +124,7 @@ async fn open_now(
         .set_connection_timeout(None)
         .set_pipeline_buffer_size(DRIVER_QUEUE)
         .set_write_backpressure_boundary(WRITE_BUFFER);
-    // All that a login needs is said here, where the server's own error code can be read.
+    // The whole login is done here, where the server's own error code can be read.
     let no_login = RedisConnectionInfo::default().set_skip_set_lib_name();
     let (commands, driver) = MultiplexedConnection::new_with_config(&no_login, stream, config)
         .await
@@ -133,7 +134,7 @@ async fn open_now(
         on_end();
     })
     .abort_handle();
-    // From here on dropping the connection ends the driver, whatever comes.
+    // From here on, dropping the connection ends the driver in any case.
     let mut connection = Connection {
         commands,
         flow,
@@ -147,14 +148,15 @@ async fn open_now(
     Ok(connection)
 }
 
-/// A stream to the server that has been let in, and has not been told anything else.
+/// An accepted stream to the server on which nothing else has been sent.
 pub async fn enter(endpoint: &Endpoint) -> Result<Box<dyn ByteStream>, ConnectError> {
     let mut stream = dial(endpoint).await.map_err(unreachable)?;
     log_in(&mut stream, endpoint).await?;
     Ok(stream)
 }
 
-/// `connection refused`, not `Connection refused (os error 111)`. Some have no name but the system's (`EMFILE`).
+/// `connection refused`, not `Connection refused (os error 111)`. Some have only the system's name
+/// (`EMFILE`).
 pub fn unreachable(error: io::Error) -> ConnectError {
     let (text, kind) = (error.to_string(), error.kind().to_string());
     ConnectError::Unreachable(match text.split_once(" (os error") {
@@ -165,8 +167,9 @@ pub fn unreachable(error: io::Error) -> ConnectError {
 }
 
 impl Connection {
-    /// Chooses the database, names the connection, and asks what is there. Old servers and narrow ACLs may
-    /// not know the naming commands; nothing depends on them but the killing of a connection that was given up.
+    /// Selects the database, names the connection, and asks what the server is. Old servers and
+    /// narrow ACLs may not know the naming commands; only the killing of an abandoned connection
+    /// depends on them.
     async fn introduce(&mut self, db: u32) -> Result<(), ConnectError> {
         let mut commands = Vec::new();
         if db != FIRST_DB {
@@ -224,9 +227,9 @@ fn identity(client_info: Value) -> Option<ConnectionIdentity> {
     })
 }
 
-/// Ends a connection that this process has given up, so that nothing that it had sent can take
-/// effect from now on. The address guards a stranger who has the same id on a restarted server.
-/// Answers whether the server did, or never will (not allowed, not known, already gone).
+/// Kills a connection that this process has given up, so that nothing it had sent can take effect
+/// from now on. The address protects another client that has the same id on a restarted server.
+/// Returns whether the server did it, or never will (not allowed, not known, already gone).
 pub async fn kill(
     commands: &mut MultiplexedConnection,
     ghost: &ConnectionIdentity,
@@ -278,7 +281,7 @@ pub async fn probe(
     Ok(KnownCommands::without(refusals))
 }
 
-/// Which of the words that others can stand for a server knows, and lets this user say.
+/// Which of the commands with alternatives a server knows, and allows this user.
 #[derive(Debug, Default)]
 pub struct KnownCommands {
     pub has_no_unlink: bool,

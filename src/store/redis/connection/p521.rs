@@ -1,4 +1,4 @@
-//! Signatures of the curve P-521, which ring does not check: of certificates and of handshakes.
+//! Signatures of the curve P-521, which ring does not verify: of certificates and of handshakes.
 
 use std::sync::OnceLock;
 
@@ -16,7 +16,7 @@ const FIELD_BYTES: usize = 66;
 
 type SignatureAlgorithm = &'static dyn SignatureVerificationAlgorithm;
 
-/// An authority signs with whatever digest it likes; `openssl req` likes SHA-256.
+/// An authority may sign with any digest; `openssl req` uses SHA-256.
 static ALGORITHMS: [SignatureAlgorithm; 3] = [
     &P521 {
         digest: &SHA512,
@@ -32,7 +32,7 @@ static ALGORITHMS: [SignatureAlgorithm; 3] = [
     },
 ];
 
-/// The algorithms of ring and these. Made once, for good.
+/// The algorithms of ring and these. Created once, permanently.
 pub fn beside(ring: WebPkiSupportedAlgorithms) -> WebPkiSupportedAlgorithms {
     static BOTH: OnceLock<WebPkiSupportedAlgorithms> = OnceLock::new();
     *BOTH.get_or_init(|| {
@@ -59,7 +59,7 @@ impl SignatureVerificationAlgorithm for P521 {
     ) -> Result<(), InvalidSignature> {
         let key = VerifyingKey::from_sec1_bytes(public_key).map_err(|_| InvalidSignature)?;
         let signature = Signature::from_der(signature).map_err(|_| InvalidSignature)?;
-        // A shorter digest is a number with zeros in front.
+        // A shorter digest is a number with leading zeros.
         let digest = digest::digest(self.digest, message);
         let mut number = [0; FIELD_BYTES];
         number[FIELD_BYTES - digest.as_ref().len()..].copy_from_slice(digest.as_ref());

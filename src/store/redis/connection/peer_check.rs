@@ -1,8 +1,8 @@
-//! What stands at an address, and whether it answers what it is asked. Found out when a connection is
-//! made, and again and again while it lasts.
+//! What kind of server is at an address, and whether it answers what it is asked. Determined when a
+//! connection is made, and repeatedly while it lasts.
 //!
-//! A server says by itself what it is (`HELLO`, from Redis 6 on), or is asked for it in parts (`ROLE`,
-//! `INFO`). An access rule may forbid all of that; then less is known.
+//! A server reports by itself what it is (`HELLO`, from Redis 6 on), or is asked for it in parts
+//! (`ROLE`, `INFO`). An access rule may forbid all of that; then less is known.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -13,22 +13,22 @@ use crate::store::redis::reply;
 use crate::store::types::ServerFacts;
 use crate::store::{Result, StoreError};
 
-/// Why a connection is not to be used, or not any more. For people.
+/// Why a connection must not be used, or not any longer. For humans.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Unfit(pub &'static str);
 
-/// It answers what no Redis server would.
+/// It gives an answer that no Redis server would give.
 pub const NOT_REDIS: Unfit = Unfit("this is not a Redis server");
-/// An answer came to another question than the one that was asked.
+/// An answer belonged to another question than the one that was asked.
 pub const OUT_OF_STEP: Unfit = Unfit("answers do not belong to what was asked");
 
-/// Questions in whose place another can stand, the better ones first.
+/// Alternative questions, the better ones first.
 const WHAT: [&[&str]; 3] = [&["HELLO", "2"], &["ROLE"], &["INFO", "replication"]];
 const ECHO: [&str; 2] = ["PING", "ECHO"];
 const RIDDLE_BYTES: usize = 16;
 
 impl ServerFacts {
-    /// Why this is nothing to work with.
+    /// Why this server cannot be used.
     pub fn objection(&self) -> Option<Unfit> {
         let is = |fact: &Option<String>, words: &[&str]| {
             fact.as_deref().is_some_and(|fact| words.contains(&fact))
@@ -41,12 +41,12 @@ impl ServerFacts {
                 "this is a node of a cluster, which is not supported yet",
             ));
         }
-        // As HELLO, and as everything older says it.
+        // In the words of HELLO, and of older commands.
         let is_replica = is(&self.role, &["replica", "slave"]);
         is_replica.then_some(Unfit("READONLY: this is a replica of another server"))
     }
 
-    /// Learns from the answer to one of the questions; whether it was an answer to that.
+    /// Learns from the answer to one of the questions. Returns whether it was an answer to that.
     fn learn(&mut self, answer: &Value) -> bool {
         match answer {
             Value::Array(words) if text(words.first()) == Some("server") => {
@@ -93,7 +93,8 @@ fn text(value: Option<&Value>) -> Option<&str> {
     }
 }
 
-/// What a connection may be asked, as the server has it. Both are found at the first exchange.
+/// The questions that a connection may ask, in the form that the server knows. Both are determined
+/// at the first exchange.
 #[derive(Debug, Default)]
 pub struct Questions {
     /// Which of [`ECHO`]; `None`: neither, or it has not been tried.
@@ -103,7 +104,7 @@ pub struct Questions {
     asked: AtomicU64,
 }
 
-/// Something that only who hears the question can answer.
+/// A random value that only the receiver of the question can return.
 pub struct Riddle(String);
 
 impl Riddle {
@@ -117,7 +118,7 @@ impl Riddle {
         text(Some(answer)) == Some(&self.0)
     }
 
-    /// What follows from the answer.
+    /// The consequence of the answer.
     pub fn judge(&self, answer: Result<Value>) -> Option<Unfit> {
         match answer {
             Ok(answer) if self.is_answered_by(&answer) => None,
@@ -136,13 +137,13 @@ impl Questions {
         }
     }
 
-    /// What to ask of a server at first: the same as ever after, of most of them.
+    /// The first questions to a server; for most servers, the same are asked later.
     pub fn first(&self) -> (Vec<Cmd>, Riddle) {
         let riddle = self.next();
         (vec![riddle.ask(0), command(WHAT[0])], riddle)
     }
 
-    /// What to ask of one that did not know the first.
+    /// The questions to a server that did not know the first ones.
     pub fn second(&self) -> (Vec<Cmd>, Riddle) {
         let riddle = self.next();
         let info = command(&["INFO", "server"]);
@@ -152,7 +153,7 @@ impl Questions {
         )
     }
 
-    /// `Ok`: all is known that can be.
+    /// `Ok`: everything is known that can be known.
     pub fn hear(
         &mut self,
         facts: &mut ServerFacts,
@@ -165,7 +166,7 @@ impl Questions {
         };
         match echo {
             echo if riddle.is_answered_by(echo) => self.echo = self.echo.or(Some(which)),
-            // What stands in between has words of its own for it.
+            // An intermediate system answers this with a message of its own.
             Value::SimpleString(text) if text == "PONG" => {}
             Value::ServerError(_) => {}
             _ => return Err(NOT_REDIS),
@@ -201,13 +202,13 @@ impl Questions {
         Some((riddle, ask))
     }
 
-    /// Asks what the server is now; `None`: it does not say.
+    /// Asks what the server is now; `None`: it does not tell.
     pub fn what(&self) -> Option<Cmd> {
         Some(command(WHAT[self.what?]))
     }
 }
 
-/// What follows from the answer to [`Questions::what`].
+/// The consequence of the answer to [`Questions::what`].
 pub fn judge(answer: Result<Value>) -> Option<Unfit> {
     let mut facts = ServerFacts::default();
     match answer {
@@ -222,7 +223,7 @@ fn judge_error(error: &StoreError) -> Option<Unfit> {
         // An access rule has changed.
         StoreError::Rejected(text) if reply::forbidden(text).is_some() => None,
         StoreError::Rejected(_) => Some(OUT_OF_STEP),
-        // The lane has told of it.
+        // The lane has reported it.
         _ => None,
     }
 }

@@ -1,5 +1,5 @@
-//! Connects to whichever of a name's addresses answers first (RFC 8305, "Happy Eyeballs"): one that
-//! swallows what is sent to it holds up the others by a moment, not for ever.
+//! Connects to whichever of a name's addresses answers first (RFC 8305, "Happy Eyeballs"): an
+//! address that swallows packets delays the others for a moment, not forever.
 
 use std::io;
 use std::net::SocketAddr;
@@ -10,11 +10,11 @@ use futures_util::stream::FuturesUnordered;
 use tokio::net::TcpStream;
 use tokio::time::sleep;
 
-/// Before the next address is tried as well. RFC 8305 allows 100 ms to 2 s; this leaves half of
-/// the 300 ms within which the second address is to be reached.
+/// The delay before the next address is tried as well. RFC 8305 allows 100 ms to 2 s; this leaves
+/// half of the 300 ms within which the second address must be reached.
 const NEXT_AFTER: Duration = Duration::from_millis(150);
 
-/// The attempts that lose are given up.
+/// The losing attempts are given up.
 pub async fn connect(addresses: Vec<SocketAddr>) -> io::Result<TcpStream> {
     let mut next = interleaved(addresses).into_iter();
     let mut attempts = FuturesUnordered::new();
@@ -38,7 +38,7 @@ pub async fn connect(addresses: Vec<SocketAddr>) -> io::Result<TcpStream> {
     }
 }
 
-/// The families take turns, beginning with that of the first address; each keeps its order.
+/// The address families alternate, beginning with that of the first address; each keeps its order.
 fn interleaved(addresses: Vec<SocketAddr>) -> Vec<SocketAddr> {
     let begins_with_v6 = addresses.first().is_some_and(SocketAddr::is_ipv6);
     let (first, second): (Vec<_>, Vec<_>) = addresses
@@ -66,7 +66,7 @@ mod tests {
 
     use super::*;
 
-    /// An address whose queue is full: Linux swallows what would open a connection there.
+    /// An address with a full queue: Linux silently drops new connections there.
     struct Swallowing {
         address: SocketAddr,
         _listener: Socket,
@@ -104,7 +104,7 @@ mod tests {
         let begun = Instant::now();
         let stream = connect(vec![swallowing.address, address]).await.unwrap();
         assert_eq!(stream.peer_addr().unwrap(), address);
-        // 300 ms, and what a busy machine adds; the system itself would try for two minutes.
+        // 300 ms, plus what a busy machine adds; the system itself would try for two minutes.
         let took = begun.elapsed();
         assert!(took < Duration::from_millis(900), "{took:?}");
         println!("connected after {took:?}");

@@ -1,5 +1,5 @@
-//! The hosts at which one server may be found. They are tried in turn; all connections go to the
-//! one whose turn it is.
+//! The possible hosts of one server. They are tried in turn; all connections go to the one whose
+//! turn it is.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -42,7 +42,7 @@ impl Seeds {
         self.turn.failed.load(Ordering::Relaxed) + 1 < self.hosts.len()
     }
 
-    /// The current one does not serve: it is the turn of the next. Answers whether that still
+    /// The current one does not serve: it is the turn of the next. Returns whether that still
     /// belongs to this round.
     pub fn pass_on(&self) -> bool {
         let has_another = self.has_another();

@@ -1,5 +1,6 @@
-//! Keeps a link to the server, for ever: connects, watches, reconnects. It publishes the state
-//! `Connecting → Ready ⇄ Degraded → Closed`, and before every `Ready` has the store recovered.
+//! Maintains a link to the server, forever: connects, watches, reconnects. It publishes the state
+//! `Connecting → Ready ⇄ Degraded → Closed`, and runs the recovery of the store before every
+//! `Ready`.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -21,11 +22,11 @@ use crate::store::{Key, StoreError};
 
 /// With the deadline of a command on top, a dead connection is found within 2 s by default.
 const HEARTBEAT: Duration = Duration::from_secs(1);
-/// Out of memory, Redis still deletes; whoever deletes then need not wait for the end of it.
+/// Out of memory, Redis still deletes; a delete then need not wait for the end of the outage.
 const STILL_DELETES: &str = "OOM";
-/// The reason of an outage that a bug of this package made.
+/// The reason of an outage caused by a bug in this package.
 const FAILED_INSIDE: &str = "redis-backplane failed inside; this is a bug in it";
-/// What only a person can mend is tried slowly.
+/// A problem that only a person can solve is retried slowly.
 const NEEDS_A_PERSON: &[&str] = &["NOAUTH", "NOPERM", "WRONGPASS"];
 
 pub type LinkState = Availability<RedisStore>;
@@ -37,7 +38,7 @@ pub struct Supervisor {
 }
 
 impl Supervisor {
-    /// Starts the first attempt. To be called on the I/O thread.
+    /// Starts the first attempt. Must be called on the I/O thread.
     pub fn start<R: Recovery<RedisStore>>(
         endpoint: Endpoint,
         probe_key: Key,
@@ -100,7 +101,7 @@ impl<R: Recovery<RedisStore>> LinkKeeper<R> {
         }
     }
 
-    /// Whether the turn is another host's, at once. One that has served is tried again first.
+    /// Whether another host is tried next, immediately. One that has served is tried again first.
     fn passes_on(&self, health: &LinkHealth) -> bool {
         let Some(seeds) = self.endpoint.seeds() else {
             return false;
@@ -112,7 +113,7 @@ impl<R: Recovery<RedisStore>> LinkKeeper<R> {
         seeds.pass_on()
     }
 
-    /// One link, from the first byte to its end; answers how it ended.
+    /// One link, from its first byte to its end. Returns how it ended.
     async fn attempt(&self, health: Arc<LinkHealth>, backoff: &mut Backoff) -> LaneFailure {
         let link = Link::establish(
             self.endpoint.clone(),
@@ -161,7 +162,7 @@ impl<R: Recovery<RedisStore>> LinkKeeper<R> {
         }
     }
 
-    /// Lets calls in, once the server would serve and knows all that it must.
+    /// Admits calls once the server would serve and knows everything it must know.
     async fn admit(&self, store: &Arc<RedisStore>) -> Result<(), StoreError> {
         store.link().probe().await?;
         let hold = || self.switch.set(LinkState::Connecting);
@@ -186,7 +187,7 @@ impl<R: Recovery<RedisStore>> LinkKeeper<R> {
         LaneFailure::Closed
     }
 
-    /// A link's health, which ends `Ready` the moment it fails, before any caller hears of it.
+    /// A link's health, which ends `Ready` the moment it fails, before any caller is told.
     fn health(&self) -> Arc<LinkHealth> {
         let switch = self.switch.clone();
         LinkHealth::new(move |health, failure| {
@@ -199,7 +200,7 @@ impl<R: Recovery<RedisStore>> LinkKeeper<R> {
         })
     }
 
-    /// Nobody waits while nothing is tried.
+    /// No caller waits while nothing is tried.
     fn let_go(&self) {
         let reason = "the connection was closed".to_owned();
         self.switch.change(|state| {
@@ -223,8 +224,8 @@ impl<R: Recovery<RedisStore>> LinkKeeper<R> {
     }
 }
 
-/// A connection that was fine and ends may just have been closed (`timeout` on the server,
-/// `CLIENT KILL`, a restart): calls wait for one attempt before Redis is taken to be unavailable.
+/// A working connection that ends may just have been closed (`timeout` on the server,
+/// `CLIENT KILL`, a restart): calls wait for one attempt before Redis counts as unavailable.
 fn after(failure: &LaneFailure, stable: bool, store: Arc<RedisStore>) -> LinkState {
     let keeps_connection = *failure == LaneFailure::Refused(STILL_DELETES.to_owned());
     if !keeps_connection {

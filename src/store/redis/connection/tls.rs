@@ -25,22 +25,22 @@ use super::p521;
 /// Certificates as DER.
 pub struct TlsOptions {
     pub roots: Vec<Vec<u8>>,
-    /// Nobody else is trusted; else Mozilla's roots are, too.
+    /// No others are trusted; otherwise Mozilla's roots are trusted, too.
     pub only: bool,
     pub own: Vec<OwnCertificate>,
     pub identity: Option<ClientCertificate>,
-    /// The name that the server's certificate has to hold; default: the host.
+    /// The name that the server's certificate must contain; default: the host.
     pub servername: Option<String>,
 }
 
-/// A certificate that the server itself may show, whoever has signed it.
+/// A certificate that the server itself may present, whoever signed it.
 pub struct OwnCertificate {
     pub certificate: Vec<u8>,
     pub public_key: Vec<u8>,
     /// Both since 1970.
     pub not_before: Duration,
     pub not_after: Duration,
-    /// Those of the hosts that it holds.
+    /// The hosts that it contains.
     pub names: Vec<String>,
 }
 
@@ -63,7 +63,7 @@ impl fmt::Debug for Tls {
 }
 
 impl Tls {
-    /// An error is for people, and holds no secret.
+    /// An error is for humans and contains no secret.
     pub fn new(options: TlsOptions) -> Result<Self, &'static str> {
         let provider = provider();
         let verifier = PinningVerifier::new(&options, &provider)?;
@@ -77,7 +77,7 @@ impl Tls {
             Some(identity) => builder.with_client_cert_resolver(resolver(identity, keys)?),
             None => builder.with_no_client_auth(),
         };
-        // Each connection proves all of it anew.
+        // Each connection verifies all of it again.
         config.resumption = Resumption::disabled();
         if let Some(name) = &options.servername {
             parse(name).ok_or("tls.servername is not a host name")?;
@@ -97,7 +97,7 @@ impl Tls {
 const UNUSABLE_KEY: &str =
     "tls.key cannot be used: it must be RSA of 2048 to 4096 bits, P-256, P-384 or Ed25519";
 
-/// The chain is not looked at: it may be of version 1, and whether the key belongs to it is known.
+/// The chain is not checked: it may be of version 1, and it is known whether the key belongs to it.
 fn resolver(
     ClientCertificate { chain, key }: ClientCertificate,
     keys: &dyn KeyProvider,
@@ -123,9 +123,9 @@ fn provider() -> Arc<CryptoProvider> {
     })
 }
 
-/// Verifies as everybody does; and trusts, beside, the very certificates that the caller has named
-/// as the server's own, under the names and in the time for which they are made. An authority
-/// that signs itself and is the server, too, is refused without that.
+/// Verifies as usual; in addition, it trusts the exact certificates that the caller has named as
+/// the server's own, for their names and in their period. Without that, a self-signed authority
+/// that is also the server is refused.
 struct PinningVerifier {
     /// `None`: there is no authority.
     usual: Option<Arc<WebPkiServerVerifier>>,
@@ -238,7 +238,7 @@ impl ServerCertVerifier for PinningVerifier {
         let Some(own) = self.own(certificate) else {
             return verify_tls13_signature(message, certificate, signed, &self.algorithms);
         };
-        // So that one of version 1 is understood, too.
+        // So that one of version 1 is parsed, too.
         let key = SubjectPublicKeyInfoDer::from(&own.of.public_key[..]);
         verify_tls13_signature_with_raw_key(message, &key, signed, &self.algorithms)
     }

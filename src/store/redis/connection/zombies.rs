@@ -1,8 +1,8 @@
 //! Connections that this process gave up but that may still live on the server.
 //!
-//! A server that was stopped, or a network that was cut, may hold commands that were sent long
-//! ago and carry them out when it wakes: a write from before the outage would then come after
-//! the deletes that follow it. So the next connection first has the old ones killed.
+//! A server that was stopped, or a network that was cut, may hold commands that were sent long ago
+//! and carry them out when it wakes up: a write from before the outage would then come after the
+//! deletes that follow it. So the next connection first kills the old ones.
 
 use std::collections::VecDeque;
 
@@ -33,7 +33,8 @@ impl ZombieConnections {
         }
     }
 
-    /// Kills them all; one whose killing could not be asked for stays for the next connection.
+    /// Kills them all. If the kill command could not be sent, the connection stays for the next
+    /// one.
     pub async fn kill_all(&self, commands: &mut MultiplexedConnection, within: Duration) {
         let zombies: Vec<ConnectionIdentity> = self.lock().iter().cloned().collect();
         for ghost in zombies {

@@ -11,14 +11,14 @@ use crate::store::presence::{Detail, LEASE_BYTES, Place, Present};
 use crate::store::redis::command;
 use crate::store::{Result, StoreError};
 
-/// Members that one step looks at, about.
+/// Approximate number of members that one step looks at.
 const STEP: &str = "1000";
-/// Records that one answer holds: each may be large.
+/// Records in one answer: each may be large.
 const RECORDS_AT_ONCE: usize = 16;
 
 impl RedisRoster<'_> {
-    /// Page by page, so that neither the server nor the calls wait for a large place. Whoever is there
-    /// all the time is found.
+    /// Page by page, so that neither the server nor the calls wait for a large place. Every socket
+    /// that is present all the time is found.
     pub async fn list_large(&self, place: Place<'_>, detail: Detail) -> Result<Vec<Present>> {
         let keys = self.names.place(place);
         let (members_key, records_key) = (keys.members.as_bytes(), keys.records.as_bytes());

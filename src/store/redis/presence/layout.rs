@@ -1,4 +1,4 @@
-//! How sockets are written down on the server, and read.
+//! The format of sockets on the server.
 
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use crate::store::presence::{
     split_counted,
 };
 
-/// Whose a socket is, and where: its user and its rooms, each after its length.
+/// The placement of a socket: its user and its rooms, each after its length.
 pub struct Placement {
     pub user: Box<str>,
     pub rooms: Vec<Box<str>>,

@@ -23,14 +23,15 @@ use crate::store::{Json, Key, Result, Ttl};
 
 use layout::{Placement, bytes, field_in, flag, items, member, number, parse_record, present};
 
-/// Members that one script lists, without and with their records: a few milliseconds of the server. A
-/// larger place is read in steps beside the calls.
+/// Members that one script lists, without and with their records: a few milliseconds of the server.
+/// A larger place is read in steps beside the calls.
 const SMALL_PLACE: [usize; 2] = [10_000, 2000];
-/// What a script may answer of a place, at least, whatever else is under way; more comes on the other lane.
+/// What a script may return of a place, at least, whatever else is in flight; the rest comes on the
+/// other lane.
 const SMALL_ANSWER: usize = 16 * 1024;
-/// And on the lane for long work; of more each step is small.
+/// And on the lane for long work; beyond it, each step is small.
 const LARGE_ANSWER: i64 = 4 * 1024 * 1024;
-/// Enough of a socket's own entry to hold its version.
+/// Enough of a socket's own entry to contain its version.
 const VERSION_BYTES: &str = "20";
 
 /// The sockets that a server knows, under the names of one prefix.
@@ -39,16 +40,17 @@ pub struct RedisRoster<'a> {
     pub names: &'a PresenceKeys,
 }
 
-/// What a socket's own entry says when it gives out a version.
+/// What a socket's own entry reports when it issues a version.
 struct VersionClaim {
     version: String,
     /// Nothing was known of the socket.
     is_new: bool,
-    /// Those that it may have to leave: the last one, and one that it has left.
+    /// The placements that it may have to leave: the last one, and one that it has left.
     placements: Vec<(Placement, WhenNotMet)>,
 }
 
-/// Whether it is told that a socket has left a place where it was not met: its record may have been evicted.
+/// Whether to notify that a socket has left a place where it was not found: its record may have
+/// been evicted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum WhenNotMet {
     Untold,
@@ -78,7 +80,7 @@ impl Roster for RedisRoster<'_> {
             placements,
             ..
         } = claimed.ok_or_else(unexpected)?;
-        // Its record may know of more, should its own entry have been lost.
+        // Its record may know of more, in case its own entry was lost.
         let metadata = self.drop_known(user, socket, &version);
         let recorded = metadata
             .await?
@@ -192,15 +194,15 @@ impl ProcessLeases for RedisRoster<'_> {
 }
 
 impl RedisRoster<'_> {
-    /// Whether a socket is everywhere where it was set, and has not been set again or removed since that
-    /// version. O(rooms).
+    /// Whether a socket is present in every place where it was set, and has not been set again or
+    /// removed since that version. O(rooms).
     pub async fn has(&self, socket: &Socket, version: u64) -> Result<bool> {
         let records = socket.places().map(|place| {
             let (keys, field) = (
                 self.names.place(place),
                 field_in(place, &socket.user, &socket.id),
             );
-            // Of what is listed there is a record; a list without one is mended by whoever reads it.
+            // Every listed socket has a record; a list without one is repaired by its reader.
             let length = super::command(&[b"HSTRLEN", keys.records.as_bytes(), &field]);
             self.store.link.calls.query(length)
         });
@@ -209,7 +211,7 @@ impl RedisRoster<'_> {
         Ok(is_everywhere && known == version.to_string())
     }
 
-    /// Takes a socket out of its places, but where it has been set since that version. O(rooms).
+    /// Removes a socket from its places, except where it has been set since that version. O(rooms).
     pub async fn leave(&self, socket: &Socket, version: u64) -> Result<()> {
         let version = version.to_string();
         let drops = socket
@@ -250,7 +252,7 @@ impl RedisRoster<'_> {
         }))
     }
 
-    /// A socket's version as of now, as text; empty: nothing is known of it.
+    /// A socket's current version, as text; empty: nothing is known of it.
     async fn version(&self, socket: &str) -> Result<String> {
         let key = self.names.socket(socket);
         let words: [&[u8]; 4] = [b"GETRANGE", key.as_bytes(), b"0", VERSION_BYTES.as_bytes()];
@@ -289,7 +291,7 @@ impl RedisRoster<'_> {
         self.script(&PRESENCE_DROP, place, &args).await.map(|_| ())
     }
 
-    /// Takes a socket out of its user's list; answers its metadata, if it was there.
+    /// Removes a socket from its user's list. Returns its metadata, if it was there.
     async fn drop_known(&self, user: &str, socket: &str, version: &str) -> Result<Option<Json>> {
         let place = Place::User(user);
         let (field, most) = (field_in(place, user, socket), SMALL_ANSWER.to_string());

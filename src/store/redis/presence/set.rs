@@ -11,7 +11,7 @@ use crate::store::remote::PresenceSet;
 use crate::store::{Result, Ttl};
 
 impl RedisRoster<'_> {
-    /// Sets a socket in all of its places, and answers whether the server has lost it meanwhile.
+    /// Sets a socket in all of its places. Returns whether the server has lost it meanwhile.
     pub async fn put_in_all(
         &self,
         socket: &Socket,
@@ -66,10 +66,11 @@ impl RedisRoster<'_> {
         });
         try_join(try_join_all(puts), try_join_all(left)).await?;
         let known = self.version(&socket.id).await?;
-        // A removal would be remembered: what is not known has been lost, and nobody has taken it out.
+        // A removal would be remembered: an unknown socket has been lost, and nobody has removed
+        // it.
         let is_lost = known.is_empty();
         if known != version && !is_lost {
-            // Somebody set or removed it meanwhile, and may not have met it here.
+            // Another caller set or removed it meanwhile, and may not have found it here.
             let drops = socket.places().map(|place| {
                 self.drop(
                     place,

@@ -1,7 +1,8 @@
-//! A pub/sub connection: one connection that only receives, for one receiver's topics, kept for ever.
+//! A pub/sub connection: one connection that only receives, for one receiver's topics, maintained
+//! forever.
 //!
-//! It connects when something is wanted and Redis is there, subscribes to all of it, and from then
-//! on reconciles what the server sends with what is wanted ([`session`]).
+//! It connects when something is wanted and Redis is available, subscribes to all of it, and from
+//! then on reconciles what the server sends with what is wanted ([`session`]).
 
 mod pending_replies;
 mod push_message;
@@ -53,11 +54,11 @@ struct PubsubShared {
     on_event: Box<dyn Fn(PubsubEvent) + Send + Sync>,
 }
 
-/// Somebody waits to know that the pub/sub connection works; answered by being dropped.
+/// A caller waits to know that the pub/sub connection works; answered by being dropped.
 type Check = oneshot::Sender<()>;
 
 impl PubsubConnection {
-    /// To be called on the I/O thread.
+    /// Must be called on the I/O thread.
     pub fn start(
         endpoint: Endpoint,
         switch: Arc<Switch<RedisStore>>,
@@ -87,8 +88,9 @@ impl PubsubConnection {
         Self { shared, task }
     }
 
-    /// Waits until the server has been seen to send all that is wanted, connecting now if need be;
-    /// gives up after one attempt that fails. Needs nobody to say that Redis is ready.
+    /// Waits until the server has been seen to send everything that is wanted, and connects now if
+    /// necessary. Gives up after one failed attempt. Does not depend on a report that Redis is
+    /// ready.
     fn when_restored(&self) -> impl Future<Output = ()> + use<> {
         let shared = self.shared.clone();
         async move {
@@ -136,8 +138,8 @@ impl PubsubShared {
         waiting.iter().any(|check| !check.is_closed())
     }
 
-    /// Waits until there is a reason to connect: something is wanted, and Redis is ready or
-    /// somebody asks.
+    /// Waits until there is a reason to connect: something is wanted, and Redis is ready or a
+    /// caller asks.
     async fn called_for(&self) {
         self.topics.any().await;
         while !self.has_checks() {
@@ -148,7 +150,8 @@ impl PubsubShared {
         }
     }
 
-    /// Nothing is heard until a connection can be had. While Redis is unavailable that has been said already.
+    /// Nothing is received until a connection can be opened. During an outage that has been
+    /// reported already.
     fn is_deaf(&self, error: ConnectError) {
         let reason = match error {
             ConnectError::Unreachable(reason) | ConnectError::Refused(reason) => reason,
@@ -179,7 +182,7 @@ impl PubsubShared {
     }
 }
 
-/// For ever.
+/// Forever.
 async fn keep(shared: &Arc<PubsubShared>) {
     let mut backoff = Backoff::default();
     loop {
@@ -194,7 +197,7 @@ async fn keep(shared: &Arc<PubsubShared>) {
                     continue;
                 }
             }
-            // Whoever asked has been answered: it does not work.
+            // The caller has been answered: it does not work.
             Err(error) => {
                 drop(shared.take_checks());
                 shared.is_deaf(error);

@@ -1,5 +1,5 @@
-//! What has been asked on a connection, in the order in which the answers will come, and what the
-//! server is therefore known to send.
+//! The requests on a connection, in the order in which the answers will come, and what the server
+//! is therefore known to send.
 
 use std::collections::{HashSet, VecDeque};
 use std::mem;
@@ -12,16 +12,16 @@ use super::push_message::PushMessage;
 use crate::store::bus::{Topic, TopicKind};
 use crate::store::redis::connection::open::{NAMING, command};
 
-/// Something that has been asked, and not answered yet.
+/// A request that has not been answered yet.
 #[derive(Default)]
 pub struct PendingReply {
-    /// A topic, and whether it is subscribed to or not any more; nothing for a PING.
+    /// A topic, and whether it is subscribed to or unsubscribed; nothing for a PING.
     pub change: Option<(Topic, bool)>,
     /// What was sent with a PING.
     pub riddle: Option<String>,
     pub done: Vec<oneshot::Sender<bool>>,
     pub checks: Vec<Check>,
-    /// All that was wanted when the connection began has been answered before.
+    /// Everything that was wanted when the connection began has been answered before.
     pub is_restored: bool,
 }
 
@@ -32,7 +32,7 @@ impl PendingReply {
             (_, _, PushMessage::Refusal(_)) => true,
             (Some((topic, true)), _, PushMessage::Subscribed(heard)) => topic == heard,
             (Some((topic, false)), _, PushMessage::Gone(heard)) => topic == heard,
-            // Not everything that stands in between knows that something may be sent with it.
+            // Not every intermediate system knows that something may be sent with it.
             (None, Some(riddle), PushMessage::Pong(heard)) => {
                 heard.is_empty() || riddle.as_bytes() == heard
             }
@@ -45,15 +45,15 @@ impl PendingReply {
 pub struct PendingReplies {
     output: Vec<u8>,
     asked: VecDeque<PendingReply>,
-    /// What the server sends, or will when it has come to the end of the line.
+    /// What the server sends, or will send when it has handled all requests.
     subscribed: HashSet<Topic>,
-    /// Wanted, but the server would not, or does not any more.
+    /// Wanted, but the server refused it, or does not send it any more.
     refused: HashSet<Topic>,
     last_heard: Instant,
 }
 
 impl PendingReplies {
-    /// Begins with the connection's name and all that is wanted.
+    /// Starts with the connection's name and everything that is wanted.
     pub fn new(wanted: Vec<Topic>, checks: Vec<Check>) -> Self {
         let mut line = Self {
             output: Vec::new(),
@@ -83,7 +83,7 @@ impl PendingReplies {
         mem::take(&mut self.output)
     }
 
-    /// The oldest question, which has been answered.
+    /// The oldest request, which has been answered.
     pub fn next_answered(&mut self) -> Option<PendingReply> {
         self.asked.pop_front()
     }
@@ -92,7 +92,7 @@ impl PendingReplies {
         self.last_heard = Instant::now();
     }
 
-    /// Something has been asked, and nothing at all has been heard for so long.
+    /// There is an open request, and nothing at all has been received for this long.
     pub fn is_silent_for(&self, patience: Duration) -> bool {
         !self.asked.is_empty() && self.last_heard.elapsed() >= patience
     }
@@ -104,7 +104,7 @@ impl PendingReplies {
         self.ask(&ping, PendingReply { riddle, ..asked });
     }
 
-    /// Asks for what is wanted of a topic, unless that has been done.
+    /// Requests what is wanted of a topic, unless that has been done.
     pub fn reconcile(&mut self, topic: Topic, wanted: bool, done: oneshot::Sender<bool>) {
         match (wanted, self.subscribed.contains(&topic)) {
             (true, false) => self.subscribe(topic, vec![done]),
@@ -113,19 +113,19 @@ impl PendingReplies {
         }
     }
 
-    /// The next answer tells that this topic has been unsubscribed, because it was asked for.
+    /// The next answer says that this topic has been unsubscribed, because that was requested.
     pub fn awaits_end_of(&self, topic: &Topic) -> bool {
         let next = self.asked.front().and_then(|asked| asked.change.as_ref());
         next.is_some_and(|(asked_for, subscribe)| !subscribe && asked_for == topic)
     }
 
-    /// The server does not send it; it is to be asked again.
+    /// The server does not send it; it must be requested again.
     pub fn lose(&mut self, topic: Topic) {
         self.subscribed.remove(&topic);
         self.refused.insert(topic);
     }
 
-    /// Asks again for what was refused and is still wanted; answers whether there was any.
+    /// Requests again what was refused and is still wanted. Returns whether there was any.
     pub fn retry_refused(&mut self, is_wanted: impl Fn(&Topic) -> bool) -> bool {
         let refused = mem::take(&mut self.refused);
         let mut wanted = refused.into_iter().filter(is_wanted).peekable();
@@ -179,7 +179,7 @@ impl PendingReplies {
         self.ask(&words.get_packed_command(), asked);
     }
 
-    /// What is wanted has been asked for already; its answer is everybody's.
+    /// What is wanted has already been requested; its answer is shared by all.
     fn join(&mut self, topic: &Topic, done: oneshot::Sender<bool>) {
         let is_about_it = |asked: &&mut PendingReply| {
             let change = asked.change.as_ref();

@@ -1,4 +1,4 @@
-//! What a server says on a connection that is subscribed to something.
+//! What a server sends on a connection with subscriptions.
 
 use redis::Value;
 

@@ -1,8 +1,8 @@
 //! One connection of a pub/sub connection, from its first SUBSCRIBE to its end.
 //!
-//! RESP2, which every server speaks. Every command that is sent, one topic or one PING each, has
-//! one answer, and answers come in order: what has been asked waits in a line. Messages come in
-//! between, and so does the news that a sharded channel has moved to another node.
+//! RESP2, which every server speaks. Every command that is sent, with one topic or one PING each,
+//! has one answer, and answers come in order: open requests wait in a queue. Messages come in
+//! between, and so does the notification that a sharded channel has moved to another node.
 
 use std::time::Duration;
 
@@ -40,7 +40,7 @@ struct Session<'a> {
     is_out_of_step: Notify,
 }
 
-/// Runs until the connection ends; answers why it did.
+/// Runs until the connection ends. Returns the reason.
 pub async fn run(pubsub_connection: &PubsubShared, stream: Box<dyn ByteStream>) -> &'static str {
     let (attached, wanted) = pubsub_connection.topics.attach();
     let session = Session {
@@ -120,7 +120,7 @@ impl Session<'_> {
         }
     }
 
-    /// Ends when the server leaves a question without an answer, and is silent altogether.
+    /// Ends when the server leaves a request without an answer and is completely silent.
     async fn watch(&self) {
         let patience = self.pubsub_connection.endpoint.command_timeout;
         loop {
@@ -158,7 +158,7 @@ impl Session<'_> {
         self.line().awaits_end_of(topic)
     }
 
-    /// An answer to what has been asked longest, or else to nothing.
+    /// An answer to the oldest request, or otherwise to none.
     fn answered(&self, heard: PushMessage) {
         let asked = self.line().next_answered();
         let Some(asked) = asked.filter(|asked| asked.is_answered_by(&heard)) else {
@@ -192,7 +192,7 @@ impl Session<'_> {
         (self.pubsub_connection.endpoint.on_notice)(Notice::Forbidden(what));
     }
 
-    /// Whoever asked whether the pub/sub connection works will know after the next attempt.
+    /// A caller that asked whether the pub/sub connection works will know after the next attempt.
     fn hand_checks_back(&self) {
         while let Some(asked) = self.line().next_answered() {
             self.pubsub_connection.add_checks(asked.checks);

@@ -1,8 +1,8 @@
-//! A lane: a queue of commands in front of one connection. What is queued in one turn of the
-//! I/O thread leaves as pipelines of bounded length, so that a batch costs a few system calls
-//! and yet nobody waits for all of it.
+//! A lane: a queue of commands in front of one connection. The commands queued in one turn of the
+//! I/O thread are sent as pipelines of bounded length, so that a batch costs a few system calls and
+//! yet no caller waits for all of it.
 //!
-//! A lane has gone silent when a deadline has passed in which nothing moved, and it owes an answer.
+//! A lane is silent when it owes an answer and a deadline has passed in which nothing moved.
 
 mod sender;
 
@@ -24,27 +24,28 @@ use crate::mutex::Mutex;
 use crate::store::redis::script::{Lua, SentScripts};
 use crate::store::{Key, Result, StoreError};
 
-/// A read asks for at least so much, and for no more in one piece.
+/// The least that a read asks for; also the size up to which a write is always small.
 const READ_AT_LEAST: usize = 1024;
-/// Beside many others, a read asks for no more in one piece, however fast the line is: servers bound what
-/// they keep for a client.
+/// Beside many others, a read asks for no more in one piece, however fast the connection is:
+/// servers bound what they keep for a client.
 const READ_WITH_OTHERS: usize = 16 * 1024;
-/// Beside others, a read asks for this part of the room that they leave.
+/// Beside others, a read asks for this fraction of the room that they leave.
 const READ_PART: usize = 4;
-/// Values up to this size may share the lane for calls; a larger one would hold up what follows it.
+/// Values up to this size may share the lane for calls; a larger one would delay the calls behind
+/// it.
 const LARGE_BYTES: usize = 256 * 1024;
 
-/// What a lane is for.
+/// The purpose of a lane.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Load {
     Calls,
-    /// Whatever is long or large: each is answered by itself.
+    /// Long or large transfers: each is answered separately.
     Bulk {
         at_once: usize,
     },
 }
 
-/// Why a lane cannot be used any more, or should not be.
+/// Why a lane cannot or should not be used any more.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum LaneFailure {
     /// The stream ended.
@@ -53,12 +54,12 @@ pub enum LaneFailure {
     Silent,
     /// The server refuses to serve; holds its error code.
     Refused(String),
-    /// It is not, or not any more, what we need.
+    /// It is not the server we need, or not any more.
     Unfit(Unfit),
 }
 
 impl LaneFailure {
-    /// The connection is gone, or not to be used any more.
+    /// The connection is lost, or must not be used any more.
     pub fn is_final(&self) -> bool {
         !matches!(self, Self::Refused(_))
     }
@@ -69,11 +70,11 @@ pub type OnFailure = Arc<dyn Fn(LaneFailure) + Send + Sync>;
 
 struct LaneRequest {
     command: Cmd,
-    /// What it holds, about; 0 where that is little.
+    /// Its approximate size in bytes; 0 if it is small.
     bytes: usize,
-    /// What its answer may hold; 0 where that is not known, or little.
+    /// The maximum size of its answer; 0 if unknown or small.
     asked: usize,
-    /// On the lane for long work; `None` also there for what is small and one of many.
+    /// On the lane for long work; `None` also there for a small command that is one of many.
     transit: Option<Arc<Transit>>,
     reply: oneshot::Sender<Result<Value>>,
 }
@@ -94,14 +95,14 @@ struct LaneShared {
     on_failure: OnFailure,
     load: Load,
     bandwidth: Arc<Bandwidth>,
-    /// Commands that have no answer yet, and what they hold.
+    /// Commands without an answer so far, and their sizes.
     owed: AtomicUsize,
     bytes_owed: AtomicUsize,
-    /// What the answers that are still to come may hold.
+    /// The maximum size of the outstanding answers.
     bytes_asked: AtomicUsize,
-    /// Bytes that had come when the last answer was whole.
+    /// Bytes received when the last answer was complete.
     read_before: AtomicU64,
-    /// Commands that were sent since the last riddle.
+    /// Commands sent since the last riddle.
     unchecked: AtomicUsize,
 }
 
@@ -137,25 +138,25 @@ impl Lane {
         }
     }
 
-    /// Sends one command. Commands leave in the order in which their futures are first polled.
+    /// Sends one command. Commands are sent in the order in which their futures are first polled.
     pub async fn query(&self, command: Cmd) -> Result<Value> {
         self.query_of(0, command).await
     }
 
-    /// Sends one command that holds so many bytes.
+    /// Sends one command that holds this many bytes.
     pub async fn query_of(&self, bytes: usize, command: Cmd) -> Result<Value> {
         let (answer, _travel) = self.enqueue(command, bytes);
         self.heard(answer.await)
     }
 
-    /// Sends one small command, whose answer holds at most so many bytes: see [`Lane::read_room`].
+    /// Sends one small command whose answer has at most this many bytes: see [`Lane::read_room`].
     pub async fn query_for(&self, asked: usize, command: Cmd) -> Result<Value> {
         let answer = self.enqueue_small(asked, command);
         self.heard(answer.await)
     }
 
-    /// As [`Lane::query_of`], of what may be forbidden: a command of the caller's own, or one that
-    /// nothing depends on.
+    /// As [`Lane::query_of`], for a command that may be forbidden: a raw command of the caller, or
+    /// one that nothing depends on.
     pub async fn query_if_allowed(&self, bytes: usize, command: Cmd) -> Result<Value> {
         let (answer, _travel) = self.enqueue(command, bytes);
         answer.await.unwrap_or(Err(StoreError::Lost))
@@ -203,9 +204,9 @@ impl Lane {
         answer
     }
 
-    /// The most that a read may ask for now, so that whoever calls next need not wait for long: all that is
-    /// asked for fits into what the line carries meanwhile. One alone takes half of that, those beside it
-    /// parts of what is left.
+    /// The most that a read may ask for now, so that the next caller need not wait long: everything
+    /// that is requested fits into what the connection carries in that time. A single read takes
+    /// half of that, further ones fractions of the rest.
     pub fn read_room(&self) -> usize {
         let (down, asked) = (
             self.shared.bandwidth.down(),
@@ -220,14 +221,15 @@ impl Lane {
         room.clamp(READ_AT_LEAST, most)
     }
 
-    /// Whether a request of so many bytes may go now.
+    /// Whether a request of this many bytes may be sent now.
     pub fn has_room_for(&self, bytes: usize) -> bool {
         bytes <= READ_AT_LEAST
             || bytes <= LARGE_BYTES
                 && self.shared.bytes_owed.load(Relaxed) + bytes <= self.shared.bandwidth.up()
     }
 
-    /// Sends all at once, small ones, and answers in order; the first error is the error of all.
+    /// Sends several small commands at once, and returns their answers in order; the first error is
+    /// the error of all.
     pub async fn query_all(&self, commands: Vec<Cmd>) -> Result<Vec<Value>> {
         let mut answers = Vec::with_capacity(commands.len());
         for command in commands {
@@ -240,8 +242,8 @@ impl Lane {
         Ok(values)
     }
 
-    /// Runs a script: sends it whole the first time, then its hash, and whole again, once, when the server has
-    /// forgotten it.
+    /// Runs a script: sends it in full the first time, then its hash, and in full again, once, if
+    /// the server has lost it.
     pub async fn script(&self, lua: &Lua, keys: &[&Key], args: &[&[u8]]) -> Result<Value> {
         if self.shared.scripts.is_first(lua) {
             return self.query(lua.whole(keys, args)).await;
@@ -254,7 +256,7 @@ impl Lane {
         }
     }
 
-    /// Whether a large request has no answer yet, or a large answer is coming.
+    /// Whether a large request has no answer yet, or a large answer is arriving.
     pub fn is_loaded(&self) -> bool {
         let shared = &self.shared;
         let came = shared.connection.flow.read() - shared.read_before.load(Relaxed);
@@ -274,7 +276,7 @@ impl Lane {
 impl Drop for Lane {
     fn drop(&mut self) {
         self.sender.abort();
-        // What is still waiting learns of it at once, not at its deadline.
+        // Waiting commands learn of it immediately, not at their deadline.
         self.shared.connection.end();
     }
 }

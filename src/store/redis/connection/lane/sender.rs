@@ -1,5 +1,5 @@
-//! Takes what is queued in front of a connection, sends it in pipelines, and gives everybody the
-//! answer that is theirs, or the news that there will be none.
+//! Takes what is queued in front of a connection, sends it in pipelines, and gives every caller its
+//! answer, or the error that there will be none.
 
 use std::mem;
 use std::sync::Arc;
@@ -16,11 +16,12 @@ use crate::store::redis::connection::peer_check::{OUT_OF_STEP, Riddle};
 use crate::store::redis::reply;
 use crate::store::{Result, StoreError};
 
-/// Commands in one pipeline: enough to make the cost of one vanish, few enough that the first
+/// Commands in one pipeline: enough to make the cost of one negligible, few enough that the first
 /// answers of a large batch arrive long before its last.
 const PIPELINE_LENGTH: usize = 128;
-/// A riddle is asked after so many commands that went alone, to see that answers belong to what was asked. Where
-/// several are under way each pipeline ends with one: it costs as much as the cheapest of commands.
+/// A riddle is asked after this many commands that were sent alone, to check that answers belong to
+/// their questions. Where several are in flight, each pipeline ends with a riddle, which costs as
+/// much as the cheapest command.
 const CHECK_AFTER: usize = 32;
 /// Copying more than this takes a while.
 const LARGE_BYTES: u64 = 256 * 1024;
@@ -59,7 +60,8 @@ pub async fn send_bulk(shared: Arc<LaneShared>, at_once: usize) {
             let commands = chunk.iter().map(|request| packed_bytes(&request.command));
             let bytes = commands.sum::<u64>();
             if bytes > LARGE_BYTES {
-                // It is copied now and again on its way; what has come meanwhile is looked at before.
+                // It is copied several times on its way; what has arrived meanwhile is handled
+                // before each copy.
                 yield_now().await;
             }
             queued += bytes;
@@ -80,7 +82,7 @@ pub async fn send_bulk(shared: Arc<LaneShared>, at_once: usize) {
     }
 }
 
-/// What a command is on the wire.
+/// A command in wire format.
 fn packed_bytes(command: &Cmd) -> u64 {
     fn counted(length: usize) -> usize {
         let mut digits = itoa::Buffer::new();
@@ -147,7 +149,7 @@ async fn send(shared: Arc<LaneShared>, requests: Vec<LaneRequest>, riddle: Optio
     }
 }
 
-/// `None`: a deadline has passed without anything that moved on its connection.
+/// `None`: a deadline has passed in which nothing moved on its connection.
 async fn unless_silent<T>(
     shared: &LaneShared,
     sent: Instant,
@@ -173,11 +175,11 @@ async fn unless_silent<T>(
 }
 
 impl LaneShared {
-    /// A riddle to go with so many commands, if it is time for one. Nothing is believed that was answered with it
-    /// before it is answered itself.
+    /// A riddle to send with this many commands, if one is due. No answer that came with it is used
+    /// before the riddle itself is answered.
     fn riddle(&self, commands: usize) -> Option<(Riddle, Cmd)> {
         let unchecked = self.unchecked.load(Relaxed) + commands;
-        // An answer too many is dropped where nothing waits for one, and one too few is waited for.
+        // An answer too many is dropped where no caller waits for one; one too few is waited for.
         let is_alone = self.owed.load(Relaxed) <= 1;
         let is_due = !is_alone || unchecked >= CHECK_AFTER;
         self.unchecked
@@ -189,9 +191,10 @@ impl LaneShared {
         mem::take(&mut *self.outbox.lock())
     }
 
-    /// Whoever waits learns of it after everybody else.
+    /// The waiting caller learns of it after everyone else.
     fn fail(&self, failure: LaneFailure, waiting: Vec<oneshot::Sender<Result<Value>>>) {
-        // Nobody takes a server as unavailable for what is large: those who sent it know more.
+        // The failure of a large transfer does not mean that the server is unavailable: its senders
+        // know more.
         let error = match (&failure, self.load) {
             (LaneFailure::Silent, Load::Bulk { .. }) => StoreError::TimedOut,
             _ => StoreError::Lost,
@@ -209,7 +212,7 @@ impl LaneShared {
             if let Err(StoreError::Refused(code)) = &outcome {
                 (self.on_failure)(LaneFailure::Refused(code.clone()));
             }
-            // A caller who has stopped waiting wants no answer.
+            // A caller who has stopped waiting needs no answer.
             let _ = reply.send(outcome);
         }
     }
