@@ -31,8 +31,8 @@ test.each([['redis', () => redis.url], ['memory', () => NOBODY]])('100 backplane
 });
 
 test('workers that are terminated with large values on their way leave nothing', async () => {
-  const argument = { url: redis.url, warmUp: 60, rounds: 120 };
+  const argument = { url: redis.url, warmUp: 40, rounds: 80 };
   const { before, after } = await resultOf('worker-values.js', argument, { nodeArgs: ['--expose-gc'], timeoutMs: 90_000 });
-  console.log(`120 workers: RSS ${(before / MB).toFixed(1)} → ${(after / MB).toFixed(1)} MB`);
+  console.log(`80 workers: RSS ${(before / MB).toFixed(1)} → ${(after / MB).toFixed(1)} MB`);
   expect(after - before).toBeLessThan(64 * MB);
 }, 100_000);
